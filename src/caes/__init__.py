@@ -1,0 +1,35 @@
+"""Convolutional auto-encoders for people with many pictures and few labels."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from caes.data import ImageSet as ImageSet
+    from caes.data import load as load
+    from caes.errors import CaesError as CaesError
+    from caes.estimators import CAE as CAE
+    from caes.notation import Architecture as Architecture
+    from caes.notation import parse as parse
+
+__version__ = "0.1.0"
+
+# Where each name lives; nothing is imported, torch least of all, before it is asked for.
+_SHELF = {
+    "CAE": "caes.estimators",
+    "CaesError": "caes.errors",
+    "ImageSet": "caes.data",
+    "Architecture": "caes.notation",
+    "load": "caes.data",
+    "parse": "caes.notation",
+}
+__all__ = [*_SHELF, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SHELF:
+        raise AttributeError(f"module 'caes' has no attribute {name!r}")
+    return getattr(import_module(_SHELF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

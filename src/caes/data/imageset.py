@@ -1,0 +1,234 @@
+"""Pictures in memory, whatever they came from: the one form that all of caes reads."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.errors import DataError
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was left out, and why.
+
+    Args:
+        name: The file's name as the user would write it.
+        reason: A few words, such as "truncated".
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """N pictures of one size, in the type they were stored in.
+
+    Args:
+        pixels: N×H×W×C, any real number type, in the source's own units.
+        names: N names, one a picture: its path inside the source, or its index.
+        labels: N class indices, int64 in [0, len(classes)), or None without classes.
+        classes: The classes' names by index; empty without classes.
+        value_range: (low, high): the values that stand for black and white, in the
+            source's units: the type's range for uint8, uint16 and bool; (0, 1) for
+            other types whose values lie in it; else the pictures' own extremes.
+        source: What was opened, as the user would write it.
+        split: Which part of the source this is, such as "train[:1000]".
+        skipped: What was left out while reading.
+        notes: What a reader should know of how the pictures were read, a sentence each.
+    """
+
+    pixels: NDArray[Any]
+    names: Sequence[str]
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    value_range: tuple[float, float] = (0.0, 1.0)
+    source: str = "array"
+    split: str = "train"
+    skipped: tuple[Skipped, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def from_pixels(
+        cls, pixels: NDArray[Any], names: Sequence[str] | None = None, **about: Any
+    ) -> "ImageSet":
+        """Make a set from an array, checking it and finding its value range.
+
+        Args:
+            pixels: N×H×W (grey) or N×H×W×C, any real number type, finite.
+            names: N names; without them the pictures are named by index, "00000" on.
+            about: Any of the other fields.
+
+        Raises:
+            DataError: No pictures, objects or text instead of numbers, NaN or infinity,
+                not three or four axes, or not a name and a label for each picture.
+        """
+        source = about.get("source", "array")
+        pixels = _checked(np.asarray(pixels), source)
+        about.setdefault("value_range", nominal_range(pixels))
+        if names is None:
+            names = index_names(range(len(pixels)), len(pixels))
+        _check_rows(len(pixels), names, about.get("labels"), source)
+        return cls(pixels=pixels, names=names, **about)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, rows: Any) -> "ImageSet":
+        """Pick pictures by slice, index array or mask: a smaller ImageSet."""
+        picked = np.atleast_1d(np.arange(len(self))[rows])
+        # A slice stays a view, so that splitting a large set copies nothing.
+        where = rows if isinstance(rows, slice) else picked
+        return replace(
+            self,
+            pixels=self.pixels[where],
+            names=[self.names[index] for index in picked],
+            labels=None if self.labels is None else self.labels[where],
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.pixels, dtype=dtype, copy=copy)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, H, W, C)."""
+        n, height, width, channels = self.pixels.shape
+        return n, height, width, channels
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The pixels' type, as stored in the source."""
+        return self.pixels.dtype
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hexadecimal, of shape, type and every pixel and label."""
+        digest = hashlib.sha256(f"{self.shape}{self.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels).data)
+        return digest.hexdigest()
+
+
+def index_names(rows: range, count: int) -> list[str]:
+    """Name rows out of ``count`` by their index, padded so that names sort as rows do.
+
+    >>> index_names(range(2), 200_000)
+    ['000000', '000001']
+    """
+    width = max(5, len(str(count - 1)))
+    return [f"{row:0{width}d}" for row in rows]
+
+
+def join(parts: Sequence[ImageSet]) -> ImageSet:
+    """Put sets of one shape and type behind each other, as ``train+test`` asks for.
+
+    Args:
+        parts: At least one set; all have labels or none has, of the same classes.
+
+    Returns:
+        One set with a value range that spans theirs; of one part, that part.
+
+    Raises:
+        DataError: The parts differ in height, width, channels or type.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    forms = {f"{'×'.join(map(str, p.shape[1:]))} {p.dtype}": p.split for p in parts}
+    if len(forms) > 1:
+        described = " and ".join(f"{form} ({split})" for form, split in forms.items())
+        raise DataError(
+            first.source,
+            f"parts that differ: {described}",
+            "parts of one height, width, number of channels and type",
+            "Give size and channels to read all of them alike.",
+        )
+    labels = [part.labels for part in parts if part.labels is not None]
+    labelled = len(labels) == len(parts)
+    return replace(
+        first,
+        pixels=np.concatenate([part.pixels for part in parts]),
+        names=[name for part in parts for name in part.names],
+        labels=np.concatenate(labels) if labelled else None,
+        classes=first.classes if labelled else (),
+        value_range=(
+            min(part.value_range[0] for part in parts),
+            max(part.value_range[1] for part in parts),
+        ),
+        skipped=tuple(skip for part in parts for skip in part.skipped),
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+    )
+
+
+def nominal_range(pixels: NDArray[Any]) -> tuple[float, float]:
+    """Find the values that stand for black and white.
+
+    Args:
+        pixels: Any shape, any real number type, finite.
+
+    Returns:
+        The type's range for uint8, uint16 and bool; (0, 1) when every value lies in
+        it; else the extremes, kept apart by 1 when all values are the same.
+    """
+    if pixels.dtype == np.bool_:
+        return 0.0, 1.0
+    if pixels.dtype in (np.uint8, np.uint16):
+        return 0.0, float(np.iinfo(pixels.dtype).max)
+    low, high = float(pixels.min()), float(pixels.max())
+    if low >= 0 and high <= 1:
+        return 0.0, 1.0
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _checked(pixels: NDArray[Any], source: str) -> NDArray[Any]:
+    if pixels.dtype.kind not in "buif":
+        raise DataError(
+            source,
+            f"an array of type {pixels.dtype}",
+            "an array of numbers, N×H×W or N×H×W×C",
+            "Stack pictures of one size with numpy.stack.",
+        )
+    if pixels.ndim not in (3, 4):
+        raise DataError(
+            source,
+            f"an array of shape {pixels.shape}",
+            "N×H×W (grey) or N×H×W×C",
+            "Reshape it; a single picture needs a leading axis: array[None].",
+        )
+    if 0 in pixels.shape:
+        raise DataError(
+            source,
+            f"an array of shape {pixels.shape}",
+            "at least one picture of at least one pixel",
+            "Check the selection that made it.",
+        )
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        bad = int((~np.isfinite(pixels.reshape(len(pixels), -1)).all(axis=1)).sum())
+        raise DataError(
+            source,
+            f"NaN or infinity in {bad} of {len(pixels)} pictures",
+            "finite numbers",
+            "Drop or mend them, for example with numpy.nan_to_num.",
+        )
+    # The other byte order, as files from another machine have it, stops torch.
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    return pixels if pixels.ndim == 4 else pixels[..., None]
+
+
+def _check_rows(
+    count: int, names: Sequence[str], labels: NDArray[Any] | None, source: str
+) -> None:
+    for what, given in (("names", names), ("labels", labels)):
+        if given is not None and len(given) != count:
+            raise DataError(
+                source,
+                f"{len(given)} {what} for {count} pictures",
+                f"as many {what} as pictures",
+                "Check how the two were selected.",
+            )

@@ -1,0 +1,123 @@
+"""The one way to write: a file or folder appears whole, or not at all."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from caes.errors import OutputError
+
+_REASONS = {
+    errno.ENOSPC: ("a full disk", "Free some space, or choose another folder."),
+    errno.EDQUOT: ("a full quota", "Free some space, or choose another folder."),
+    errno.EFBIG: ("a file-size limit", "Raise the limit, or choose another folder."),
+    errno.EACCES: ("a folder without write permission", "Choose another folder."),
+    errno.EPERM: ("a folder without write permission", "Choose another folder."),
+    errno.EROFS: ("a read-only file system", "Choose another folder."),
+    errno.ENOTDIR: ("a path that runs through a file", "Choose another folder."),
+}
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write ``path`` into an `OutputError`.
+
+    Raises:
+        OutputError: In place of any `OSError` raised inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        received, next_step = _REASONS.get(
+            error.errno or 0, (error.strerror or str(error), "Choose another folder.")
+        )
+        raise OutputError(
+            str(path), received, "a place that can be written", next_step
+        ) from error
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of ``path`` only once it is complete.
+
+    The bytes go to a hidden neighbour first, reach the disk, and are then renamed.
+    On any failure the neighbour is removed and an older ``path`` is untouched.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o666 & ~_umask())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """Give an empty folder to fill, which becomes ``path`` only once it is complete.
+
+    The place is tried at once, so that an unwritable one is refused before any work.
+    With ``force`` an existing folder is set aside, replaced, and only then deleted.
+
+    Raises:
+        OutputError: ``path`` exists and ``force`` is not given, or cannot be written.
+    """
+    if path.exists() and not force:
+        raise OutputError(
+            str(path),
+            "a path that exists",
+            "a new folder",
+            "Give another --out, or --force to replace it.",
+        )
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        staged.chmod(0o777 & ~_umask())
+    try:
+        yield staged
+        with output_errors(path):
+            _put_in_place(staged, path)
+    except BaseException:
+        shutil.rmtree(staged, ignore_errors=True)
+        raise
+
+
+def _put_in_place(staged: Path, path: Path) -> None:
+    if not path.exists():
+        staged.rename(path)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    path.rename(aside / path.name)
+    try:
+        staged.rename(path)
+    except OSError:
+        (aside / path.name).rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def next_free(folder: Path, name: str) -> Path:
+    """Name the first of ``folder/name-1``, ``folder/name-2`` … that does not exist."""
+    number = 1
+    while (path := folder / f"{name}-{number}").exists():
+        number += 1
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,589 @@
+/* A mirrored convolutional auto-encoder, forward and backward, one picture at a time.
+ *
+ * A network of few channels spends its time moving feature maps through memory, not
+ * computing them. Here one picture passes through every level and back while its maps
+ * stay in the core's own cache. The results are those of the plain formulation
+ * (up-sample, pad, convolve, ReLU, pool) up to the rounding of 32-bit floats.
+ *
+ * Two identities do the work, for up-sampling factor u and kernel side k:
+ *   - nearest up-sampling and then a convolution w is one transposed convolution of
+ *     stride u with the kernel G[g] = sum over s in 0..u-1 of w[k-1+s-g], of side
+ *     K = k+u-1; an ordinary convolution is the case u = 1;
+ *   - ReLU after max-pooling equals ReLU before it, in value and in gradient.
+ *
+ * Maps are height x width x channels, channels padded to whole vectors with zeros, each
+ * in a frame of zeros that stands for "same" padding. Both loops below keep a block of
+ * sums in registers: `correlate` (forward; gradient of the input) over pixels x
+ * channels, `outer` (gradient of the weights) over weights x channels.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LANES 8
+#define PAD(c) (((c) + LANES - 1) / LANES * LANES)
+#define MAX_SIDE 64 /* of a kernel G */
+typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+/* One convolution with what comes before (up-sampling) and after (pooling). */
+typedef struct {
+    int32_t height, width;     /* of the maps that come in */
+    int32_t inputs, outputs;   /* channels */
+    int32_t kernel, up, pool;  /* sides; 1 for none */
+    int32_t relu;              /* after the pooling; the last stage has none */
+} Stage;
+
+typedef struct {
+    int32_t stages, height, width;  /* of the picture, inside the padding */
+    int32_t top, left;              /* where it lies in the padded picture */
+    int32_t squared;                /* loss: 0 cross-entropy, 1 squared error */
+    const Stage *stage;
+} Network;
+
+/* Sizes and places that follow from a stage. */
+typedef struct {
+    int in, out;               /* channels as stored */
+    int big, frame, end;       /* K; zeros before and after the maps that come out */
+    int low, high;             /* zeros before and after the maps that come in */
+    int rows, cols;            /* of the framed maps that come in */
+    int tall, wide;            /* of the convolution's output, without its frame */
+    int drows, dcols;          /* the same with its frame */
+    int pooled_h, pooled_w;
+    float *x;                  /* framed maps that come in */
+    float *dx;                 /* their gradient, no frame */
+    float *dz;                 /* framed gradient of the convolution's output */
+    int32_t *winner;           /* place in its pooling cell of each maximum */
+    float *forward, *backward; /* G as [phase][tap][in][out], as [tap][out][in] */
+    float *dweights, *bias, *dbias;
+} Plan;
+
+static Plan plan(const Network *net, int index) {
+    const Stage *s = &net->stage[index];
+    Plan p = {0};
+    int before = (s->kernel - 1) / 2, after = s->kernel - 1 - before;
+    p.in = index == 0 ? s->inputs : PAD(s->inputs);
+    p.out = index == net->stages - 1 ? s->outputs : PAD(s->outputs);
+    p.big = s->kernel + s->up - 1;
+    p.frame = after, p.end = before;
+    p.low = (before + s->up - 1) / s->up, p.high = (s->up - 1 + after) / s->up;
+    p.rows = s->height + p.low + p.high, p.cols = s->width + p.low + p.high;
+    p.tall = s->height * s->up, p.wide = s->width * s->up;
+    p.drows = p.tall + p.frame + p.end, p.dcols = p.wide + p.frame + p.end;
+    p.pooled_h = p.tall / s->pool, p.pooled_w = p.wide / s->pool;
+    return p;
+}
+
+static void *take(float **free, size_t floats) {
+    float *start = *free;
+    *free += PAD(floats);
+    return start;
+}
+
+/* Lay the buffers of all stages out from `memory`, and after them rows for one stage's
+ * convolution; return how many floats they take. */
+static size_t lay_out(const Network *net, Plan *plans, float *memory, float **rows) {
+    float *at = memory;
+    size_t longest = 0;
+    for (int i = 0; i < net->stages; i++) {
+        const Stage *s = &net->stage[i];
+        Plan p = plan(net, i);
+        size_t weights = (size_t)p.big * p.big * p.in * p.out;
+        p.x = take(&at, (size_t)p.rows * p.cols * p.in);
+        p.dx = take(&at, (size_t)s->height * s->width * p.in);
+        p.dz = take(&at, (size_t)p.drows * p.dcols * p.out);
+        p.winner = take(&at, (size_t)p.pooled_h * p.pooled_w * p.out);
+        p.forward = take(&at, weights + LANES);
+        p.backward = take(&at, weights + LANES);
+        p.dweights = take(&at, weights + LANES);
+        p.bias = take(&at, p.out + LANES);
+        p.dbias = take(&at, p.out + LANES);
+        int height = i == net->stages - 1 ? p.tall : s->pool;
+        size_t row = (size_t)height * p.wide * p.out;
+        longest = row > longest ? row : longest;
+        plans[i] = p;
+    }
+    *rows = take(&at, longest);
+    return at - memory;
+}
+
+/* Floats of memory that one thread needs. */
+size_t caes_memory(const Network *net) {
+    Plan plans[net->stages];
+    float nothing, *rows;
+    return lay_out(net, plans, &nothing, &rows);
+}
+
+/* ---- the two loops -------------------------------------------------------------- */
+
+typedef struct { const float *in; const float *weights; } Tap;
+
+/* out[p][v] = bias[v] + sum over taps t and c < run of t.in[p*step + c] * t.w[c][v]. */
+#define INLINE static inline __attribute__((always_inline))
+INLINE void correlate_block(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
+                            ptrdiff_t step, int taps, const Tap *tap, int run,
+                            int channels, const float *bias, const int P, const int V) {
+    vec sum[8][2];
+    for (int p = 0; p < P; p++)
+        for (int v = 0; v < V; v++)
+            sum[p][v] = bias ? *(const vec *)(bias + v * LANES) : (vec){0};
+    for (int t = 0; t < taps; t++) {
+        const float *in = tap[t].in + in_at, *w = tap[t].weights;
+        for (int c = 0; c < run; c++, w += channels) {
+            vec w0 = *(const vec *)w, w1 = V > 1 ? *(const vec *)(w + LANES) : w0;
+            _Pragma("GCC unroll 8") for (int p = 0; p < P; p++) {
+                sum[p][0] += in[p * step + c] * w0;
+                if (V > 1) sum[p][1] += in[p * step + c] * w1;
+            }
+        }
+    }
+    for (int p = 0; p < P; p++)
+        for (int v = 0; v < V; v++)
+            *(vec *)(out + p * out_step + v * LANES) = sum[p][v];
+}
+
+/* One row of `width` pixels, all channels, in blocks that share it out evenly. */
+static void correlate_row(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
+                          ptrdiff_t step, int width, int taps, const Tap *all, int run,
+                          int channels, const float *bias) {
+    for (int v = 0; v < channels; v += 2 * LANES) {
+        int pair = channels - v > LANES, most = pair ? 6 : 8;
+        int blocks = (width + most - 1) / most;
+        Tap tap[taps];
+        for (int t = 0; t < taps; t++) tap[t] = (Tap){all[t].in, all[t].weights + v};
+        for (int b = 0; b < blocks; b++) {
+            int from = width * b / blocks, size = width * (b + 1) / blocks - from;
+            float *o = out + from * out_step + v;
+            ptrdiff_t at = in_at + from * step;
+            const float *c = bias ? bias + v : NULL;
+#define BLOCK(P, V) \
+    case P + 8 * V: \
+        correlate_block(o, out_step, at, step, taps, tap, run, channels, c, P, V); break;
+            switch (size + 8 * (1 + pair)) {
+                BLOCK(1, 1) BLOCK(2, 1) BLOCK(3, 1) BLOCK(4, 1) BLOCK(5, 1) BLOCK(6, 1)
+                BLOCK(7, 1)
+                case 16:
+                    if (!pair)
+                        correlate_block(o, out_step, at, step, taps, tap, run,
+                                        channels, c, 8, 1);
+                    break;
+                BLOCK(1, 2) BLOCK(2, 2) BLOCK(3, 2) BLOCK(4, 2) BLOCK(5, 2) BLOCK(6, 2)
+            }
+        }
+    }
+}
+
+/* sum[r][v] += sum over pixels of one[pixel*step + r] * many[pixel*stride + v]. */
+INLINE void outer_block(float *sums, int channels, const float *one, ptrdiff_t step,
+                        ptrdiff_t row, const float *many, ptrdiff_t stride,
+                        ptrdiff_t line, int height, int width, const int R,
+                        const int V) {
+    vec sum[12][2];
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < V; v++)
+            sum[r][v] = *(vec *)(sums + r * channels + v * LANES);
+    for (int y = 0; y < height; y++) {
+        const float *a = one + y * row, *b = many + y * line;
+        for (int x = 0; x < width; x++, a += step, b += stride) {
+            vec b0 = *(const vec *)b, b1 = V > 1 ? *(const vec *)(b + LANES) : b0;
+            _Pragma("GCC unroll 12") for (int r = 0; r < R; r++) {
+                sum[r][0] += a[r] * b0;
+                if (V > 1) sum[r][1] += a[r] * b1;
+            }
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < V; v++)
+            *(vec *)(sums + r * channels + v * LANES) = sum[r][v];
+}
+
+static void outer(float *sums, int channels, int rows, const float *one, ptrdiff_t step,
+                  ptrdiff_t row, const float *many, ptrdiff_t stride, ptrdiff_t line,
+                  int height, int width) {
+    for (int v = 0; v < channels; v += 2 * LANES) {
+        int pair = channels - v > LANES, most = pair ? 6 : 12;
+        for (int r = 0, size; r < rows; r += size) {
+            size = rows - r < most ? rows - r : most;
+            if (size < most && size > 4) size = 4;
+            if (size == 3 && !pair) size = 2;
+            float *s = sums + (ptrdiff_t)r * channels + v;
+#define SUMS(R, V) \
+    case R + 16 * V: \
+        outer_block(s, channels, one + r, step, row, many + v, stride, line, height, \
+                    width, R, V); break;
+            switch (size + 16 * (1 + pair)) {
+                SUMS(1, 1) SUMS(2, 1) SUMS(4, 1) SUMS(12, 1)
+                SUMS(1, 2) SUMS(2, 2) SUMS(3, 2) SUMS(4, 2) SUMS(6, 2)
+            }
+        }
+    }
+}
+
+/* ---- weights: PyTorch's [out][in][y][x] to G and back ---------------------------- */
+
+static int floor_mod(int a, int b) { return ((a % b) + b) % b; }
+
+/* The taps of phase (a): g = first, first+u, ...; the lowest input offset comes first. */
+typedef struct { int count, last, offset; } Phase;
+
+static Phase phase(const Stage *s, const Plan *p, int a) {
+    int first = floor_mod(a + p->frame, s->up);
+    int count = (p->big - 1 - first) / s->up + 1, last = first + (count - 1) * s->up;
+    return (Phase){count, last, (a + p->frame - last) / s->up};
+}
+
+static void pack(const Stage *s, Plan *p, const float *w, const float *bias) {
+    int k = s->kernel, K = p->big, in = p->in, out = p->out;
+    memset(p->backward, 0, sizeof(float) * K * K * in * out);
+    for (int o = 0; o < s->outputs; o++)
+        for (int i = 0; i < s->inputs; i++)
+            for (int y = 0; y < k; y++)
+                for (int x = 0; x < k; x++, w++)
+                    for (int a = 0; a < s->up; a++)
+                        for (int b = 0; b < s->up; b++) {
+                            int g = (k - 1 + a - y) * K + k - 1 + b - x;
+                            p->backward[((ptrdiff_t)g * out + o) * in + i] += *w;
+                        }
+    float *f = p->forward;
+    for (int a = 0; a < s->up; a++)
+        for (int b = 0; b < s->up; b++) {
+            Phase rows = phase(s, p, a), cols = phase(s, p, b);
+            for (int y = 0; y < rows.count; y++)
+                for (int x = 0; x < cols.count; x++) {
+                    int g = (rows.last - y * s->up) * K + cols.last - x * s->up;
+                    const float *from = p->backward + (ptrdiff_t)g * out * in;
+                    for (int i = 0; i < in; i++)
+                        for (int o = 0; o < out; o++) *f++ = from[o * in + i];
+                }
+        }
+    memset(p->bias, 0, sizeof(float) * out);
+    memcpy(p->bias, bias, sizeof(float) * s->outputs);
+}
+
+/* dweights is [g][out][in], or [y][x][in][out] for a first stage of few channels. */
+static void unpack(const Stage *s, const Plan *p, float *dw, float *dbias) {
+    int k = s->kernel, K = p->big, in = p->in, out = p->out, plain = in % LANES != 0;
+    for (int o = 0; o < s->outputs; o++)
+        for (int i = 0; i < s->inputs; i++)
+            for (int y = 0; y < k; y++)
+                for (int x = 0; x < k; x++, dw++) {
+                    *dw = 0;
+                    if (plain) *dw = p->dweights[((y * k + x) * in + i) * out + o];
+                    else
+                        for (int a = 0; a < s->up; a++)
+                            for (int b = 0; b < s->up; b++) {
+                                int g = (k - 1 + a - y) * K + k - 1 + b - x;
+                                *dw += p->dweights[((ptrdiff_t)g * out + o) * in + i];
+                            }
+                }
+    memcpy(dbias, p->dbias, sizeof(float) * s->outputs);
+}
+
+/* ---- one stage, forward ---------------------------------------------------------- */
+
+INLINE void few_outputs_pixel(const Stage *s, const Plan *p, Phase rows, Phase cols,
+                              const float *at, float *out) {
+    for (int o = 0; o < s->outputs; o++) {
+        vec sum = {0};
+        for (int r = 0; r < rows.count; r++)
+            for (int c = 0; c < cols.count; c++) {
+                int g = (rows.last - r * s->up) * p->big + cols.last - c * s->up;
+                const float *w = p->backward + ((ptrdiff_t)g * s->outputs + o) * p->in;
+                const float *v = at + ((ptrdiff_t)r * p->cols + c) * p->in;
+                for (int i = 0; i < p->in; i += LANES)
+                    sum += *(const vec *)(v + i) * *(const vec *)(w + i);
+            }
+        float total = p->bias[o];
+        for (int l = 0; l < LANES; l++) total += sum[l];
+        out[o] = total;
+    }
+}
+
+/* The output channels fill no vector (the last stage): vectors run over the input. */
+static void few_outputs(const Stage *s, const Plan *p, float *out) {
+    for (int a = 0; a < s->up; a++)
+        for (int b = 0; b < s->up; b++) {
+            Phase rows = phase(s, p, a), cols = phase(s, p, b);
+            for (int y = 0; y < s->height; y++)
+                for (int x = 0; x < s->width; x++)
+                    few_outputs_pixel(
+                        s, p, rows, cols,
+                        p->x + ((ptrdiff_t)(y + rows.offset + p->low) * p->cols + x +
+                                cols.offset + p->low) * p->in,
+                        out + ((ptrdiff_t)(y * s->up + a) * p->wide + x * s->up + b) * s->outputs);
+        }
+}
+
+/* `height` rows of the convolution from row `y` on, without frame, to `out`. */
+static void convolve_rows(const Stage *s, const Plan *p, int y, int height, float *out) {
+    const float *weights = p->forward;
+    for (int a = 0; a < s->up; a++)
+        for (int b = 0; b < s->up; b++) {
+            Phase rows = phase(s, p, a), cols = phase(s, p, b);
+            int run = cols.count * p->in;
+            Tap tap[MAX_SIDE];
+            for (int r = 0; r < rows.count; r++, weights += (ptrdiff_t)run * p->out)
+                tap[r] = (Tap){p->x + ((ptrdiff_t)(rows.offset + p->low + r) * p->cols +
+                                       cols.offset + p->low) * p->in, weights};
+            for (int row = y + floor_mod(a - y, s->up); row < y + height; row += s->up)
+                correlate_row(out + ((ptrdiff_t)(row - y) * p->wide + b) * p->out,
+                              s->up * p->out, (ptrdiff_t)(row / s->up) * p->cols * p->in,
+                              p->in, s->width, rows.count, tap, run, p->out, p->bias);
+        }
+}
+
+/* The maximum of each cell, its place, and ReLU, into the framed maps of the next. */
+static void pool_row(const Stage *s, const Plan *p, int y, const float *rows, float *out) {
+    for (int x = 0; x < p->pooled_w; x++)
+        for (int c = 0; c < p->out; c += LANES) {
+            const float *cell = rows + (ptrdiff_t)x * s->pool * p->out + c;
+            vec best = *(const vec *)cell;
+            ivec place = {0};
+            for (int i = 1; i < s->pool * s->pool; i++) {
+                int dy = i / s->pool, dx = i % s->pool;
+                vec v = *(const vec *)(cell + ((ptrdiff_t)dy * p->wide + dx) * p->out);
+                ivec more = v > best;
+                best = (vec)((more & (ivec)v) | (~more & (ivec)best));
+                place = (more & i) | (~more & place);
+            }
+            if (s->relu) best = (vec)((ivec)best & (best > 0));
+            *(vec *)(out + (ptrdiff_t)x * p->out + c) = best;
+            *(ivec *)(p->winner + ((ptrdiff_t)y * p->pooled_w + x) * p->out + c) = place;
+        }
+}
+
+/* The next stage's framed maps; `rows` has room for one row of pooling cells. */
+static void forward_stage(const Stage *s, const Plan *p, const Plan *next, float *rows) {
+    for (int y = 0; y < p->pooled_h; y++) {
+        float *out = next->x + ((ptrdiff_t)(y + next->low) * next->cols + next->low) * p->out;
+        convolve_rows(s, p, y * s->pool, s->pool, rows);
+        pool_row(s, p, y, rows, out);
+    }
+}
+
+/* ---- one stage, backward --------------------------------------------------------- */
+
+/* From the gradient of the pooled maps to the framed gradient before the pooling. */
+static void unpool(const Stage *s, const Plan *p, const Plan *next) {
+    for (int y = 0; y < p->pooled_h; y++)
+        for (int x = 0; x < p->pooled_w; x++)
+            for (int c = 0; c < p->out; c += LANES) {
+                ptrdiff_t at = ((ptrdiff_t)y * p->pooled_w + x) * p->out + c;
+                const float *kept =
+                    next->x + ((ptrdiff_t)(y + next->low) * next->cols + x + next->low) * p->out + c;
+                ivec g = *(const ivec *)(next->dx + at), place = *(ivec *)(p->winner + at);
+                if (s->relu) g &= *(const vec *)kept > 0;
+                for (int i = 0; i < s->pool * s->pool; i++) {
+                    int row = y * s->pool + i / s->pool, col = x * s->pool + i % s->pool;
+                    *(ivec *)(p->dz + ((ptrdiff_t)(row + p->frame) * p->dcols + col + p->frame) * p->out + c) =
+                        g & (place == i);
+                }
+            }
+}
+
+static void bias_gradient(const Stage *s, const Plan *p) {
+    for (int y = 0; y < p->tall; y++) {
+        const float *dz = p->dz + ((ptrdiff_t)(y + p->frame) * p->dcols + p->frame) * p->out;
+        for (int x = 0; x < p->wide; x++, dz += p->out)
+            for (int o = 0; o < s->outputs; o++) p->dbias[o] += dz[o];
+    }
+}
+
+static void weight_gradient(const Stage *s, const Plan *p) {
+    ptrdiff_t drow = (ptrdiff_t)p->dcols * p->out, xrow = (ptrdiff_t)p->cols * p->in;
+    const float *x = p->x + p->low * xrow + (ptrdiff_t)p->low * p->in;
+    if (p->in % LANES == 0)
+        for (int g = 0; g < p->big; g++)
+            outer(p->dweights + (ptrdiff_t)g * p->big * p->out * p->in, p->in,
+                  p->big * p->out, p->dz + g * drow, s->up * p->out, s->up * drow, x,
+                  p->in, xrow, s->height, s->width);
+    else /* a first stage of few channels: vectors over its output */
+        for (int y = 0; y < s->kernel; y++)
+            outer(p->dweights + (ptrdiff_t)y * s->kernel * p->in * p->out, p->out,
+                  s->kernel * p->in, p->x + y * xrow, p->in, xrow,
+                  p->dz + p->frame * drow + (ptrdiff_t)p->frame * p->out, p->out, drow,
+                  s->height, s->width);
+}
+
+static void input_gradient(const Stage *s, const Plan *p) {
+    ptrdiff_t drow = (ptrdiff_t)p->dcols * p->out;
+    int run = p->big * p->out;
+    Tap tap[MAX_SIDE];
+    for (int g = 0; g < p->big; g++)
+        tap[g] = (Tap){p->dz + g * drow, p->backward + (ptrdiff_t)g * run * p->in};
+    for (int y = 0; y < s->height; y++)
+        correlate_row(p->dx + (ptrdiff_t)y * s->width * p->in, p->in, y * s->up * drow,
+                      s->up * p->out, s->width, p->big, tap, run, p->in, NULL);
+}
+
+/* ---- the loss -------------------------------------------------------------------- */
+
+/* exp(-a) for a >= 0 by 2^n times a polynomial; relative error below 2e-7. */
+INLINE float exp_minus(float a) {
+    a = a > 87.0f ? 87.0f : a;
+    float n = (a * 1.44269504f + 12582912.0f) - 12582912.0f;
+    float r = n * 0.693359375f - a + n * -2.12194440e-4f;
+    float e = 1.9875691500e-4f;
+    e = e * r + 1.3981999507e-3f;
+    e = e * r + 8.3334519073e-3f;
+    e = e * r + 4.1665795894e-2f;
+    e = e * r + 1.6666665459e-1f;
+    e = e * r + 5.0000001201e-1f;
+    e = e * r * r + r + 1.0f;
+    union { int32_t i; float f; } power = {(127 - (int32_t)n) << 23};
+    return e * power.f;
+}
+
+/* log(1 + e) = 2 artanh(e / (2 + e)) for 0 <= e <= 1; relative error below 2e-7. */
+INLINE float log_one_plus(float e) {
+    float s = e / (2 + e), q = s * s;
+    float sum = 1 / 15.0f;
+    sum = sum * q + 1 / 13.0f;
+    sum = sum * q + 1 / 11.0f;
+    sum = sum * q + 1 / 9.0f;
+    sum = sum * q + 1 / 7.0f;
+    sum = sum * q + 1 / 5.0f;
+    sum = sum * q + 1 / 3.0f;
+    return 2 * (s + s * q * sum);
+}
+
+INLINE float sigmoid(float z, float e) { return (z >= 0 ? 1 : e) / (1 + e); }
+
+static void sigmoid_row(const float *z, float *out, int n) {
+#pragma omp simd
+    for (int i = 0; i < n; i++)
+        out[i] = sigmoid(z[i], exp_minus(z[i] < 0 ? -z[i] : z[i]));
+}
+
+static int largest(const float *v, int n) {
+    int best = 0;
+    for (int i = 1; i < n; i++) best = v[i] > v[best] ? i : best;
+    return best;
+}
+
+/* Adds to sums: loss, squared error, and accuracy as Keras counts it: with one channel
+ * the pixels equal to the output rounded to 0 or 1, with more the channels in pixels
+ * whose largest channel is right. */
+static void loss_row(const float *z, const float *t, float *dz, int n, int channels,
+                     int squared, float scale, double sums[3]) {
+    float loss = 0, square = 0, right = 0;
+#pragma omp simd reduction(+ : loss, square, right)
+    for (int i = 0; i < n; i++) {
+        float a = z[i] < 0 ? -z[i] : z[i], e = exp_minus(a), p = sigmoid(z[i], e);
+        float d = p - t[i];
+        loss += (z[i] > 0 ? z[i] : 0) - z[i] * t[i] + log_one_plus(e);
+        square += d * d;
+        right += (p > 0.5f ? 1.0f : 0.0f) == t[i] ? 1.0f : 0.0f;
+        dz[i] = scale * (squared ? 2 * d * p * (1 - p) : d);
+    }
+    if (channels > 1) {
+        right = 0;
+        for (int i = 0; i < n; i += channels)
+            right += largest(z + i, channels) == largest(t + i, channels) ? channels : 0;
+    }
+    sums[0] += squared ? square : loss;
+    sums[1] += square;
+    sums[2] += right;
+}
+
+/* ---- whole pictures -------------------------------------------------------------- */
+
+static void load(const Stage *s, const Plan *p, const float *picture) {
+    for (int y = 0; y < s->height; y++)
+        for (int x = 0; x < s->width; x++) {
+            float *to = p->x + ((ptrdiff_t)(y + p->low) * p->cols + x + p->low) * p->in;
+            for (int c = 0; c < s->inputs; c++) to[c] = *picture++;
+        }
+}
+
+static void store(const Stage *s, const Plan *p, float *maps) {
+    for (int y = 0; y < s->height; y++)
+        for (int x = 0; x < s->width; x++) {
+            const float *from = p->x + ((ptrdiff_t)(y + p->low) * p->cols + x + p->low) * p->in;
+            for (int c = 0; c < s->inputs; c++) *maps++ = from[c];
+        }
+}
+
+static void backward(const Network *net, const Plan *plans, int first) {
+    for (int i = net->stages - 1; i >= first; i--) {
+        if (i < net->stages - 1) unpool(&net->stage[i], &plans[i], &plans[i + 1]);
+        bias_gradient(&net->stage[i], &plans[i]);
+        weight_gradient(&net->stage[i], &plans[i]);
+        if (i > first) input_gradient(&net->stage[i], &plans[i]);
+    }
+}
+
+/* The last stage's output: to `out` as pixels, or against `target` as loss. */
+static void finish(const Network *net, const Plan *p, const float *logits,
+                   const float *target, float *out, float scale, double *sums) {
+    int n = net->width * p->out;
+    for (int y = 0; y < net->height; y++) {
+        const float *z = logits + ((ptrdiff_t)(y + net->top) * p->wide + net->left) * p->out;
+        ptrdiff_t at = (ptrdiff_t)y * n;
+        float *dz = p->dz + ((ptrdiff_t)(y + net->top + p->frame) * p->dcols + net->left + p->frame) * p->out;
+        if (out) sigmoid_row(z, out + at, n);
+        if (target) loss_row(z, target + at, dz, n, p->out, net->squared, scale, sums);
+    }
+}
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+/* Run stages `first` to `last` - 1 over n pictures, sharing blocks of them with other
+ * threads through `next`. Every thread has its own `memory`: caes_memory floats, zeros
+ * at first.
+ *
+ *   parameters  weights and bias of each stage, PyTorch's layout
+ *   in          n x maps of stage `first` (the padded picture, or the code)
+ *   target      n x pictures, or NULL
+ *   out         n x what comes out: pictures in [0, 1] or maps, or NULL
+ *   gradients   blocks x parameters, or NULL: of the loss times `scale`, summed
+ *   sums        blocks x 3: loss, squared error, accuracy, summed over pixels
+ */
+void caes_run(const Network *net, const float *const *parameters, float *memory,
+              int first, int last, int n, int block, const float *in,
+              const float *target, float *out, float *gradients, int count, float scale,
+              double *sums, int *next) {
+    Plan plans[net->stages];
+    float *rows;
+    lay_out(net, plans, memory, &rows);
+    for (int i = first; i < last; i++)
+        pack(&net->stage[i], &plans[i], parameters[2 * i], parameters[2 * i + 1]);
+    const Stage *from = &net->stage[first], *end = &net->stage[last - 1];
+    const Plan *final = &plans[last - 1];
+    int pixels = last == net->stages;
+    ptrdiff_t in_size = (ptrdiff_t)from->height * from->width * from->inputs;
+    ptrdiff_t target_size = (ptrdiff_t)net->height * net->width * end->outputs;
+    ptrdiff_t out_size = pixels ? target_size
+                                : (ptrdiff_t)final->pooled_h * final->pooled_w * end->outputs;
+    int b;
+    while ((b = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) * block < n) {
+        if (gradients)
+            for (int i = first; i < last; i++) {
+                Plan *p = &plans[i];
+                memset(p->dweights, 0, sizeof(float) * p->big * p->big * p->in * p->out);
+                memset(p->dbias, 0, sizeof(float) * p->out);
+            }
+        for (int j = b * block; j < smaller(n, (b + 1) * block); j++) {
+            float *o = out ? out + j * out_size : NULL;
+            load(from, &plans[first], in + j * in_size);
+            for (int i = first; i < last - pixels; i++)
+                forward_stage(&net->stage[i], &plans[i], &plans[i + 1], rows);
+            if (!pixels) {
+                store(&net->stage[last], &plans[last], o);
+                continue;
+            }
+            if (final->out % LANES) few_outputs(end, final, rows);
+            else convolve_rows(end, final, 0, final->tall, rows);
+            finish(net, final, rows, target ? target + j * target_size : NULL, o, scale,
+                   sums ? sums + 3 * b : NULL);
+            if (gradients) backward(net, plans, first);
+        }
+        float *g = gradients + (ptrdiff_t)b * count;
+        for (int i = first; gradients && i < last; i++) {
+            const Stage *s = &net->stage[i];
+            ptrdiff_t weights = (ptrdiff_t)s->inputs * s->outputs * s->kernel * s->kernel;
+            unpack(s, &plans[i], g, g + weights);
+            g += weights + s->outputs;
+        }
+    }
+}

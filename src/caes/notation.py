@@ -1,0 +1,301 @@
+"""The authors' own way to write a network: ``16C3-MP2-8C3-MP2`` and its figures.
+
+``16C3`` is a convolution to 16 maps with 3×3 kernels, ``MP2`` a max-pooling of 2×2
+cells, ``32N`` a dense layer of 32 units (Cireşan et al. 2011; Masci et al. 2011).
+Everything here is arithmetic on numbers: no network is built and no torch imported.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from caes.errors import NotationError
+
+Shape = tuple[int, ...]
+"""(H, W, C) of a picture or of feature maps, or (units,)."""
+
+EXAMPLE = "16C3-MP2-8C3-MP2"
+LARGEST = 65_536
+"""No number in the notation may pass this: a slip of the finger, not a network."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of a stack: a convolution and the max-pooling that follows it.
+
+    Args:
+        maps: Feature maps the convolution makes.
+        kernel: Side of its square kernels, in pixels.
+        pool: Side of the square pooling cells; 1 where there is no pooling.
+    """
+
+    maps: int
+    kernel: int
+    pool: int = 1
+
+    def __str__(self) -> str:
+        pooling = f"-MP{self.pool}" if self.pool > 1 else ""
+        return f"{self.maps}C{self.kernel}{pooling}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of a network's summary: what is done, and what comes out.
+
+    Args:
+        part: "encoder" or "decoder".
+        action: "pad", "convolve", "pool", "upsample", "crop", "flatten", "connect"
+            (dense) or "unflatten".
+        output: Shape that comes out, (H, W, C) or (units,).
+        size: Kernel, pooling cell or up-sampling factor, in pixels; else 0.
+        parameters: Weights and biases that are learned here.
+        activation: "relu", "sigmoid" or "" (none).
+    """
+
+    part: str
+    action: str
+    output: Shape
+    size: int = 0
+    parameters: int = 0
+    activation: str = ""
+
+    @property
+    def title(self) -> str:
+        """The row's name for a reader, such as "convolution 16@3×3, relu"."""
+        side = f"{self.size}×{self.size}"
+        names = {
+            "convolve": f"convolution {self.output[-1]}@{side}",
+            "pool": f"max-pooling {side}",
+            "upsample": f"up-sampling {side}",
+            "connect": f"dense {self.output[-1]}",
+        }
+        name = names.get(self.action, self.action)
+        return f"{name}, {self.activation}" if self.activation else name
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An encoder as it was written; its decoder is the mirror image.
+
+    Args:
+        levels: The convolutional levels, the lowest first.
+        dense: Units of the dense layers above them; the last one is the code.
+    """
+
+    levels: tuple[Level, ...]
+    dense: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return "-".join([*map(str, self.levels), *(f"{n}N" for n in self.dense)])
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the picture, along one side, that one cell of the code covers."""
+        return math.prod(level.pool for level in self.levels)
+
+    def padded(self, height: int, width: int) -> tuple[int, int]:
+        """Give the size inside the network: the next one that the pooling divides."""
+        stride = self.stride
+        return -(-height // stride) * stride, -(-width // stride) * stride
+
+    def margins(self, height: int, width: int) -> tuple[int, int]:
+        """Give the rows above and the columns left of the picture in its padded form."""
+        tall, wide = self.padded(height, width)
+        return (tall - height) // 2, (wide - width) // 2
+
+    def check(self, picture: Shape) -> None:
+        """Refuse pictures that are too small for the poolings.
+
+        Args:
+            picture: (H, W, C).
+
+        Raises:
+            NotationError: The picture is smaller than the stride.
+        """
+        height, width, _ = picture
+        if min(height, width) < self.stride:
+            raise NotationError(
+                "arch",
+                f"{str(self)!r} for pictures of {height}×{width}",
+                f"pictures of at least {self.stride}×{self.stride} for its poolings",
+                "Take MP parts away, or give larger pictures.",
+            )
+
+    def code_shape(self, picture: Shape) -> Shape:
+        """Give the code's shape, (H, W, maps) or (units,), for a picture (H, W, C).
+
+        Raises:
+            NotationError: The picture is smaller than the stride.
+        """
+        *_, last = self.encoder(picture)
+        return last.output
+
+    def parameters(self, picture: Shape) -> int:
+        """Count weights and biases of encoder and decoder for a picture (H, W, C).
+
+        Raises:
+            NotationError: The picture is smaller than the stride.
+        """
+        return sum(stage.parameters for stage in self.stages(picture))
+
+    def stages(self, picture: Shape) -> tuple[Stage, ...]:
+        """List every step of the auto-encoder for a picture (H, W, C).
+
+        Raises:
+            NotationError: The picture is smaller than the stride.
+        """
+        return (*self.encoder(picture), *self.decoder(picture))
+
+    def encoder(self, picture: Shape) -> Iterator[Stage]:
+        """List the encoder's steps for a picture (H, W, C).
+
+        Raises:
+            NotationError: The picture is smaller than the stride.
+        """
+        self.check(picture)
+        height, width, channels = picture
+        if (height, width) != (padded := self.padded(height, width)):
+            height, width = padded
+            yield Stage("encoder", "pad", (height, width, channels))
+        for level in self.levels:
+            output = (height, width, level.maps)
+            yield _convolve("encoder", channels, output, level.kernel, "relu")
+            channels = level.maps
+            if level.pool > 1:
+                height, width = height // level.pool, width // level.pool
+                yield Stage("encoder", "pool", (height, width, channels), level.pool)
+        if self.dense:
+            units = height * width * channels
+            yield Stage("encoder", "flatten", (units,))
+            yield from _connect("encoder", units, self.dense, last="")
+
+    def decoder(self, picture: Shape) -> Iterator[Stage]:
+        """List the decoder's steps, the mirror of the encoder's, for a picture (H, W, C).
+
+        Each level becomes a convolution to its own maps and an up-sampling by its
+        pooling; one more convolution leads to the picture's channels.
+        """
+        (height, width), channels = self.padded(*picture[:2]), picture[2]
+        inner = [channels, *(level.maps for level in self.levels)][-1]
+        h, w = height // self.stride, width // self.stride
+        if self.dense:
+            last = "relu" if self.levels else "sigmoid"
+            units = (*reversed(self.dense[:-1]), h * w * inner)
+            yield from _connect("decoder", self.dense[-1], units, last)
+            yield Stage("decoder", "unflatten", (h, w, inner))
+        for level in reversed(self.levels):
+            output = (h, w, level.maps)
+            yield _convolve("decoder", inner, output, level.kernel, "relu")
+            inner = level.maps
+            if level.pool > 1:
+                h, w = h * level.pool, w * level.pool
+                yield Stage("decoder", "upsample", (h, w, inner), level.pool)
+        if self.levels:
+            output = (height, width, channels)
+            kernel = self.levels[0].kernel
+            yield _convolve("decoder", inner, output, kernel, "sigmoid")
+        if (height, width) != tuple(picture[:2]):
+            yield Stage("decoder", "crop", tuple(picture))
+
+
+def _convolve(
+    part: str, channels: int, output: Shape, kernel: int, activation: str
+) -> Stage:
+    parameters = (channels * kernel * kernel + 1) * output[-1]
+    return Stage(part, "convolve", output, kernel, parameters, activation)
+
+
+def _connect(
+    part: str, inputs: int, units: tuple[int, ...], last: str
+) -> Iterator[Stage]:
+    for index, outputs in enumerate(units):
+        activation = last if index == len(units) - 1 else "relu"
+        yield Stage(
+            part, "connect", (outputs,), 0, (inputs + 1) * outputs, activation
+        )
+        inputs = outputs
+
+
+def parse(text: str) -> Architecture:
+    """Read a network such as ``16C3-MP2-8C3-MP2-32N``.
+
+    Upper and lower case are the same. A pooling follows a convolution; dense layers
+    stand at the end.
+
+    Raises:
+        NotationError: The text is not a network; the message points at the character.
+    """
+    return _Reader(text).architecture()
+
+
+class _Reader:
+    """Reads the notation from left to right, and knows where it stands."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.levels: list[Level] = []
+        self.dense: list[int] = []
+
+    def architecture(self) -> Architecture:
+        self._part()
+        while self.at < len(self.text):
+            self._expect("-", "'-' between parts")
+            self._part()
+        return Architecture(tuple(self.levels), tuple(self.dense))
+
+    def _part(self) -> None:
+        start = self.at
+        if self._next("M"):
+            self._expect("P", "'P', as in MP2")
+            self._pooling(start)
+        else:
+            count = self._number("a number, as in 16C3 or 32N, or a pooling, as in MP2")
+            if self._next("N"):
+                self.dense.append(count)
+            else:
+                self._expect("C", "'C' (convolution) or 'N' (dense) after the number")
+                self._convolution(count, start)
+
+    def _convolution(self, maps: int, start: int) -> None:
+        kernel = self._number("the kernel's side, as in 16C3")
+        if self.dense:
+            raise self._error(start, "only dense layers, as in 32N, after a dense layer")
+        self.levels.append(Level(maps, kernel))
+
+    def _pooling(self, start: int) -> None:
+        size = self._number("the cell's side, as in MP2", least=2)
+        if self.dense or not self.levels or self.levels[-1].pool > 1:
+            raise self._error(start, "a pooling only straight after a convolution")
+        maps, kernel = self.levels[-1].maps, self.levels[-1].kernel
+        self.levels[-1] = Level(maps, kernel, size)
+
+    def _next(self, letter: str) -> bool:
+        found = self.text[self.at : self.at + 1].upper() == letter
+        self.at += found
+        return found
+
+    def _expect(self, letter: str, allowed: str) -> None:
+        if not self._next(letter):
+            raise self._error(self.at, allowed)
+
+    def _number(self, allowed: str, least: int = 1) -> int:
+        start = self.at
+        while self.at < len(self.text) and self.text[self.at] in "0123456789":
+            self.at += 1
+        digits = self.text[start : self.at]
+        if not digits:
+            raise self._error(start, allowed)
+        # The length first: int() refuses numbers of thousands of digits.
+        if len(digits) > 9 or not least <= int(digits) <= LARGEST:
+            raise self._error(start, f"a number from {least} to {LARGEST}")
+        return int(digits)
+
+    def _error(self, at: int, allowed: str) -> NotationError:
+        found = repr(self.text[at]) if at < len(self.text) else "the end"
+        return NotationError(
+            "arch",
+            f"{self.text!r}, wrong at character {at + 1} ({found})",
+            allowed,
+            f"A network reads like {EXAMPLE}.",
+        )

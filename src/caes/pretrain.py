@@ -1,0 +1,88 @@
+"""Training without labels: the auto-encoder learns to give its pictures back."""
+
+import numpy as np
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from caes.batches import Batches
+from caes.data import ImageSet
+from caes.errors import ArgumentError
+from caes.loop import History, Settings, train
+from caes.model import Autoencoder
+from caes.options import Options
+from caes.progress import Progress
+from caes.scaling import Scaling
+
+
+class Reconstruction(nn.Module):
+    """The objective: pictures out as they came in.
+
+    Args:
+        model: The auto-encoder.
+        loss: "bce" or "mse".
+    """
+
+    def __init__(self, model: Autoencoder, loss: str) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Give loss, squared error and accuracy, (3,), for N×H×W×C in [0, 1]."""
+        return self.model.compare(pictures, pictures, self.loss)
+
+
+def pretrain(
+    model: Autoencoder,
+    images: ImageSet,
+    scaling: Scaling,
+    options: Options,
+    *,
+    seed: int,
+    progress: Progress,
+) -> History:
+    """Train all levels at once.
+
+    Args:
+        model: Trained in place; on the CPU again afterwards.
+        images: What to learn from; ``options.validation`` of it is kept apart.
+        scaling: From the pictures' units to [0, 1].
+        options: How to train.
+        seed: Of the order and of the split.
+        progress: Is told of every batch and epoch.
+
+    Raises:
+        ArgumentError: ``options.validation`` leaves no pictures on one side.
+    """
+    order = np.random.default_rng(seed)
+    learn, watch = _split(len(images), options.validation, order)
+    size = options.batch_size
+    batches = Batches(images, scaling, size, shuffle=order, rows=learn)
+    watched = Batches(images, scaling, size, rows=watch) if len(watch) else None
+    settings = Settings(
+        options.epochs, options.learning_rate, options.decay, options.patience
+    )
+    fabric = Fabric(
+        accelerator=options.device, devices=1, precision=options.precision
+    )
+    objective = Reconstruction(model, options.loss)
+    history = train(
+        objective, batches, watched, settings, fabric=fabric, progress=progress
+    )
+    model.to("cpu")
+    return history
+
+
+def _split(
+    n: int, share: float, order: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    apart = round(n * share)
+    if share and not 0 < apart < n:
+        raise ArgumentError(
+            "validation",
+            f"{share:g} of {n} pictures",
+            "a share that leaves at least one picture on each side",
+            "Give more pictures, or validation=0.",
+        )
+    shuffled = order.permutation(n)
+    return np.sort(shuffled[apart:]), np.sort(shuffled[:apart])

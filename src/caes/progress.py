@@ -1,0 +1,139 @@
+"""What a training says while it runs: a bar on a terminal, lines elsewhere, or nothing."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from torch import Tensor
+
+    from caes.loop import Epoch
+
+
+class Progress:
+    """Says nothing; what the others share."""
+
+    def start(self, epochs: int, batches: int) -> None:
+        """Take note of how much work there is."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the bar off the terminal."""
+
+    def batch(self, learning: bool, n: int, total: "Tensor", seen: int) -> None:
+        """Take note of ``n`` pictures done.
+
+        Args:
+            learning: False while validating.
+            n: Pictures in the batch.
+            total: (3,), figures summed over ``seen`` pictures.
+            seen: Pictures of this pass so far.
+        """
+
+    def epoch(self, row: "Epoch") -> None:
+        """Take note of a finished epoch."""
+
+
+class Lines(Progress):
+    """One plain line an epoch, on standard error."""
+
+    epochs = 0
+
+    def start(self, epochs: int, batches: int) -> None:
+        self.epochs = epochs
+
+    def epoch(self, row: "Epoch") -> None:
+        print(describe(row, self.epochs), file=sys.stderr, flush=True)
+
+
+class Bar(Progress):
+    """A bar with loss, images/s and time left, on standard error."""
+
+    def __init__(self) -> None:
+        self.epochs = 0
+        self.batches = 0
+        self.current = 1
+        self.began = 0.0
+        self.shown = 0.0
+        self.bar: RichProgress
+        self.task: Any = None
+
+    def start(self, epochs: int, batches: int) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.epochs, self.batches = epochs, batches
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]}  {task.fields[speed]} images/s"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            auto_refresh=False,
+            transient=True,
+        )
+        self.task = self.bar.add_task(
+            "", total=epochs * batches, epoch=f"1/{epochs}", loss="–", speed="–"
+        )
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        self.began = time.perf_counter()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def batch(self, learning: bool, n: int, total: "Tensor", seen: int) -> None:
+        if not learning:
+            return
+        if seen == n:
+            self.began = time.perf_counter()
+        self.bar.advance(self.task)
+        now = time.perf_counter()
+        if now - self.shown < 0.1:
+            return
+        self.shown = now
+        self.bar.update(
+            self.task,
+            epoch=f"{self.current}/{self.epochs}",
+            loss=f"{float(total[0]) / seen:.4f}",
+            speed=f"{seen / max(now - self.began, 1e-9):,.0f}",
+            refresh=True,
+        )
+
+    def epoch(self, row: "Epoch") -> None:
+        self.current = row.epoch + 1
+        self.bar.console.print(describe(row, self.epochs), highlight=False)
+
+
+def describe(row: "Epoch", epochs: int) -> str:
+    """Write an epoch as one line."""
+    watched = (
+        ""
+        if row.validation_loss is None
+        else f"  validation {row.validation_loss:.4f}"
+    )
+    return (
+        f"epoch {row.epoch}/{epochs}  loss {row.loss:.4f}{watched}  "
+        f"accuracy {row.accuracy:.4f}  PSNR {row.psnr:.2f} dB  "
+        f"{row.seconds:.1f} s  {row.images_per_second:,.0f} images/s"
+    )
+
+
+def progress(verbose: bool) -> Progress:
+    """Choose: a bar on a terminal, lines where there is none, nothing if not asked."""
+    if not verbose:
+        return Progress()
+    return Bar() if sys.stderr.isatty() else Lines()

@@ -1,0 +1,47 @@
+"""How a run came about: versions, machine, seed, data. Enough to make it again."""
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from caes.data import ImageSet
+
+
+def provenance(images: ImageSet, seed: int, path: str) -> dict[str, str]:
+    """Describe a run about to be made.
+
+    Args:
+        images: What it learns from.
+        seed: Of weights, order and splits.
+        path: How training runs, "fused" or "torch".
+    """
+    n, height, width, channels = images.shape
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": images.source,
+        "split": images.split,
+        "pictures": f"{n} × {height}×{width}×{channels} {images.dtype}",
+        "data fingerprint": f"sha256:{images.fingerprint}",
+        "seed": str(seed),
+        "computed by": path,
+        "threads": str(torch.get_num_threads()),
+        "caes": version("caes"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "scikit-learn": version("scikit-learn"),
+        "machine": f"{platform.system()} {platform.machine()}, {processor()}",
+    }
+
+
+def processor() -> str:
+    """Name the processor as well as the system lets us."""
+    listing = Path("/proc/cpuinfo")
+    if listing.is_file():
+        for line in listing.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"

@@ -1,0 +1,54 @@
+"""From the source's own units to the network's [0, 1], and back."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The straight line that takes ``low`` to 0 and ``high`` to 1.
+
+    It belongs to the model and is saved with it.
+
+    Args:
+        low: Value that stands for black, in the source's units.
+        high: Value that stands for white; larger than ``low``.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def to_unit(
+        self, pixels: NDArray[Any], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Scale pixels for the network.
+
+        Args:
+            pixels: Any shape and real number type, in the source's units.
+            out: Where to write the result, of the same shape.
+
+        Returns:
+            The same shape, float32; in [0, 1] for pixels in [low, high].
+        """
+        if out is None:
+            out = np.empty(pixels.shape, np.float32)
+        span = np.float32(self.high - self.low)
+        if self.low == 0:
+            return np.divide(pixels, span, out=out, dtype=np.float32, casting="unsafe")
+        # In 64 bits, since large offsets would eat a 32-bit number's precision.
+        np.subtract(pixels, self.low, out=out, dtype=np.float64, casting="unsafe")
+        return np.divide(out, span, out=out)
+
+    def from_unit(self, unit: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scale the network's pictures back.
+
+        Args:
+            unit: Any shape, in [0, 1].
+
+        Returns:
+            The same shape, float64, in the source's units, in [low, high].
+        """
+        return unit.astype(np.float64) * (self.high - self.low) + self.low
