@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ _REASONS = {
     errno.EPERM: ("a folder without write permission", "Choose another folder."),
     errno.EROFS: ("a read-only file system", "Choose another folder."),
     errno.ENOTDIR: ("a path that runs through a file", "Choose another folder."),
+    errno.EEXIST: ("a path that runs through a file", "Choose another folder."),
 }
 
 
@@ -73,14 +74,15 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     With ``force`` an existing folder is set aside, replaced, and only then deleted.
 
     Raises:
-        OutputError: ``path`` exists and ``force`` is not given, or cannot be written.
+        OutputError: ``path`` holds something and ``force`` is not given, or it cannot
+            be written.
     """
-    if path.exists() and not force:
+    if not force and _holds_something(path):
         raise OutputError(
             str(path),
             "a path that exists",
             "a new folder",
-            "Give another --out, or --force to replace it.",
+            "Give another one, or force (--force) to replace it.",
         )
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,26 +97,53 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def reserved(folder: Path, name: str) -> Iterator[Path]:
+    """Hold the first of ``folder/name-1``, ``folder/name-2`` … that is free.
+
+    It is there as an empty folder at once, so that two processes never take the same,
+    and is given up again if nothing was put in its place.
+
+    Raises:
+        OutputError: ``folder`` cannot be written.
+    """
+    number = 1
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            path = folder / f"{name}-{number}"
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+    try:
+        yield path
+    finally:
+        with suppress(OSError):  # it is full now, as it should be
+            path.rmdir()
+
+
+def _holds_something(path: Path) -> bool:
+    if not path.is_dir():
+        return path.exists()
+    with output_errors(path):
+        return any(path.iterdir())
+
+
 def _put_in_place(staged: Path, path: Path) -> None:
-    if not path.exists():
-        staged.rename(path)
-        return
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    path.rename(aside / path.name)
+    old = aside / path.name
+    if path.exists():
+        path.rename(old)
     try:
         staged.rename(path)
     except OSError:
-        (aside / path.name).rename(path)
+        if old.exists():
+            old.rename(path)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def next_free(folder: Path, name: str) -> Path:
-    """Name the first of ``folder/name-1``, ``folder/name-2`` … that does not exist."""
-    number = 1
-    while (path := folder / f"{name}-{number}").exists():
-        number += 1
-    return path
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -1,0 +1,163 @@
+import errno
+import os
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from caes.errors import OutputError
+from caes.files import new_folder, reserved, write_atomically
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    with pytest.raises(ZeroDivisionError), write_atomically(path) as file:
+        file.write(b"half")
+        assert not path.exists()
+        1 / 0  # noqa: B018
+    assert list(tmp_path.rglob("*.txt*")) == []
+    with write_atomically(path) as file:
+        file.write(b"whole")
+    assert path.read_bytes() == b"whole"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_an_older_file_outlives_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(OutputError) as caught, write_atomically(path) as file:
+        file.write(b"new")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(caught.value) == (
+        f"{path}: received a full disk; allowed: a place that can be written. "
+        "Free some space, or choose another folder."
+    )
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_files_get_the_permissions_of_ordinary_ones(tmp_path: Path) -> None:
+    (tmp_path / "ordinary").touch()
+    with write_atomically(tmp_path / "ours"):
+        pass
+    ordinary, ours = (tmp_path / "ordinary").stat(), (tmp_path / "ours").stat()
+    assert ours.st_mode == ordinary.st_mode
+
+
+def test_a_limit_on_file_size_leaves_no_half_file(tmp_path: Path) -> None:
+    """The operating system itself refuses, in a process of its own."""
+    code = (
+        "import sys; from pathlib import Path; from caes.files import write_atomically\n"
+        "with write_atomically(Path(sys.argv[1])) as file: file.write(b'x' * 100_000)"
+    )
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "file")],
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,  # noqa: PLW1509
+        check=False,
+    )
+    assert "received a file-size limit; allowed" in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_refused_unless_forced(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "precious").write_text("old")
+    with pytest.raises(OutputError) as caught, new_folder(folder):
+        pass
+    assert str(caught.value) == (
+        f"{folder}: received a path that exists; allowed: a new folder. "
+        "Give another one, or force (--force) to replace it."
+    )
+    with new_folder(folder, force=True) as staged:
+        (staged / "fresh").write_text("new")
+        assert (folder / "precious").read_text() == "old"
+    assert [entry.name for entry in folder.iterdir()] == ["fresh"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_failure_leaves_the_folder_that_was_to_be_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "precious").write_text("old")
+    with (
+        pytest.raises(KeyboardInterrupt),
+        new_folder(folder, force=True) as staged,
+    ):
+        (staged / "fresh").write_text("new")
+        raise KeyboardInterrupt
+    assert (folder / "precious").read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_rename_that_fails_puts_the_old_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "precious").write_text("old")
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name.startswith(".run.") and target == folder:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with (
+        pytest.raises(OutputError, match="received a read-only file system"),
+        new_folder(folder, force=True),
+    ):
+        pass
+    assert (folder / "precious").read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError) as caught,
+        new_folder(tmp_path / "file" / "run"),
+    ):
+        pytest.fail("the work must not start")
+    assert str(caught.value) == (
+        f"{tmp_path}/file/run: received a path that runs through a file; allowed: "
+        "a place that can be written. Choose another folder."
+    )
+
+
+def test_two_at_once_never_reserve_the_same_name(tmp_path: Path) -> None:
+    held: list[Path] = []
+    barrier = threading.Barrier(8)
+
+    def hold() -> None:
+        with reserved(tmp_path, "digits") as path:
+            held.append(path)
+            barrier.wait(timeout=20)
+
+    threads = [threading.Thread(target=hold) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(path.name for path in held) == [f"digits-{n}" for n in range(1, 9)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_put_in_a_reserved_place_stays(tmp_path: Path) -> None:
+    with reserved(tmp_path, "digits") as path, new_folder(path) as staged:
+        (staged / "model").touch()
+    assert (tmp_path / "digits-1" / "model").exists()
+    with reserved(tmp_path, "digits") as path:
+        assert path.name == "digits-2"
