@@ -80,8 +80,10 @@ def read(folder: Path) -> Run:
     """
     about = _about(folder)
     try:
-        height, width, channels = map(int, about["picture"])
-        model = Autoencoder(parse(about["architecture"]), (height, width, channels))
+        picture = tuple(map(int, about["picture"]))
+        if len(picture) != 3 or min(picture) < 1:
+            raise ValueError(f"a picture of {picture}")
+        model = Autoencoder(parse(about["architecture"]), picture)
         scaling = Scaling(**about["scaling"])
         history = _history(folder, about["ended"], about["best_epoch"])
         params, provenance = dict(about["training"]), dict(about["provenance"])

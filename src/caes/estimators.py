@@ -268,6 +268,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         if params.get("image_shape") is not None:
             params["image_shape"] = tuple(params["image_shape"])
         cae = cls(**params)._adopt(run)
+        cae.n_features_in_ = int(np.prod(run.picture))
         cae._flat = False
         return cae
 
@@ -279,7 +280,6 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.history_ = run.history
         self.provenance_ = run.provenance
         self.seed_ = int(run.provenance["seed"])
-        self.n_features_in_ = int(np.prod(run.picture))
         self._n_features_out = int(
             np.prod(self.architecture_.code_shape(self.picture_shape_))
         )
@@ -295,7 +295,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """Take pictures in any form, and check that they suit the model."""
         if not reset:
             check_is_fitted(self)
-        if not isinstance(X, ImageSet) and np.ndim(X) <= 2:
+        if _is_table(X):
             return self._unflatten(validate_data(self, X, reset=reset), reset)
         images = load(X)
         if reset:
@@ -353,6 +353,16 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _is_table(X: Pictures) -> bool:
+    """Tell flattened pictures, and all that scikit-learn has its own words for."""
+    if isinstance(X, ImageSet):
+        return False
+    try:
+        return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) <= 2
+    except ValueError:  # pictures of several sizes
+        return False
 
 
 _OPTION_NAMES = tuple(Options.__dataclass_fields__)

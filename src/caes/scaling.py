@@ -18,8 +18,8 @@ class Scaling:
         high: Value that stands for white; larger than ``low``.
     """
 
-    low: float = 0.0
-    high: float = 1.0
+    low: float
+    high: float
 
     def to_unit(
         self, pixels: NDArray[Any], out: NDArray[np.float32] | None = None

@@ -1,0 +1,94 @@
+"""caes fit: pictures in, a trained auto-encoder and its report out."""
+
+import os
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from caes.options import Options
+
+if TYPE_CHECKING:
+    from caes.data import ImageSet
+    from caes.estimators import CAE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit(Options):
+    """Train a convolutional auto-encoder on pictures and write its report.
+
+    Writes a folder with model.safetensors, model.json, history.csv, figures and
+    report.html. Ctrl-C ends the training and keeps what was learnt.
+    """
+
+    source: Annotated[str, tyro.conf.Positional]
+    """digits, mnist, or the path of pictures: a folder, .npy, .npz, IDX or Parquet."""
+    random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
+    """Seed of weights, order and splits; the same one gives the same weights."""
+    split: str = "train"
+    """Which part to learn from, as in train, train[:1000] or train[10%:]."""
+    size: str | None = None
+    """HEIGHTxWIDTH to resize every picture to, such as 64x96."""
+    channels: int | None = None
+    """1 for grey, 3 for colour; without it pictures stay as they are."""
+    hold_out: float = 0.1
+    """Share of the pictures kept apart for the report, where the source has no test
+    split; 0 for none."""
+    out: Path | None = None
+    """Folder of the run; without it runs/NAME-N, N counted up."""
+    force: bool = False
+    """Replace the folder if it exists."""
+    strict: bool = False
+    """Stop at the first picture that cannot be read, instead of skipping it."""
+    quiet: bool = False
+    """Print nothing but errors and the report's path."""
+
+    def run(self) -> None:
+        """Do it."""
+        from caes.cli.sources import (
+            announce,
+            command_line,
+            opened_for_training,
+            run_name,
+        )
+        from caes.files import new_folder, reserved
+        from caes.report import write_report
+
+        self.check()
+        train, test = opened_for_training(self)
+        if not self.quiet:
+            announce(train)
+        place = (
+            nullcontext(self.out)
+            if self.out
+            else reserved(Path("runs"), run_name(self.source))
+        )
+        with place as folder:
+            with new_folder(folder, force=self.force) as staged:
+                cae = self._fit(train)
+                cae.write(staged)
+            # The run is safe by now, whatever happens to its report.
+            page = write_report(folder, cae, train, test, command=command_line())
+        self._close(cae, page, train)
+
+    def _fit(self, train: "ImageSet") -> "CAE":
+        from caes.cli.sources import command_line
+        from caes.estimators import CAE
+
+        chosen = {f.name: getattr(self, f.name) for f in fields(Options)}
+        cae = CAE(**chosen, verbose=not self.quiet).fit(train)
+        cae.provenance_ |= {"command": command_line(), "folder": os.getcwd()}
+        return cae
+
+    def _close(self, cae: "CAE", page: Path, train: "ImageSet") -> None:
+        if not self.quiet:
+            ending = cae.history_.ended
+            if ending != "complete":
+                kept = f"the weights of epoch {cae.history_.best_epoch} are kept"
+                print(f"Training ended: {ending}; {kept}.", file=sys.stderr)
+            if train.skipped:
+                print(f"{len(train.skipped)} pictures skipped.", file=sys.stderr)
+        print(page)

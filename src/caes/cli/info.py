@@ -1,0 +1,28 @@
+"""caes info: what a run is, or what is in some pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """Print a run's summary, or what is in some pictures.
+
+    For a run: layer, output shape, parameters. For pictures: count, sizes, channels,
+    range, classes, and what cannot be read.
+    """
+
+    source: Annotated[str, tyro.conf.Positional]
+    """The folder of a run, or pictures: digits, mnist, or a path."""
+
+    def run(self) -> None:
+        """Do it."""
+        from caes.tasks import info
+
+        if info.is_run(Path(self.source)):
+            info.print_run(Path(self.source))
+        else:
+            info.print_pictures(self.source)

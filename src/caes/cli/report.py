@@ -1,0 +1,58 @@
+"""caes report: a run's page, written again."""
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from caes.cli.fit import Fit
+from caes.errors import RunError
+
+if TYPE_CHECKING:
+    from caes.estimators import CAE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write a run's report.html and figures again."""
+
+    model: Annotated[Path, tyro.conf.Positional]
+    """The folder of a run."""
+    source: str | None = None
+    """Pictures to report on; without it, those the run was trained on."""
+
+    def run(self) -> None:
+        """Do it."""
+        from caes.cli.sources import announce, opened_for_training
+        from caes.estimators import CAE
+        from caes.report import write_report
+
+        cae = CAE.load(self.model)
+        command = cae.provenance_.get("command", "")
+        train, test = opened_for_training(self._fit(cae, command))
+        announce(train)
+        if f"sha256:{train.fingerprint}" != cae.provenance_["data fingerprint"]:
+            print(
+                f"note: these are not the pictures {self.model} was trained on, "
+                "or they have changed since",
+                file=sys.stderr,
+            )
+        print(write_report(self.model, cae, train, test, command=command))
+
+    def _fit(self, cae: "CAE", command: str) -> Fit:
+        """Read the recorded command again, for how it opened its pictures."""
+        if self.source is not None:
+            return Fit(source=self.source, arch=cae.arch)
+        if not command:
+            raise RunError(
+                str(self.model),
+                "a run without the command that made it",
+                "a run of caes fit, or the pictures to report on",
+                "Name them: caes report RUN --source PICTURES.",
+            )
+        fit = tyro.cli(Fit, args=shlex.split(command)[2:])
+        here = Path(cae.provenance_["folder"]) / fit.source
+        return replace(fit, source=str(here)) if here.exists() else fit

@@ -1,0 +1,139 @@
+"""Opening pictures as the command line's options say, and saying what was opened."""
+
+import re
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caes.data import ImageSet, load, sizes, split_names
+from caes.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from caes.cli.fit import Fit
+    from caes.cli.reconstruct import Reconstruct
+    from caes.estimators import CAE
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Read HEIGHTxWIDTH.
+
+    Raises:
+        ArgumentError: The text is not of that form.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})[xX×](\d{1,6})", text.strip())
+    if not found or "0" in (found[1].lstrip("0") or "0", found[2].lstrip("0") or "0"):
+        raise ArgumentError(
+            "--size", repr(text), "HEIGHTxWIDTH in pixels", "Try --size 64x96."
+        )
+    return int(found[1]), int(found[2])
+
+
+def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
+    """Open what to learn from, and what to show in the report.
+
+    These are the source's own test pictures, or some kept apart, or, where that is not
+    possible, the training pictures themselves; the sets' splits say which.
+    """
+    size, channels = parse_size(options.size), options.channels
+
+    def opened(split: str) -> ImageSet:
+        return load(
+            options.source,
+            split,
+            size=size,
+            channels=channels,
+            strict=options.strict,
+            progress=decoding(options.quiet),
+        )
+
+    if not 0 <= options.hold_out < 1:
+        raise ArgumentError(
+            "--hold-out",
+            str(options.hold_out),
+            "a share from 0 to below 1",
+            "Try --hold-out 0.1.",
+        )
+    images = opened(options.split)
+    if "test" in split_names(options.source) and "test" not in options.split:
+        return images, opened("test")
+    return _held_out(images, options.hold_out)
+
+
+def opened_for_model(options: "Reconstruct", cae: "CAE") -> ImageSet:
+    """Open pictures in a form that a trained model can take.
+
+    Channels are the model's. The size is the pictures' own where the network is fully
+    convolutional and they are of one size; else the size it was trained on.
+    """
+    names = split_names(options.source)
+    split = options.split or ("test" if "test" in names else "+".join(names))
+    height, width, channels = cae.picture_shape_
+    size = parse_size(options.size)
+    if size is None and (cae.architecture_.dense or len(sizes(options.source)) > 1):
+        size = (height, width)
+    return load(
+        options.source,
+        split,
+        size=size,
+        channels=channels if channels in (1, 3) else None,
+        strict=options.strict,
+        progress=decoding(options.quiet),
+    )
+
+
+def _held_out(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
+    apart = round(len(images) * share)
+    if apart == 0:
+        return images, replace(images, split=f"{images.split} (the training pictures)")
+    order = np.random.default_rng(0).permutation(len(images))
+    learn, show = np.sort(order[apart:]), np.sort(order[:apart])
+    return images[learn], replace(images[show], split=f"{images.split}, kept apart")
+
+
+def announce(images: ImageSet) -> None:
+    """Say on standard error what was opened, and every file that was skipped."""
+    n, height, width, channels = images.shape
+    classes = f", {len(images.classes)} classes" if images.classes else ""
+    print(
+        f"{images.source} {images.split}: {n:,} pictures "
+        f"{height}×{width}×{channels} {images.dtype}{classes}",
+        file=sys.stderr,
+    )
+    for note in images.notes:
+        print(f"note: {note}", file=sys.stderr)
+    for skipped in images.skipped:
+        print(f"skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
+
+
+def decoding(quiet: bool) -> "Decoding | None":
+    """Give a counter of decoded pictures, on a terminal that wants one."""
+    return None if quiet or not sys.stderr.isatty() else Decoding()
+
+
+class Decoding:
+    """Counts decoded pictures on one line of standard error."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show ``done`` of ``total``, every hundredth of the way."""
+        if done == total:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        elif done % max(1, total // 100) == 0:
+            text = f"\rreading pictures: {done:,} of {total:,}"
+            print(text, end="", file=sys.stderr, flush=True)
+
+
+def run_name(source: str) -> str:
+    """Make a run's name from a source: its last part, without what folders dislike."""
+    stem = Path(source.rstrip("/")).stem or "run"
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
+
+
+def command_line() -> str:
+    """Write the command that is running, as it could be typed again."""
+    return shlex.join(["caes", *sys.argv[1:]])

@@ -1,0 +1,1 @@
+"""What a trained auto-encoder is for: one file a task, named as its command is."""

@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caes import CAE
+from caes.errors import OutputError, RunError
+
+
+@pytest.fixture(scope="module")
+def fitted() -> CAE:
+    pixels = np.random.default_rng(0).integers(0, 65_536, (20, 9, 8, 2), np.uint16)
+    return CAE("3C3-MP2", epochs=2, validation=0.2, random_state=4).fit(pixels)
+
+
+@pytest.fixture
+def run(fitted: CAE, tmp_path: Path) -> Path:
+    fitted.save(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_saved_auto_encoder_loads_as_it_was(fitted: CAE, run: Path) -> None:
+    again = CAE.load(run)
+    pixels = np.random.default_rng(1).integers(0, 65_536, (5, 9, 8, 2), np.uint16)
+    np.testing.assert_array_equal(again.transform(pixels), fitted.transform(pixels))
+    assert again.get_params() == fitted.get_params()
+    assert again.history_ == fitted.history_
+    assert again.provenance_ == fitted.provenance_
+    assert again.scaling_ == fitted.scaling_
+    assert again.picture_shape_ == (9, 8, 2)
+
+
+def test_the_run_s_description_says_what_made_it(run: Path) -> None:
+    about = json.loads((run / "model.json").read_text())
+    assert about["format"] == 1
+    assert about["architecture"] == "3C3-MP2"
+    assert about["picture"] == [9, 8, 2]
+    assert about["scaling"] == {"low": 0.0, "high": 65535.0}
+    assert about["training"]["random_state"] == 4
+    made = about["provenance"]
+    assert made["data fingerprint"].startswith("sha256:")
+    assert {"caes", "torch", "numpy", "python", "machine", "seed", "date"} <= set(made)
+    table = (run / "history.csv").read_text().splitlines()
+    assert table[0] == (
+        "epoch,loss,validation_loss,accuracy,psnr,seconds,images_per_second"
+    )
+    assert len(table) == 3
+
+
+def test_a_run_is_never_overwritten_unless_forced(fitted: CAE, run: Path) -> None:
+    (run / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError):
+        fitted.save(run)
+    assert (run / "notes.txt").read_text() == "mine"
+    fitted.save(run, force=True)
+    assert not (run / "notes.txt").exists()
+
+
+def _mended(run: Path, **changes: Any) -> None:
+    path = run / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_newer_format_is_refused(run: Path) -> None:
+    _mended(run, format=2)
+    with pytest.raises(RunError) as caught:
+        CAE.load(run)
+    assert str(caught.value) == (
+        f"{run}/model.json: received format 2; allowed: formats up to 1. "
+        "It was made by a newer caes: pip install --upgrade caes."
+    )
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError) as caught:
+        CAE.load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: received no model.json in it; allowed: the folder of a run. "
+        "Make one with: caes fit DATA --out FOLDER."
+    )
+
+
+def test_truncated_weights_are_refused(run: Path) -> None:
+    path = run / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(RunError) as caught:
+        CAE.load(run)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: received a damaged file (")
+    assert text.endswith(
+        "; allowed: the file as caes wrote it. "
+        "Copy it again from where it was made, or fit again."
+    )
+
+
+def test_weights_of_another_network_are_refused(run: Path) -> None:
+    _mended(run, architecture="4C3-MP2")
+    with pytest.raises(RunError, match="received weights that are not those of 4C3-MP2"):
+        CAE.load(run)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"picture": [9, 8]},
+        {"picture": [9, 8, -2]},
+        {"picture": "9×8×2"},
+        {"architecture": "import os"},
+        {"architecture": None},
+        {"scaling": {"low": 0}},
+        {"provenance": 3},
+        {"training": None},
+        {"format": "1"},
+    ],
+)
+def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) -> None:
+    _mended(run, **changes)
+    with pytest.raises(RunError, match="model.json: received"):
+        CAE.load(run)
+
+
+def test_text_that_is_not_json_is_refused(run: Path) -> None:
+    (run / "model.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(RunError, match="received text that is not JSON"):
+        CAE.load(run)
