@@ -1,0 +1,119 @@
+"""Decode many pictures with a few threads into one array."""
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from caes.data.imageset import Skipped
+from caes.data.kind import Options
+from caes.data.pictures import (
+    Decoded,
+    UnreadableError,
+    decode,
+    quiet_decoding,
+    upright_size,
+)
+from caes.data.stack import Batch, Stack
+from caes.errors import MixedSizesError
+
+Encoded = Path | bytes  # a picture's file, or the bytes of one
+Result = TypeVar("Result")
+
+_THREADS = min(8, os.cpu_count() or 1)
+# A thread takes eight pictures at once: to hand over costs as much as a small one.
+_CHUNK = 8
+_AHEAD = 2 * _THREADS  # chunks decoded and not yet stored, so that memory is bounded
+
+
+def decode_all(
+    pictures: Callable[[], Iterable[Encoded]],
+    names: list[str],
+    source: str,
+    options: Options,
+) -> Batch:
+    """Decode pictures of one size, or bring them to one.
+
+    Args:
+        pictures: Gives the encoded pictures, from the first at every call.
+        names: A name for each, for errors and `Skipped`.
+        source: What they belong to, for errors.
+        options: Size, channels, strictness and progress.
+
+    Raises:
+        MixedSizesError: Sizes differ, and no size is given.
+        DataError: No picture can be read, or with ``strict`` one cannot, or memory does
+            not hold them.
+    """
+    stack = Stack(len(names), source)
+    with quiet_decoding(), _pool() as pool:
+        results = _ahead(pool, lambda one: _attempt(one, options), pictures())
+        for row, result in enumerate(results):
+            if isinstance(result, Decoded):
+                if not stack.fits(result.pixels):
+                    raise _mixed_sizes(source, _ahead(pool, _size, pictures()))
+                stack.add(row, result)
+            else:
+                stack.skip(Skipped(names[row], str(result)), options.strict)
+            if options.progress:
+                options.progress(row + 1, len(names))
+    return stack.batch()
+
+
+def _attempt(picture: Encoded, options: Options) -> Decoded | UnreadableError:
+    try:
+        return decode(picture, options)
+    except UnreadableError as error:
+        return error
+
+
+def _size(picture: Encoded) -> tuple[int, int] | None:
+    try:
+        return upright_size(picture)
+    except UnreadableError:
+        return None
+
+
+def _mixed_sizes(
+    source: str, sizes: Iterable[tuple[int, int] | None]
+) -> MixedSizesError:
+    counts = Counter(size for size in sizes if size)
+    common = counts.most_common(4)
+    listed = ", ".join(f"{n:,} of {h}×{w}" for (h, w), n in common)
+    more = f" and {len(counts) - 4} sizes more" if len(counts) > 4 else ""
+    height, width = common[0][0]
+    return MixedSizesError(
+        source,
+        f"pictures of {len(counts)} sizes ({listed}{more})",
+        "pictures of one size, or a size to bring all of them to",
+        f"Add --size {height}x{width} (in Python: size=({height}, {width})).",
+    )
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Encoded], Result],
+    pictures: Iterable[Encoded],
+) -> Iterator[Result]:
+    """Map in order, drawing only a few pictures before their results are taken."""
+    under_way: deque[Future[list[Result]]] = deque()
+    waiting = iter(pictures)
+    while chunk := list(islice(waiting, _CHUNK)):
+        under_way.append(pool.submit(lambda some: [work(one) for one in some], chunk))
+        if len(under_way) >= _AHEAD:
+            yield from under_way.popleft().result()
+    while under_way:
+        yield from under_way.popleft().result()

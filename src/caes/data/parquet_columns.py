@@ -1,0 +1,100 @@
+"""Which columns of a Parquet file are the pictures and the labels."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from caes.errors import DataError
+
+_PICTURES = ("image", "img", "picture", "jpg", "png")
+_LABELS = ("label", "labels", "class", "target", "fine_label")
+
+Features = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns to read.
+
+    Args:
+        picture: Holds encoded pictures, as bytes or as structs with bytes.
+        label: Holds labels, or None.
+        classes: The classes' names where the labels are indices into them.
+    """
+
+    picture: str
+    label: str | None
+    classes: tuple[str, ...]
+
+
+def columns_of(schema: Any, source: str) -> Columns:
+    """Choose by what Hugging Face's metadata says, else by type and usual names.
+
+    Args:
+        schema: The file's `pyarrow.Schema`.
+        source: What it belongs to, for the error.
+
+    Raises:
+        DataError: No column can hold encoded pictures.
+    """
+    features = _features(schema)
+    pictures = _said(features, schema, "Image") or _usual(
+        schema, _is_encoded, _PICTURES
+    )
+    if not pictures:
+        listed = ", ".join(f"{field.name} ({field.type})" for field in schema)
+        raise DataError(
+            source,
+            f"columns {listed or 'of no kind'}",
+            "a column of encoded pictures, as bytes or as structs with bytes",
+            "Write it with Hugging Face's datasets, as a column of type Image.",
+        )
+    labels = _said(features, schema, "ClassLabel")
+    names = features[labels[0]].get("names") if labels else None
+    labels = labels or [
+        name for name in _usual(schema, _is_label, _LABELS) if name in _LABELS
+    ]
+    return Columns(
+        pictures[0],
+        labels[0] if labels else None,
+        tuple(map(str, names)) if isinstance(names, list) else (),
+    )
+
+
+def _features(schema: Any) -> Features:
+    """Read Hugging Face's metadata, which may be missing or, in a hostile file, odd."""
+    try:
+        written = (schema.metadata or {}).get(b"huggingface", b"{}")
+        features = json.loads(written)["info"]["features"].items()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {name: about for name, about in features if isinstance(about, dict)}
+
+
+def _said(features: Features, schema: Any, kind: str) -> list[str]:
+    said = [name for name, about in features.items() if about.get("_type") == kind]
+    return [name for name in said if name in schema.names]
+
+
+def _usual(schema: Any, fits: Any, names: tuple[str, ...]) -> list[str]:
+    """Columns of a fitting type, those with usual names first."""
+    fitting = [field.name for field in schema if fits(field.type)]
+    return [name for name in names if name in fitting] + fitting
+
+
+def _is_encoded(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        names = [field.name for field in kind]
+        return "bytes" in names and _is_encoded(kind.field("bytes").type)
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _is_label(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    tests = (types.is_integer, types.is_boolean, types.is_string, types.is_large_string)
+    return any(test(kind) for test in tests)

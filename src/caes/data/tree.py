@@ -1,0 +1,107 @@
+"""The picture files below a folder, in natural order."""
+
+import os
+import re
+from collections import Counter, deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from caes.data.imageset import Skipped
+from caes.data.pictures import FORMATS, SUFFIXES
+from caes.errors import DataError
+
+Parts = tuple[str, ...]  # a file's path below the root, folder by folder
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What was found below a folder.
+
+    Args:
+        files: The pictures, told by their suffixes, in natural order; at least one.
+        unlisted: Folders that cannot be looked into.
+    """
+
+    files: list[Parts]
+    unlisted: tuple[Skipped, ...]
+
+
+def picture_tree(root: Path) -> Tree:
+    """Find all pictures below a folder; links are followed, hidden files ignored.
+
+    Raises:
+        DataError: There are none, or the folder cannot be looked into.
+    """
+    files, others, unlisted = [], Counter[str](), []
+    seen: set[tuple[int, int]] = set()
+    folders: deque[Parts] = deque([()])
+    while folders:
+        parts = folders.popleft()
+        try:
+            entries = _new_entries(root.joinpath(*parts), seen)
+        except OSError as error:
+            unlisted.append(Skipped(printable(parts), error.strerror or str(error)))
+            continue
+        for entry in entries:
+            below = (*parts, entry.name)
+            if os.path.isdir(entry):
+                # Links last, so that a folder listed once goes by its own name.
+                (folders.append if entry.is_symlink() else folders.appendleft)(below)
+            elif is_picture(entry.name):
+                files.append(below)
+            else:
+                others[os.path.splitext(entry.name)[1].lower() or entry.name] += 1
+    if not files:
+        raise _no_pictures(root, others, unlisted)
+    return Tree(sorted(files, key=natural), tuple(unlisted))
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name ends as a picture's does."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def natural(parts: Parts) -> tuple[list[list[str | int]], Parts]:
+    """A sorting key: folder by folder, numbers by value, case only to break ties."""
+    keys: list[list[str | int]] = []
+    for part in parts:
+        words = re.split("([0-9]+)", part.casefold())
+        keys.append([int(word) if i % 2 else word for i, word in enumerate(words)])
+    return keys, parts
+
+
+def printable(parts: Parts) -> str:
+    """Join with slashes; bytes that are no UTF-8, which Linux allows, are escaped."""
+    return "/".join(parts).encode("utf-8", "backslashreplace").decode()
+
+
+def _new_entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:
+    stat = folder.stat()
+    if (stat.st_dev, stat.st_ino) in seen:  # by a link that leads back, or across
+        return []
+    seen.add((stat.st_dev, stat.st_ino))
+    with os.scandir(folder) as entries:
+        visible = [each for each in entries if not _is_hidden(each.name)]
+    return sorted(visible, key=lambda entry: natural((entry.name,)))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _no_pictures(
+    root: Path, others: Counter[str], unlisted: list[Skipped]
+) -> DataError:
+    found = [f"{number:,} {kind}" for kind, number in others.most_common(3)]
+    if len(others) > 3:
+        found.append("others")
+    if unlisted:
+        first = unlisted[0]
+        found.append(f"{first.name or 'itself'}: {first.reason}")
+    received = f"a folder without pictures ({', '.join(found)})" if found else ""
+    return DataError(
+        str(root),
+        received or "an empty folder",
+        f"a folder with {FORMATS} files, in sub-folders too",
+        "Check the path.",
+    )

@@ -1,0 +1,234 @@
+"""What every kind of source promises, tried on a small real example of each."""
+
+import os
+import pickle
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from caes.data import KINDS, ImageSet, load, split_names
+
+HEIGHT, WIDTH = 6, 9
+LABELS = np.array([1, 0, 1, 2, 0, 1, 2, 2, 0, 1], np.uint8)
+GREY = np.random.default_rng(5).integers(0, 256, (10, HEIGHT, WIDTH), np.uint8)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A source, the split to try, and what it holds where the test made it."""
+
+    source: Any
+    split: str = "train"
+    pixels: NDArray[Any] | None = None
+    labels: NDArray[Any] | None = None
+
+
+def png_bytes(grey: NDArray[np.uint8]) -> bytes:
+    """Write a PNG by hand, as its specification says."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    height, width = grey.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in grey)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def memory(folder: Path) -> Example:
+    pixels = GREY.astype(np.float32) / 100 - 1
+    return Example(pixels, pixels=pixels)
+
+
+def digits(folder: Path) -> Example:
+    return Example("digits", "test")
+
+
+def mnist(folder: Path) -> Example:
+    if "CAES_DATA" not in os.environ:
+        pytest.skip("needs the real files: CAES_DATA is not set")
+    return Example("mnist", "test")
+
+
+def arrays(folder: Path) -> Example:
+    deep = GREY.astype(np.uint16) * 200
+    test = deep[:2], np.array([2, 2])
+    np.savez(
+        folder / "x.npz", x_train=deep, y_train=LABELS, x_test=test[0], y_test=test[1]
+    )
+    return Example(folder / "x.npz", pixels=deep, labels=LABELS)
+
+
+def parquet(folder: Path) -> Example:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pictures = [{"bytes": png_bytes(picture), "path": None} for picture in GREY]
+    table = pa.table({"image": pictures, "label": LABELS})
+    pq.write_table(table, folder / "x.parquet", row_group_size=3)
+    return Example(folder / "x.parquet", pixels=GREY, labels=LABELS)
+
+
+def idx(folder: Path) -> Example:
+    sizes = struct.pack(">III", *GREY.shape)
+    images = b"\0\0\x08\x03" + sizes + GREY.tobytes()
+    labels = b"\0\0\x08\x01" + struct.pack(">I", len(LABELS)) + LABELS.tobytes()
+    (folder / "train-images-idx3-ubyte").write_bytes(images)
+    (folder / "train-labels-idx1-ubyte").write_bytes(labels)
+    return Example(folder, pixels=GREY, labels=LABELS)
+
+
+def folder(folder: Path) -> Example:
+    order = np.argsort(LABELS, kind="stable")
+    for row in order:
+        path = folder / "train" / f"kind {LABELS[row]}" / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png_bytes(GREY[row]))
+    other = folder / "test" / "kind 1" / "0.png"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(png_bytes(GREY[0]))
+    return Example(folder, pixels=GREY[order], labels=LABELS[order])
+
+
+Maker = Callable[[Path], Example]
+MAKERS: dict[str, Maker] = {
+    maker.__name__: maker
+    for maker in (memory, digits, mnist, arrays, parquet, idx, folder)
+}
+
+
+@pytest.fixture(scope="module", params=[kind.name for kind in KINDS])
+def example(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Example:
+    if request.param not in MAKERS:
+        pytest.fail(f"add a maker of a small {request.param} source to this test")
+    return MAKERS[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def whole(example: Example) -> ImageSet:
+    return load(example.source, example.split)
+
+
+def same(one: ImageSet, other: ImageSet) -> bool:
+    return (
+        one.fingerprint == other.fingerprint
+        and list(one.names) == list(other.names)
+        and one.classes == other.classes
+    )
+
+
+def test_every_kind_is_tried_here() -> None:
+    assert {kind.name for kind in KINDS} == MAKERS.keys()
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
+def test_the_kind_is_the_one_that_opens_the_source(
+    example: Example, request: pytest.FixtureRequest
+) -> None:
+    source = example.source
+    opened = [kind.name for kind in KINDS if kind.opens(source)]
+    assert opened[0] == request.node.callspec.params["example"]
+
+
+def test_pixels_are_n_h_w_c_in_their_own_type(
+    example: Example, whole: ImageSet
+) -> None:
+    n, height, width, channels = whole.shape
+    assert whole.pixels.shape == (n, height, width, channels)
+    assert len(whole) == n > 0
+    assert whole.dtype == whole.pixels.dtype
+    assert whole.dtype.isnative
+    if example.pixels is not None:
+        assert whole.dtype == example.pixels.dtype
+        assert whole.pixels[..., 0].tolist() == example.pixels.tolist()
+    low, high = whole.value_range
+    assert low <= whole.pixels.min()
+    assert whole.pixels.max() <= high
+    assert low < high
+
+
+def test_splits_are_counted_as_they_are_read(example: Example, whole: ImageSet) -> None:
+    counts = split_names(example.source)
+    assert counts[example.split] == len(whole)
+    assert "train" in counts
+    assert whole.split == example.split
+    assert whole.source == str(
+        example.source if isinstance(example.source, str | Path) else "array"
+    )
+    assert (whole.skipped, whole.notes) == ((), ())
+
+
+def test_names_are_unique_in_the_whole_source(example: Example) -> None:
+    counts = split_names(example.source)
+    everything = load(example.source, "+".join(f"{split}[:50]" for split in counts))
+    assert len(everything.names) == len(everything) == len({*everything.names})
+    assert all(isinstance(name, str) and name for name in everything.names)
+
+
+def test_labels_are_indices_of_classes(example: Example, whole: ImageSet) -> None:
+    if whole.labels is None:
+        assert whole.classes == ()
+        assert example.labels is None
+        return
+    assert whole.labels.dtype == np.int64
+    assert whole.labels.shape == (len(whole),)
+    assert whole.labels.min() >= 0
+    assert whole.labels.max() < len(whole.classes) == len({*whole.classes})
+    if example.labels is not None:
+        assert whole.labels.tolist() == example.labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "rows"),
+    [("[:4]", slice(4)), ("[3:-2]", slice(3, -2)), ("[-3:]", slice(-3, None))],
+)
+def test_a_slice_of_the_split_is_a_slice_of_the_whole(
+    example: Example, whole: ImageSet, bounds: str, rows: slice
+) -> None:
+    assert same(load(example.source, example.split + bounds), whole[rows])
+
+
+def test_parts_joined_are_the_whole(example: Example, whole: ImageSet) -> None:
+    split = example.split
+    assert same(load(example.source, f"{split}[:30%]+{split}[30%:]"), whole)
+
+
+def test_reading_twice_gives_the_same(example: Example, whole: ImageSet) -> None:
+    assert same(load(example.source, example.split), whole)
+
+
+def test_size_and_channels_are_as_asked(example: Example, whole: ImageSet) -> None:
+    split = f"{example.split}[:5]"
+    images = load(example.source, split, size=(4, 7), channels=3)
+    assert images.shape == (5, 4, 7, 3)
+    assert images.dtype == whole.dtype
+    assert images.names == list(whole.names[:5])
+    assert (images.pixels == images.pixels[..., :1]).all()
+    assert whole.value_range[0] <= images.pixels.min()
+    assert images.pixels.max() <= whole.value_range[1]
+
+
+def test_a_set_survives_pickling(whole: ImageSet) -> None:
+    again = pickle.loads(pickle.dumps(whole[:5]))
+    assert same(again, whole[:5])
+    assert (again.value_range, again.source) == (whole.value_range, whole.source)
+
+
+def test_a_set_is_picked_by_slice_index_and_mask(whole: ImageSet) -> None:
+    mask = np.zeros(len(whole), bool)
+    mask[[1, 4]] = True
+    assert same(whole[[1, 4]], whole[mask])
+    assert same(whole[[1, 4]], whole[1:5:3])
+    assert whole[[1, 4]].names == [whole.names[1], whole.names[4]]
+    assert (whole[np.array([4])].pixels == whole.pixels[4:5]).all()

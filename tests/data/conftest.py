@@ -1,0 +1,75 @@
+"""Real picture files, made without caes."""
+
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+Paint = Callable[..., NDArray[Any]]
+
+
+@pytest.fixture
+def paint() -> Paint:
+    """Write a picture of random values, whose type fits the mode, and give them."""
+
+    def write(
+        path: Path, mode: str = "L", size: tuple[int, int] = (6, 8), **options: Any
+    ) -> NDArray[Any]:
+        random = np.random.default_rng(sum(path.name.encode()))
+        bands = len(Image.new(mode, (1, 1)).getbands())
+        deep = mode == "I;16"
+        shape = size if bands == 1 else (*size, bands)
+        pixels = random.integers(0, 65536 if deep else 256, shape)
+        pixels = pixels.astype(np.uint16 if deep else np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(pixels)
+        if mode in ("CMYK", "LA"):
+            image = Image.frombytes(mode, size[::-1], pixels.tobytes())
+        image.save(path, **options)
+        return pixels if pixels.ndim == 3 else pixels[..., None]
+
+    return write
+
+
+@pytest.fixture
+def declared_png() -> Callable[[int, int], bytes]:
+    """A PNG that says how large it is, and has next to nothing in it."""
+
+    def build(width: int, height: int) -> bytes:
+        header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+        chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0")), (b"IEND", b""))
+        return b"\x89PNG\r\n\x1a\n" + b"".join(
+            struct.pack(">I", len(data))
+            + kind
+            + data
+            + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+
+    return build
+
+
+@pytest.fixture
+def as_nobody() -> Callable[[], AbstractContextManager[None]]:
+    """Do without root's right to read everything."""
+
+    @contextmanager
+    def without_rights() -> Iterator[None]:
+        if os.geteuid() != 0:
+            yield
+            return
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return without_rights

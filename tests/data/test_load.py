@@ -1,0 +1,129 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caes.data import load, split_names
+from caes.errors import ArgumentError, CaesError, DataError
+
+PICTURES = np.zeros((2, 4, 5), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (
+            "digts",
+            "digts: received a path that does not exist; allowed: a path that exists, "
+            "or one of digits, mnist. Did you mean digits?",
+        ),
+        (
+            "photos/2025",
+            "photos/2025: received a path that does not exist; allowed: a path that "
+            "exists, or one of digits, mnist. Did you mean photos/2024?",
+        ),
+        (
+            "../nothing/like/it",
+            "../nothing/like/it: received a path that does not exist; allowed: a path "
+            "that exists, or one of digits, mnist. Check the spelling.",
+        ),
+        (
+            "a\0b",
+            "a\0b: received a path that does not exist; allowed: a path that exists, "
+            "or one of digits, mnist. Check the spelling.",
+        ),
+        (
+            "table.csv",
+            "table.csv: received a file of another kind; allowed: a folder of "
+            "pictures, or a PNG, JPEG, BMP or WebP, .npy, .npz, IDX or Parquet file. "
+            "Check the name's ending.",
+        ),
+        (
+            "",
+            "source: received ''; allowed: digits, mnist, a path, an array, a tensor "
+            "or a list of arrays. Try the path of a folder of pictures.",
+        ),
+        (
+            7,
+            "source: received an object of type int; allowed: digits, mnist, a path, "
+            "an array, a tensor or a list of arrays. Try the path of a folder of "
+            "pictures.",
+        ),
+    ],
+)
+def test_what_cannot_be_opened_gets_the_nearest_suggestion(
+    source: Any, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos/2024").mkdir(parents=True)
+    Path("table.csv").touch()
+    for opened in (load, split_names):
+        with pytest.raises(DataError) as caught:
+            opened(source)
+        assert str(caught.value) == sentence
+
+
+def test_a_path_too_long_for_the_system_does_not_exist() -> None:
+    with pytest.raises(DataError, match="received a path that does not exist"):
+        load("x" * 5000)
+
+
+def test_a_path_may_be_text_a_path_or_begin_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "x.npy", PICTURES)
+    for source in (str(tmp_path / "x.npy"), tmp_path / "x.npy", "~/x.npy"):
+        images = load(source)
+        assert (len(images), images.source) == (2, str(tmp_path / "x.npy"))
+
+
+def test_a_folder_named_as_a_source_is_opened_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mnist").mkdir()
+    for source in ("./mnist", Path("mnist")):
+        with pytest.raises(DataError, match=r"^mnist: received an empty folder"):
+            load(source)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"channels": 4},
+            "channels: received 4; allowed: 1 (grey) or 3 (colour). "
+            "Leave it out to keep them.",
+        ),
+        *(
+            (
+                {"size": size},
+                f"size: received {size!r}; allowed: height and width, two whole "
+                "numbers from 1 to 65,535. Try size=(64, 96).",
+            )
+            for size in [(0, 5), (5,), 64, "64x96", (4.5, 4), (10**9, 10**9)]
+        ),
+    ],
+)
+def test_size_and_channels_are_checked(options: Any, sentence: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        load(PICTURES, **options)
+    assert str(caught.value) == sentence
+
+
+def test_pictures_that_memory_cannot_hold_are_refused() -> None:
+    many = np.broadcast_to(np.zeros((1, 1, 1)), (10**5, 1, 1))
+    with pytest.raises(CaesError) as caught:
+        load(many, size=(60_000, 60_000))
+    assert str(caught.value) == (
+        "array: received more pictures than memory holds (100000×60000×60000×1); "
+        "allowed: pictures that fit in memory together. Read a part, such as "
+        "train[:1000], or give a smaller size."
+    )
+
+
+def test_the_split_that_was_read_is_told() -> None:
+    assert load(PICTURES).split == "train"
+    assert load(PICTURES, "train[50%:]").split == "train[50%:]"

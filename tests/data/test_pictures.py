@@ -1,0 +1,212 @@
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from caes.data.kind import Options
+from caes.data.pictures import (
+    ALPHA,
+    CMYK,
+    DEEP_COLOUR,
+    PALETTE,
+    UnreadableError,
+    decode,
+    quiet_decoding,
+    upright_size,
+)
+
+PLAIN = Options()
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def random_image(mode: str, height: int = 5, width: int = 7) -> Image.Image:
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    values = np.random.default_rng(1).integers(0, 256, height * width * bands)
+    return Image.frombytes(mode, (width, height), values.astype(np.uint8).tobytes())
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "WEBP"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_lossless_pictures_come_back_exactly(form: str, mode: str) -> None:
+    image = random_image(mode)
+    found = decode(encoded(image, form, lossless=True), PLAIN).pixels
+    expected = np.asarray(image).reshape(5, 7, -1)
+    if (form, mode) == ("WEBP", "L"):  # a format without grey
+        expected = expected.repeat(3, axis=2)
+    assert found.dtype == np.uint8
+    assert found.tolist() == expected.tolist()
+
+
+def test_sixteen_bit_grey_keeps_its_type_and_every_bit() -> None:
+    values = np.arange(35, dtype=np.uint16).reshape(5, 7) * 1871
+    found = decode(encoded(Image.fromarray(values)), PLAIN)
+    assert found.pixels.dtype == np.uint16
+    assert found.pixels.dtype.isnative
+    assert found.pixels[..., 0].tolist() == values.tolist()
+    assert found.notes == ()
+
+
+def test_one_bit_pictures_are_black_and_white_bytes() -> None:
+    image = Image.fromarray(np.array([[True, False], [False, True]]))
+    assert decode(encoded(image), PLAIN).pixels.ravel().tolist() == [255, 0, 0, 255]
+
+
+def test_palettes_are_expanded_to_their_colours() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([250, 10, 20, 30, 240, 50])
+    image.putpixel((1, 0), 1)
+    found = decode(encoded(image), PLAIN)
+    assert found.pixels.tolist() == [[[250, 10, 20], [30, 240, 50]]]
+    assert found.notes == (PALETTE,)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_is_white_and_what_is_half_so_is_half_way(
+    mode: str,
+) -> None:
+    image = Image.new(mode, (3, 1))
+    for column, alpha in enumerate((0, 128, 255)):
+        image.putpixel((column, 0), (*[100] * (len(mode) - 1), alpha))
+    found = decode(encoded(image), PLAIN)
+    assert found.pixels.shape == (1, 3, 3 if mode == "RGBA" else 1)
+    white, half, opaque = found.pixels[0, :, 0].tolist()
+    assert (white, opaque) == (255, 100)
+    assert abs(half - 177) <= 1
+    assert found.notes == (ALPHA,)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "1"])
+def test_a_transparent_colour_counts_as_transparency(mode: str) -> None:
+    black = (0, 0, 0) if mode == "RGB" else 0
+    data = encoded(Image.new(mode, (2, 2)), transparency=black)
+    found = decode(data, PLAIN)
+    assert (found.pixels == 255).all()
+    assert ALPHA in found.notes
+
+
+def test_cmyk_becomes_rgb() -> None:
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # red, in ink
+    found = decode(encoded(image, "JPEG", quality=95), PLAIN)
+    red = found.pixels.reshape(-1, 3).mean(0)
+    assert np.abs(red - [255, 0, 0]).max() < 6
+    assert found.notes == (CMYK,)
+
+
+def test_sixteen_bit_colour_is_read_with_eight_and_says_so() -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
+    row = zlib.compress(b"\0" + struct.pack(">HHH", 0x1234, 0xABCD, 0xFF00))
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", row) + chunk(b"IEND", b"")
+    found = decode(b"\x89PNG\r\n\x1a\n" + parts, PLAIN)
+    assert found.pixels.tolist() == [[[0x12, 0xAB, 0xFF]]]
+    assert found.notes == (DEEP_COLOUR,)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_exif_turns_the_picture_upright(orientation: int, form: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.new("RGB", (48, 32))
+    image.paste((255, 255, 255), (0, 0, 16, 16))  # a bright corner
+    data = encoded(image, form, exif=exif)
+    found = decode(data, PLAIN).pixels
+    corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0)}
+    corner |= {5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
+    assert found.shape[:2] == ((32, 48) if orientation < 5 else (48, 32))
+    assert upright_size(data) == found.shape[:2]
+    bright = {place for place in corner.values() if found[place].min() > 128}
+    assert bright == {corner[orientation]}
+
+
+def test_a_large_jpeg_made_small_looks_like_the_whole_made_small() -> None:
+    ramp = np.linspace(0, 255, 640, dtype=np.uint8)[None].repeat(480, 0)
+    ramp[:240] = 255 - ramp[:240]
+    data = encoded(Image.fromarray(ramp), "JPEG", quality=95)
+    found = decode(data, Options(size=(24, 32))).pixels[..., 0].astype(float)
+    expected = ramp.reshape(24, 20, 32, 20).mean((1, 3))
+    inner = np.r_[0:11, 13:24]  # the edge between the halves is where filters differ
+    assert np.abs(found - expected)[inner].max() < 6
+
+
+def test_size_and_channels_are_met_at_once() -> None:
+    data = encoded(random_image("RGB"))
+    assert decode(data, Options(size=(3, 4), channels=1)).pixels.shape == (3, 4, 1)
+
+
+def reason(picture: Path | bytes) -> str:
+    with quiet_decoding(), pytest.raises(UnreadableError) as caught:
+        decode(picture, PLAIN)
+    return str(caught.value)
+
+
+def test_a_bomb_is_never_decoded(declared_png: Callable[[int, int], bytes]) -> None:
+    for side in (10_000, 100_000):  # Pillow warns of the one, and refuses the other
+        assert reason(declared_png(side, side)) == (
+            "declared as more than 89,478,485 pixels"
+        )
+
+
+def test_each_way_to_be_unreadable_has_its_reason(tmp_path: Path) -> None:
+    png = encoded(random_image("L", 40, 40))
+    jpeg = encoded(random_image("RGB", 40, 40), "JPEG")
+    damaged = bytearray(png)
+    damaged[20] ^= 0xFF  # within the header, so that its checksum is wrong
+    assert reason(b"") == "empty"
+    assert reason(b"no picture") == "not a PNG, JPEG, BMP or WebP picture"
+    assert reason(encoded(random_image("L"), "GIF")) == (
+        "not a PNG, JPEG, BMP or WebP picture"
+    )
+    assert reason(png[:-400]) == "truncated"
+    assert reason(jpeg[:-400]) == "truncated"
+    assert reason(bytes(damaged)) == "not a PNG, JPEG, BMP or WebP picture"
+    assert reason(tmp_path) == "not a regular file"
+    assert reason(tmp_path / "gone.png") == "a link to nowhere"
+
+
+def test_a_suffix_does_not_matter_but_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(encoded(random_image("L")))
+    assert decode(path, PLAIN).pixels.shape == (5, 7, 1)
+
+
+WHOLE = [
+    encoded(random_image("L", 20, 20)),
+    encoded(random_image("RGB", 20, 20), "JPEG"),
+    encoded(random_image("P", 20, 20), "PNG", transparency=3),
+    encoded(random_image("RGBA", 20, 20), "WEBP"),
+    encoded(random_image("RGB", 20, 20), "BMP"),
+    encoded(random_image("L", 20, 20), "BMP"),
+]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(data=st.data())
+def test_broken_bytes_decode_or_are_unreadable_and_nothing_else(
+    data: st.DataObject,
+) -> None:
+    whole = bytearray(data.draw(st.sampled_from(WHOLE)))
+    places = st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255))
+    for place, value in data.draw(st.lists(places, min_size=1, max_size=4)):
+        whole[place] = value
+    end = data.draw(st.one_of(st.none(), st.integers(0, len(whole))))
+    options = data.draw(st.sampled_from([PLAIN, Options(size=(9, 4), channels=1)]))
+    with quiet_decoding(), suppress(UnreadableError):
+        assert decode(bytes(whole[:end]), options).pixels.ndim == 3
