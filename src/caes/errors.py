@@ -43,6 +43,10 @@ class DataError(CaesError, ValueError):
     """Pictures are missing, unreadable, or not of the form that was asked for."""
 
 
+class MixedSizesError(DataError):
+    """Pictures of several sizes, and no size given to bring them to."""
+
+
 class RunError(CaesError):
     """A run folder is missing, damaged, or from a newer version."""
 

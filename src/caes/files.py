@@ -19,6 +19,7 @@ _REASONS = {
     errno.EPERM: ("a folder without write permission", "Choose another folder."),
     errno.EROFS: ("a read-only file system", "Choose another folder."),
     errno.ENOTDIR: ("a path that runs through a file", "Choose another folder."),
+    errno.ENOENT: ("a folder that cannot be made", "Choose another folder."),
     errno.EEXIST: ("a path that runs through a file", "Choose another folder."),
 }
 

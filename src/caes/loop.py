@@ -15,9 +15,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from caes.batches import Batches
+from caes.errors import ArgumentError
+from caes.options import DecayName, DeviceName, PrecisionName
 from caes.progress import Progress
 
-Decay = Literal["constant", "linear", "cosine"]
 Ending = Literal["complete", "early", "interrupted", "diverged"]
 
 
@@ -78,7 +79,7 @@ class Settings:
 
     epochs: int
     learning_rate: float = 1e-3
-    decay: Decay = "constant"
+    decay: DecayName = "constant"
     patience: int | None = None
 
     def rate(self, progress: float) -> float:
@@ -89,6 +90,31 @@ class Settings:
             "cosine": (1 + math.cos(math.pi * progress)) / 2,
         }
         return self.learning_rate * falls[self.decay]
+
+
+def fabric_for(device: DeviceName, precision: PrecisionName) -> Fabric:
+    """Open a device with a precision.
+
+    Raises:
+        ArgumentError: This machine does not have the device, or the device not the
+            precision.
+    """
+    try:
+        fabric = Fabric(accelerator=device, devices=1, precision="32-true")
+    except RuntimeError as error:
+        raise ArgumentError(
+            "device", repr(device), "one that this machine has", "Try 'auto'."
+        ) from error
+    if fabric.device.type == "cpu" and precision == "16-mixed":
+        raise ArgumentError(
+            "precision",
+            "'16-mixed' on the CPU",
+            "'32-true' or 'bf16-mixed' there",
+            "Try '32-true'.",
+        )
+    if precision != "32-true":
+        fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    return fabric
 
 
 def train(

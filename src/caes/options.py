@@ -15,32 +15,40 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Network and training; each field's text is also the command line's help."""
+    """Network and training; each field's text is also the command line's help.
+
+    Args:
+        arch: The encoder: 16C3 is 16 feature maps of 3×3 kernels with ReLU, MP2 is
+            max-pooling of 2×2 cells, 32N a dense layer of 32 units. The decoder is its
+            mirror.
+        loss: What is made small: bce (binary cross-entropy) or mse (mean squared
+            error).
+        epochs: Passes over the pictures.
+        batch_size: Pictures a step.
+        learning_rate: Learning rate of Adam at the start.
+        decay: How the learning rate falls to the end: constant, linear or cosine.
+        validation: Share of the pictures kept apart to watch the validation loss; 0
+            for none.
+        patience: Stop after so many epochs without a better validation loss, and
+            restore the best weights; needs --validation.
+        random_state: Seed of weights, order and splits; a whole number makes a run
+            repeatable.
+        device: Where to compute.
+        precision: Arithmetic: 32-true, or mixed with 16 bits where the device gains
+            by it.
+    """
 
     arch: str = EXAMPLE
-    """The encoder: 16C3 is 16 feature maps of 3×3 kernels with ReLU, MP2 a 2×2
-    max-pooling, 32N a dense layer of 32 units. The decoder is its mirror."""
     loss: LossName = "bce"
-    """What is made small: bce (binary cross-entropy) or mse (mean squared error)."""
     epochs: int = 20
-    """Passes over the pictures."""
     batch_size: int = 64
-    """Pictures a step."""
     learning_rate: float = 1e-3
-    """Learning rate of Adam at the start."""
     decay: DecayName = "constant"
-    """How the learning rate falls to the end: constant, linear or cosine."""
     validation: float = 0.0
-    """Share of the pictures kept apart to watch the validation loss; 0 for none."""
     patience: int | None = None
-    """Stop after so many epochs without a better validation loss, and restore the
-    best weights; needs --validation."""
     random_state: Any = None
-    """Seed of weights, order and splits; a whole number makes a run repeatable."""
     device: DeviceName = "auto"
-    """Where to compute."""
     precision: PrecisionName = "32-true"
-    """Arithmetic: 32-true, or mixed with 16 bits where the device gains by it."""
 
     def check(self) -> Architecture:
         """Refuse values that cannot work, and read the network.
@@ -53,6 +61,8 @@ class Options:
         _whole("batch_size", self.batch_size, 1, "Try batch_size=64.")
         if self.patience is not None:
             _whole("patience", self.patience, 1, "Try patience=5, or leave it out.")
+        if isinstance(self.random_state, int):
+            _whole("random_state", self.random_state, 0, "Try random_state=0.")
         _number("learning_rate", self.learning_rate, 0, math.inf, "Try 0.001.")
         _one_of("loss", self.loss, LossName)
         _one_of("decay", self.decay, DecayName)

@@ -1,13 +1,12 @@
 """Training without labels: the auto-encoder learns to give its pictures back."""
 
 import numpy as np
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from caes.batches import Batches
 from caes.data import ImageSet
 from caes.errors import ArgumentError
-from caes.loop import History, Settings, train
+from caes.loop import History, Settings, fabric_for, train
 from caes.model import Autoencoder
 from caes.options import Options
 from caes.progress import Progress
@@ -62,9 +61,7 @@ def pretrain(
     settings = Settings(
         options.epochs, options.learning_rate, options.decay, options.patience
     )
-    fabric = Fabric(
-        accelerator=options.device, devices=1, precision=options.precision
-    )
+    fabric = fabric_for(options.device, options.precision)
     objective = Reconstruction(model, options.loss)
     history = train(
         objective, batches, watched, settings, fabric=fabric, progress=progress

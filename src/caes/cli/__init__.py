@@ -64,7 +64,11 @@ def parse(words: list[str]) -> Command:
     try:
         with contextlib.redirect_stderr(said):
             return tyro.extras.subcommand_cli_from_dict(  # type: ignore[no-any-return]
-                COMMANDS, prog="caes", description=DESCRIPTION, args=words or ["--help"]
+                COMMANDS,
+                prog="caes",
+                description=DESCRIPTION,
+                args=words or ["--help"],
+                config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as end:
         if end.code:

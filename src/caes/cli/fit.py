@@ -22,29 +22,34 @@ class Fit(Options):
 
     Writes a folder with model.safetensors, model.json, history.csv, figures and
     report.html. Ctrl-C ends the training and keeps what was learnt.
+
+    Args:
+        source: digits, mnist, or the path of pictures: a folder, .npy, .npz, IDX or
+            Parquet.
+        random_state: Seed of weights, order and splits; the same one gives the same
+            weights.
+        split: Which part to learn from, as in train, train[:1000] or train[10%:].
+        size: HEIGHTxWIDTH to resize every picture to, such as 64x96.
+        channels: 1 for grey, 3 for colour; without it pictures stay as they are.
+        hold_out: Share of the pictures kept apart for the report, where the source
+            has no test split; 0 for none.
+        out: Folder of the run; without it runs/NAME-N, N counted up.
+        force: Replace the folder if it exists.
+        strict: Stop at the first picture that cannot be read, instead of skipping
+            it.
+        quiet: Print nothing but errors and the report's path.
     """
 
-    source: Annotated[str, tyro.conf.Positional]
-    """digits, mnist, or the path of pictures: a folder, .npy, .npz, IDX or Parquet."""
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
-    """Seed of weights, order and splits; the same one gives the same weights."""
     split: str = "train"
-    """Which part to learn from, as in train, train[:1000] or train[10%:]."""
-    size: str | None = None
-    """HEIGHTxWIDTH to resize every picture to, such as 64x96."""
+    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
     channels: int | None = None
-    """1 for grey, 3 for colour; without it pictures stay as they are."""
     hold_out: float = 0.1
-    """Share of the pictures kept apart for the report, where the source has no test
-    split; 0 for none."""
     out: Path | None = None
-    """Folder of the run; without it runs/NAME-N, N counted up."""
     force: bool = False
-    """Replace the folder if it exists."""
     strict: bool = False
-    """Stop at the first picture that cannot be read, instead of skipping it."""
     quiet: bool = False
-    """Print nothing but errors and the report's path."""
 
     def run(self) -> None:
         """Do it."""
@@ -58,9 +63,6 @@ class Fit(Options):
         from caes.report import write_report
 
         self.check()
-        train, test = opened_for_training(self)
-        if not self.quiet:
-            announce(train)
         place = (
             nullcontext(self.out)
             if self.out
@@ -68,6 +70,9 @@ class Fit(Options):
         )
         with place as folder:
             with new_folder(folder, force=self.force) as staged:
+                train, test = opened_for_training(self)
+                if not self.quiet:
+                    announce(train)
                 cae = self._fit(train)
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.

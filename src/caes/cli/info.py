@@ -13,10 +13,12 @@ class Info:
 
     For a run: layer, output shape, parameters. For pictures: count, sizes, channels,
     range, classes, and what cannot be read.
+
+    Args:
+        source: The folder of a run, or pictures: digits, mnist, or a path.
     """
 
-    source: Annotated[str, tyro.conf.Positional]
-    """The folder of a run, or pictures: digits, mnist, or a path."""
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
 
     def run(self) -> None:
         """Do it."""

@@ -10,25 +10,29 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruct:
-    """Write pictures beside their reconstructions, and errors.csv."""
+    """Write pictures beside their reconstructions, and errors.csv.
 
-    model: Annotated[Path, tyro.conf.Positional]
-    """The folder of a run."""
-    source: Annotated[str, tyro.conf.Positional]
-    """Pictures: digits, mnist, or a path."""
+    Args:
+        model: The folder of a run.
+        source: Pictures: digits, mnist, or a path.
+        out: Folder to write to.
+        split: Which part; without it the test pictures, or, if there are none, all.
+        size: HEIGHTxWIDTH to resize every picture to; without it, the size they
+            have where the network can take it, else the size it was trained on.
+        force: Replace the folder if it exists.
+        strict: Stop at the first picture that cannot be read, instead of skipping
+            it.
+        quiet: Print nothing but errors and the table's path.
+    """
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     out: Path
-    """Folder to write to."""
     split: str | None = None
-    """Which part; without it the test pictures, or, if there are none, all."""
-    size: str | None = None
-    """HEIGHTxWIDTH to resize every picture to; without it, the size they have where
-    the network can take it, else the size it was trained on."""
+    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
     force: bool = False
-    """Replace the folder if it exists."""
     strict: bool = False
-    """Stop at the first picture that cannot be read, instead of skipping it."""
     quiet: bool = False
-    """Print nothing but errors and the table's path."""
 
     def run(self) -> None:
         """Do it."""

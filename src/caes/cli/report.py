@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Write a run's report.html and figures again."""
+    """Write a run's report.html and figures again.
 
-    model: Annotated[Path, tyro.conf.Positional]
-    """The folder of a run."""
+    Args:
+        model: The folder of a run.
+        source: Pictures to report on; without it, those the run was trained on.
+    """
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     source: str | None = None
-    """Pictures to report on; without it, those the run was trained on."""
 
     def run(self) -> None:
         """Do it."""

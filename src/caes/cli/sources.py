@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caes.data import ImageSet, load, sizes, split_names
-from caes.errors import ArgumentError
+from caes.data import ImageSet, load, split_names
+from caes.errors import ArgumentError, MixedSizesError
 
 if TYPE_CHECKING:
     from caes.cli.fit import Fit
@@ -75,16 +75,23 @@ def opened_for_model(options: "Reconstruct", cae: "CAE") -> ImageSet:
     split = options.split or ("test" if "test" in names else "+".join(names))
     height, width, channels = cae.picture_shape_
     size = parse_size(options.size)
-    if size is None and (cae.architecture_.dense or len(sizes(options.source)) > 1):
+    if size is None and cae.architecture_.dense:
         size = (height, width)
-    return load(
-        options.source,
-        split,
-        size=size,
-        channels=channels if channels in (1, 3) else None,
-        strict=options.strict,
-        progress=decoding(options.quiet),
-    )
+
+    def opened(size: tuple[int, int] | None) -> ImageSet:
+        return load(
+            options.source,
+            split,
+            size=size,
+            channels=channels if channels in (1, 3) else None,
+            strict=options.strict,
+            progress=decoding(options.quiet),
+        )
+
+    try:
+        return opened(size)
+    except MixedSizesError:
+        return opened((height, width))
 
 
 def _held_out(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:

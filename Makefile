@@ -1,0 +1,27 @@
+# Everything from a fresh machine: an environment in .venv, the package, the work.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test clean
+
+demo: $(VENV)/demo.installed  ## the main job on bundled real handwritten digits
+	$(BIN)/caes fit digits --out runs/demo --force
+
+test: $(VENV)/test.installed  ## linters, types, import order, the whole suite
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test
+
+$(VENV)/demo.installed: pyproject.toml constraints.txt | $(VENV)
+	$(INSTALL) --editable ".[digits]"
+	touch $@
+
+$(VENV)/test.installed: pyproject.toml constraints.txt | $(VENV)
+	$(INSTALL) --editable ".[test]"
+	touch $@
+
+$(VENV):
+	$(PYTHON) -m venv $(VENV)
+
+clean:  ## take the environment away
+	rm -rf $(VENV)

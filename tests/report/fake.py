@@ -1,0 +1,85 @@
+"""A stand-in for a fitted `caes.CAE`: it gives pictures back a little darker."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.data import ImageSet
+from caes.notation import Architecture, parse
+
+
+@dataclass(frozen=True)
+class FakeEpoch:
+    epoch: int
+    loss: float
+    validation_loss: float | None = None
+    accuracy: float = 0.8
+    psnr: float = 20.0
+    seconds: float = 1.5
+    images_per_second: float = 2000.0
+
+
+@dataclass(frozen=True)
+class FakeHistory:
+    rows: Sequence[FakeEpoch]
+    best_epoch: int
+    ended: str = "complete"
+
+
+def history(
+    losses: Sequence[float], watched: Sequence[float] | None = None, **about: Any
+) -> FakeHistory:
+    rows = [
+        FakeEpoch(at, loss, None if watched is None else watched[at - 1])
+        for at, loss in enumerate(losses, start=1)
+    ]
+    return FakeHistory(rows, **({"best_epoch": len(rows)} | about))
+
+
+@dataclass(frozen=True)
+class FakeCAE:
+    """Multiplies pictures by ``keeps``; NaN makes a diverged one."""
+
+    picture_shape_: tuple[int, int, int]
+    arch: str = "4C3-MP2"
+    keeps: float = 0.9
+    loss: str = "bce"
+    history_: FakeHistory = field(default_factory=lambda: history([0.4, 0.3, 0.29]))
+    provenance_: Mapping[str, str] = field(default_factory=lambda: {"caes": "0.0"})
+
+    @property
+    def architecture_(self) -> Architecture:
+        return parse(self.arch)
+
+    def get_params(self) -> Mapping[str, Any]:
+        return {"arch": self.arch, "loss": self.loss, "epochs": 3, "patience": None}
+
+    def to_unit(self, images: ImageSet) -> NDArray[np.float32]:
+        low, high = images.value_range
+        return ((images.pixels - low) / (high - low)).astype(np.float32)
+
+    def reconstruct(self, images: ImageSet) -> NDArray[np.float32]:
+        return self.to_unit(images) * np.float32(self.keeps)
+
+    def errors(self, images: ImageSet) -> NDArray[np.float64]:
+        apart = (self.to_unit(images) - self.reconstruct(images)).astype(np.float64)
+        return np.asarray(np.square(apart).mean(axis=(1, 2, 3)))
+
+    def first_filters(self) -> NDArray[np.float32] | None:
+        if not self.architecture_.levels:
+            return None
+        level = self.architecture_.levels[0]
+        shape = (level.maps, level.kernel, level.kernel, self.picture_shape_[-1])
+        weights = np.random.default_rng(0).normal(size=shape)
+        return (weights * self.keeps).astype(np.float32)
+
+
+def pictures(n: int, *shape: int, seed: int = 0, **about: Any) -> ImageSet:
+    """Random uint8 pictures, each of its own brightness."""
+    rng = np.random.default_rng(seed)
+    bright = rng.random((n, 1, 1, 1))
+    pixels = (rng.random((n, *shape)) * bright * 255).astype(np.uint8)
+    return ImageSet.from_pixels(pixels, **about)
