@@ -93,11 +93,6 @@ def read(folder: Path) -> Run:
     return Run(model, scaling, params, history, provenance)
 
 
-def is_run(folder: Path) -> bool:
-    """Tell whether a folder holds a run."""
-    return (folder / ABOUT).is_file()
-
-
 def _write(path: Path, content: bytes) -> None:
     with write_atomically(path) as file:
         file.write(content)

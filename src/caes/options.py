@@ -62,7 +62,7 @@ class Options:
         if self.patience is not None:
             _whole("patience", self.patience, 1, "Try patience=5, or leave it out.")
         if isinstance(self.random_state, int):
-            _whole("random_state", self.random_state, 0, "Try random_state=0.")
+            _whole("random_state (--seed)", self.random_state, 0, "Try 0.")
         _number("learning_rate", self.learning_rate, 0, math.inf, "Try 0.001.")
         _one_of("loss", self.loss, LossName)
         _one_of("decay", self.decay, DecayName)

@@ -22,9 +22,9 @@ class Info:
 
     def run(self) -> None:
         """Do it."""
-        from caes.tasks import info
+        from caes.tasks.info import print_pictures, print_run
 
-        if info.is_run(Path(self.source)):
-            info.print_run(Path(self.source))
+        if (Path(self.source) / "model.json").exists():
+            print_run(Path(self.source))
         else:
-            info.print_pictures(self.source)
+            print_pictures(self.source)

@@ -24,9 +24,19 @@ from caes.data.mnist import Mnist
 from caes.data.parquet import Parquet
 from caes.data.pictures import FORMATS
 from caes.data.splits import rows_of
+from caes.data.surveying import Survey, survey_of
 from caes.errors import ArgumentError, DataError
 
-__all__ = ["KINDS", "ImageSet", "Skipped", "load", "nominal_range", "split_names"]
+__all__ = [
+    "KINDS",
+    "ImageSet",
+    "Skipped",
+    "Survey",
+    "load",
+    "nominal_range",
+    "split_names",
+    "survey",
+]
 
 _LONGEST = 65_535  # the longest side that JPEG knows
 _FILES = f"a folder of pictures, or a {FORMATS}, .npy, .npz, IDX or Parquet file"
@@ -94,6 +104,18 @@ def split_names(source: Any) -> dict[str, int]:
         DataError: As for `load`.
     """
     return _open(source, Options()).splits()
+
+
+def survey(source: Any) -> Survey:
+    """Look every picture of a source over, whatever their sizes.
+
+    Args:
+        source: As for `load`.
+
+    Raises:
+        DataError: As for `load`, but unreadable pictures and mixed sizes are no error.
+    """
+    return survey_of(_open(source, Options()), str(source))
 
 
 def _options(

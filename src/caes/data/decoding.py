@@ -2,9 +2,9 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -50,18 +50,29 @@ def decode_all(
             not hold them.
     """
     stack = Stack(len(names), source)
-    with quiet_decoding(), _pool() as pool:
-        results = _ahead(pool, lambda one: _attempt(one, options), pictures())
+    with closing(attempts(pictures(), options)) as results:
         for row, result in enumerate(results):
             if isinstance(result, Decoded):
                 if not stack.fits(result.pixels):
-                    raise _mixed_sizes(source, _ahead(pool, _size, pictures()))
+                    raise _mixed_sizes(source, _mapped(_size, pictures()))
                 stack.add(row, result)
             else:
                 stack.skip(Skipped(names[row], str(result)), options.strict)
             if options.progress:
                 options.progress(row + 1, len(names))
     return stack.batch()
+
+
+def attempts(
+    pictures: Iterable[Encoded], options: Options
+) -> Generator[Decoded | UnreadableError, None, None]:
+    """Decode pictures of any sizes in order, each to what it holds or why it cannot be.
+
+    Args:
+        pictures: The encoded pictures.
+        options: Size and channels.
+    """
+    return _mapped(lambda one: _attempt(one, options), pictures)
 
 
 def _attempt(picture: Encoded, options: Options) -> Decoded | UnreadableError:
@@ -101,6 +112,13 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _mapped(
+    work: Callable[[Encoded], Result], pictures: Iterable[Encoded]
+) -> Generator[Result, None, None]:
+    with quiet_decoding(), _pool() as pool:
+        yield from _ahead(pool, work, pictures)
 
 
 def _ahead(

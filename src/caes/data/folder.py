@@ -1,5 +1,6 @@
 """A folder of pictures, nested as you like, or a single picture."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.decoding import decode_all
-from caes.data.imageset import ImageSet
+from caes.data.decoding import attempts, decode_all
+from caes.data.imageset import ImageSet, Skipped
 from caes.data.kind import SPLITS, Kind, split_named
+from caes.data.pictures import Decoded
 from caes.data.tree import Parts, Tree, is_picture, natural, picture_tree, printable
 
 
@@ -36,8 +38,7 @@ class Folder(Kind):
         """Decode these rows and no others."""
         files = self._files[split][rows.start : rows.stop]
         names = [printable(parts) for parts in files]
-        root = self.source if self.source.is_dir() else self.source.parent
-        paths = [root.joinpath(*parts) for parts in files]
+        paths = self._paths(files)
         batch = decode_all(lambda: paths, names, str(self.source), self.options)
         return ImageSet.from_pixels(
             batch.pixels,
@@ -48,6 +49,26 @@ class Folder(Kind):
             skipped=(*self._tree.unlisted, *batch.skipped),
             notes=(*self._left_out(), *batch.notes),
         )
+
+    def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
+        """Give the pictures one by one, and what cannot be read."""
+        yield from self._tree.unlisted
+        files = self._files[split]
+        found = attempts(self._paths(files), self.options)
+        for parts, result in zip(files, found, strict=True):
+            if isinstance(result, Decoded):
+                yield ImageSet.from_pixels(
+                    result.pixels[None],
+                    [printable(parts)],
+                    labels=self._labels([parts]),
+                    classes=self._classes,
+                )
+            else:
+                yield Skipped(printable(parts), str(result))
+
+    def _paths(self, files: list[Parts]) -> list[Path]:
+        root = self.source if self.source.is_dir() else self.source.parent
+        return [root.joinpath(*parts) for parts in files]
 
     @cached_property
     def _tree(self) -> Tree:

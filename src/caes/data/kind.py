@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from caes.data.imageset import ImageSet, index_names
+from caes.data.imageset import ImageSet, Skipped, index_names
 from caes.errors import CaesError, DataError
 
 
@@ -28,6 +28,9 @@ class Options:
     channels: int | None = None
     strict: bool = False
     progress: Callable[[int, int], None] | None = None
+
+
+_PIECE = 1000  # pictures
 
 
 class Kind(ABC):
@@ -65,6 +68,16 @@ class Kind(ABC):
         Returns:
             The pictures that could be read, in order; names unique in the whole source.
         """
+
+    def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
+        """Go through a split bit by bit, whatever its sizes: to look, not to learn.
+
+        Kinds whose pictures may differ in size give them one by one, each in a set of
+        its own, and in their places what cannot be read.
+        """
+        count = self.splits()[split]
+        for start in range(0, count, _PIECE):
+            yield self.read(split, range(start, min(start + _PIECE, count)))
 
     def names(self, split: str, rows: range) -> list[str]:
         """Name rows by index, behind the split's name where there are several."""

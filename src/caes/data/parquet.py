@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.decoding import decode_all
-from caes.data.imageset import ImageSet
+from caes.data.decoding import attempts, decode_all
+from caes.data.imageset import ImageSet, Skipped
 from caes.data.kind import SPLITS, Kind, leading_split, reading
 from caes.data.labels import class_indices
 from caes.data.parquet_columns import Columns, columns_of
+from caes.data.pictures import Decoded
 from caes.errors import DataError
 
 _WHAT = "a Parquet file with a column of encoded pictures"
@@ -83,6 +84,23 @@ class Parquet(Kind):
             skipped=batch.skipped,
             notes=batch.notes,
         )
+
+    def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
+        """Give the pictures one by one, and what cannot be read."""
+        rows = range(self.splits()[split])
+        labels, classes = self._labels
+        here = labels.get(split)
+        found = attempts(self._encoded(split, rows), self.options)
+        for row, name, result in zip(rows, self.names(split, rows), found, strict=True):
+            if isinstance(result, Decoded):
+                yield ImageSet.from_pixels(
+                    result.pixels[None],
+                    [name],
+                    labels=None if here is None else here[row : row + 1],
+                    classes=() if here is None else classes,
+                )
+            else:
+                yield Skipped(name, str(result))
 
     @cached_property
     def _files(self) -> dict[str, list[Part]]:

@@ -1,11 +1,14 @@
 """What a run is, and what is in some pictures, as tables on the terminal."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from caes.data import Survey, survey
 from caes.notation import Architecture, Shape
@@ -58,4 +61,52 @@ def print_pictures(source: str) -> None:
     Raises:
         DataError: They are missing or cannot be read at all.
     """
-    Console().print(_pairs(_facts(survey(source))))
+    found = survey(source)
+    console = Console()
+    console.print(_pairs(_facts(found)))
+    if found.classes:
+        table = _pairs((name, f"{n:,}") for name, n in found.classes.items())
+        table.title = "pictures of each class"
+        console.print(table)
+    for skipped in found.skipped:
+        console.print(f"cannot be read: {skipped.name}: {skipped.reason}", markup=False)
+
+
+def _facts(found: Survey) -> list[tuple[str, str]]:
+    sizes = {f"{height}×{width}": n for (height, width), n in found.sizes.items()}
+    facts = [
+        ("source", found.source),
+        ("splits", ", ".join(f"{name} {n:,}" for name, n in found.splits.items())),
+        ("pictures", f"{found.pictures:,}"),
+        ("sizes", _counts(sizes)),
+        ("channels", _counts(found.channels)),
+        ("types", _counts(found.dtypes)),
+    ]
+    if found.pictures:
+        spread = f"{found.low:g} to {found.high:g}, mean {found.mean:g}"
+        facts.append(("values", spread))
+    facts.append(("classes", f"{len(found.classes)}" if found.classes else "none"))
+    facts.append(("cannot be read", f"{len(found.skipped):,}"))
+    return facts
+
+
+def _counts(counts: Mapping[Any, int]) -> str:
+    """Write counts, the most common first, and how many more there are."""
+    if len(counts) == 1:
+        return str(next(iter(counts)))
+    ordered = Counter(counts).most_common(6)
+    more = f" and {len(counts) - 6} more" if len(counts) > 6 else ""
+    return ", ".join(f"{value} ({n:,})" for value, n in ordered) + more
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
+    table = Table(show_header=False, box=None)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    return table
+
+
+def _shape(shape: Shape) -> str:
+    return "×".join(map(str, shape))
