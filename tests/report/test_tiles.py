@@ -43,12 +43,8 @@ def test_the_first_one_or_three_channels_are_shown(
     tile = tiles.tile(picture)
     assert tile.shape == (5, 6, *shown)
     np.testing.assert_array_equal(
-        tile.reshape(5, 6, -1)[..., 0], _bytes(picture)[..., 0]
+        tile.reshape(5, 6, -1)[..., 0], np.rint(picture[..., 0] * 255)
     )
-
-
-def _bytes(unit: np.ndarray) -> np.ndarray:
-    return np.rint(unit * 255)
 
 
 def test_what_is_not_finite_or_out_of_range_is_black_or_white() -> None:

@@ -1,0 +1,119 @@
+"""One look for every chart: colours for light and dark paper, axes, PNG."""
+
+import io
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+SHARPNESS = 2
+"""Pixels of the PNG for one pixel on the page, so that print and fine screens gain."""
+MARGIN = 12
+"""Page pixels around every figure; the page takes them back (page.css)."""
+CHART = (384, 284)
+"""Page pixels of a chart, width and height."""
+STEPS = (1, 2, 5, 10)
+"""Between ticks, times a power of ten."""
+DOTS = 100
+"""Page pixels in one of matplotlib's inches."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of a chart, the same as the page's (page.css).
+
+    Args:
+        paper: Behind everything.
+        ink: Text.
+        faint: Ticks and notes.
+        rule: Lines that only guide the eye.
+        first: The autoencoder, training.
+        second: What it is compared with. Both are told apart by colour-blind readers
+            (after Okabe & Ito), and lines differ by their dashes too.
+    """
+
+    paper: str
+    ink: str
+    faint: str
+    rule: str
+    first: str
+    second: str
+
+
+LIGHT = Theme("#ffffff", "#1b1d21", "#5c616b", "#e2e4e8", "#0067a5", "#c4500a")
+DARK = Theme("#14161a", "#e7e8ea", "#a0a5ae", "#2e3238", "#63b3ed", "#f0a35a")
+
+
+def blank(theme: Theme, width: float, height: float) -> Figure:
+    """Give an empty figure of so many page pixels."""
+    size = (width / DOTS, height / DOTS)
+    return Figure(figsize=size, dpi=DOTS * SHARPNESS, facecolor=theme.paper)
+
+
+def axes_at(
+    figure: Figure, left: float, bottom: float, width: float, height: float
+) -> Axes:
+    """Add axes at a place in page pixels from the left and the bottom."""
+    wide, tall = figure.get_size_inches() * DOTS
+    place = (left / wide, bottom / tall, width / wide, height / tall)
+    return figure.add_axes(place, facecolor=figure.get_facecolor())
+
+
+def heading(figure: Figure, theme: Theme, title: str) -> None:
+    """Write a title in the upper left corner."""
+    wide, tall = figure.get_size_inches() * DOTS
+    text = figure.text(MARGIN / wide, 1 - (MARGIN + 4) / tall, title, va="top")
+    text.set(color=theme.ink, fontsize=8.5, fontweight="bold")
+
+
+def chart(theme: Theme, title: str, xlabel: str) -> tuple[Figure, Axes]:
+    """Give a figure with one pair of axes in the house's look."""
+    figure = blank(theme, *CHART)
+    heading(figure, theme, title)
+    axes = axes_at(figure, 48, 54, 324, 184)
+    axes.set_xlabel(xlabel, color=theme.faint, fontsize=7.5, labelpad=4)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(theme.faint)
+    axes.grid(axis="y", color=theme.rule, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=theme.faint, labelsize=7.5, length=0, pad=5)
+    axes.tick_params(axis="x", length=3)
+    return figure, axes
+
+
+def make_room(axes: Axes, theme: Theme) -> None:
+    """Begin the axes just right of their longest tick label; tone its power down."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_offset_text().set(color=theme.faint, fontsize=7.5)
+    ticks = axes.yaxis.get_major_formatter().format_ticks(list(axes.get_yticks()))
+    digit = 6.7
+    left = (MARGIN + digit * max(map(len, ticks)) + 8) / CHART[0]
+    _, bottom, right, top = axes.get_position().extents
+    axes.set_position((left, bottom, right - left, top - bottom))
+
+
+def legend(axes: Axes, theme: Theme) -> None:
+    """Name the lines, where they leave room."""
+    axes.legend(
+        loc="upper right",
+        fontsize=7.5,
+        labelcolor=theme.ink,
+        facecolor=theme.paper,
+        edgecolor="none",
+        framealpha=0.85,
+        borderpad=0.3,
+        handlelength=2.2,
+    )
+
+
+def png(figure: Figure) -> bytes:
+    """Draw a figure as a PNG file's bytes, the same for the same figure."""
+    stream = io.BytesIO()
+    figure.savefig(
+        stream,
+        format="png",
+        dpi=DOTS * SHARPNESS,
+        facecolor=figure.get_facecolor(),
+        metadata={"Software": None},
+    )
+    return stream.getvalue()

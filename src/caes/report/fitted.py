@@ -1,0 +1,93 @@
+"""What a report asks of a trained autoencoder; `caes.CAE` offers it once fitted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.data.imageset import ImageSet
+from caes.notation import Architecture
+
+
+class Epoch(Protocol):
+    """One pass over the training pictures."""
+
+    @property
+    def epoch(self) -> int:
+        """Counted from 1."""
+
+    @property
+    def loss(self) -> float:
+        """Mean over the training pictures."""
+
+    @property
+    def validation_loss(self) -> float | None:
+        """Mean over the validation pictures, or None without any."""
+
+    @property
+    def accuracy(self) -> float:
+        """In [0, 1], as Keras counts it."""
+
+    @property
+    def psnr(self) -> float:
+        """In decibels."""
+
+    @property
+    def seconds(self) -> float:
+        """Time the epoch took."""
+
+    @property
+    def images_per_second(self) -> float:
+        """Training pictures in a second."""
+
+
+class History(Protocol):
+    """How the training went."""
+
+    @property
+    def rows(self) -> Sequence[Epoch]:
+        """The epochs in their order."""
+
+    @property
+    def ended(self) -> str:
+        """How: "complete", "early", "interrupted" or "diverged"."""
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights were kept, counted from 1; 0 for untrained ones."""
+
+
+class Fitted(Protocol):
+    """A trained autoencoder."""
+
+    @property
+    def architecture_(self) -> Architecture:
+        """The encoder as it was written."""
+
+    @property
+    def picture_shape_(self) -> tuple[int, int, int]:
+        """(H, W, C) of the pictures it was trained on."""
+
+    @property
+    def history_(self) -> History:
+        """How the training went."""
+
+    @property
+    def provenance_(self) -> Mapping[str, str]:
+        """How it was made: versions, machine, seed, data, ready to print."""
+
+    def get_params(self) -> Mapping[str, Any]:
+        """Give the settings by name."""
+
+    def to_unit(self, images: ImageSet) -> NDArray[np.float32]:
+        """Scale to what the network sees: N×H×W×C in [0, 1], in new memory."""
+
+    def reconstruct(self, images: ImageSet) -> NDArray[np.float32]:
+        """Encode and decode: N×H×W×C in [0, 1]."""
+
+    def errors(self, images: ImageSet) -> NDArray[np.float64]:
+        """Give each picture's mean squared error, N values, on the scale [0, 1]."""
+
+    def first_filters(self) -> NDArray[np.float32] | None:
+        """Give the first level's kernels, maps×k×k×C, or None without any."""

@@ -1,0 +1,150 @@
+"""The report's figures: drawn, named, and told in words."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from caes.report import curves, filters
+from caes.report.amounts import count, decibels
+from caes.report.amounts import figure as written
+from caes.report.canvas import DARK, DOTS, LIGHT, Theme, png
+from caes.report.findings import Findings
+from caes.report.gallery import Band, gallery
+from caes.report.histogram import histogram
+from caes.report.tiles import Example, per_row
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One chart, ready for a file and for the page.
+
+    Args:
+        name: Name of its file, without ``.png``.
+        alt: What a reader who cannot see it should know.
+        caption: What to read it by; may be empty.
+        width: Width on the page, in pixels.
+        height: Height on the page, in pixels.
+        light: PNG for light paper, also the file.
+        dark: PNG for the dark page.
+    """
+
+    name: str
+    alt: str
+    caption: str
+    width: int
+    height: int
+    light: bytes
+    dark: bytes
+
+
+def plates(findings: Findings) -> dict[str, Plate]:
+    """Draw every chart that there is something to draw for, by name."""
+    drawn = [*_curves(findings), _errors(findings), *_filters(findings)]
+    return {plate.name: plate for plate in drawn}
+
+
+def galleries(findings: Findings) -> dict[str, bytes]:
+    """Draw the pictures over their reconstructions: PNG files by name."""
+    drawn = {"reconstructions": _bands("Test pictures", findings.shown)}
+    if findings.best:
+        best = _bands("Best reconstructed", findings.best)
+        drawn["best-and-worst"] = best + _bands("Worst reconstructed", findings.worst)
+    return {name: png(gallery(bands)) for name, bands in drawn.items()}
+
+
+def _curves(findings: Findings) -> list[Plate]:
+    history = findings.history
+    if not history.rows:
+        return []
+    first, last = history.rows[0], history.rows[-1]
+    loss = partial(curves.loss, history, name=findings.loss_name)
+    span = f"over {count(len(history.rows), 'epoch')}"
+    return [
+        _plate(
+            "loss",
+            loss,
+            f"Loss {span}, from {written(first.loss)} to {written(last.loss)}.",
+        ),
+        _plate(
+            "accuracy",
+            partial(curves.accuracy, history),
+            f"Accuracy {span}, from {first.accuracy:.1%} to {last.accuracy:.1%}.",
+            _accuracy(findings.picture_shape[-1]),
+        ),
+        _plate(
+            "psnr",
+            partial(curves.psnr, history),
+            f"PSNR {span}, from {decibels(first.psnr)} to {decibels(last.psnr)}.",
+        ),
+    ]
+
+
+def _errors(findings: Findings) -> Plate:
+    median = float(np.median(findings.pca.errors))
+    own = float(np.median(findings.errors))
+    alt = (
+        f"Histogram of the errors of {count(len(findings.errors), 'test picture')}; "
+        f"their median is {written(own)}, that of PCA {written(median)}."
+    )
+    unusable = int((~np.isfinite(findings.errors)).sum())
+    caption = f"{count(unusable, 'error')} not finite, left out." if unusable else ""
+    return _plate("errors", partial(histogram, findings.errors, median), alt, caption)
+
+
+def _filters(findings: Findings) -> list[Plate]:
+    if findings.filters is None:
+        return []
+    grid = filters.grid(findings.filters)
+    side = findings.filters.shape[1]
+    alt = f"Grid of {count(len(grid.tiles), 'filter')} of {side}×{side}."
+    return [_plate("filters", partial(filters.draw, grid), alt, _colours(grid))]
+
+
+def _bands(title: str, examples: Sequence[Example]) -> list[Band]:
+    step = per_row(examples[0].picture)
+    parts = [examples[at : at + step] for at in range(0, len(examples), step)]
+    return [(title if at == 0 else "", part) for at, part in enumerate(parts)]
+
+
+def _plate(
+    name: str, draw: Callable[..., Figure], alt: str, caption: str = ""
+) -> Plate:
+    def themed(theme: Theme) -> Figure:
+        return draw(theme=theme)
+
+    light = themed(LIGHT)
+    width, height = (round(inches * DOTS) for inches in light.get_size_inches())
+    dark = png(themed(DARK))
+    return Plate(name, alt, caption, width, height, png(light), dark)
+
+
+def _accuracy(channels: int) -> str:
+    if channels == 1:
+        return (
+            "As Keras counts it: the share of pixels that equal their reconstruction "
+            "rounded to 0 or 1. A grey pixel never does, so 100% is out of reach."
+        )
+    return (
+        "As Keras counts it: the share of pixels whose strongest channel is the same "
+        "in the reconstruction."
+    )
+
+
+def _colours(grid: filters.Grid) -> str:
+    scale = f"One scale for all, from −{grid.reach:.2g} to {grid.reach:.2g}."
+    if grid.channels == 1:
+        told = f"Red adds, blue takes away, white is 0. {scale}"
+    elif grid.channels == 2:
+        told = f"The first of 2 channels. Red adds, blue takes away. {scale}"
+    elif grid.channels == 3:
+        told = f"The weights of red, green and blue as colours; grey is 0. {scale}"
+    else:
+        told = (
+            f"The weights of the first 3 of {grid.channels} channels as red, green and "
+            f"blue; grey is 0. {scale}"
+        )
+    drawn = len(grid.tiles)
+    return told if drawn == grid.total else f"The first {drawn} of {grid.total}. {told}"

@@ -1,0 +1,267 @@
+import base64
+import io
+import math
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import caes
+from caes.data.imageset import ImageSet, Skipped
+from caes.errors import DataError, OutputError
+from caes.report import write_report
+from caes.report.findings import examine
+from caes.report.page import page
+from caes.report.plates import Plate
+from tests.report.fake import FakeCAE, history, pictures
+
+VOID = {"meta", "link", "img", "source", "br"}
+
+
+class Page(HTMLParser):
+    """Reads a page, and refuses tags that are not closed in their order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert not self.open
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data + " "
+
+    def all(self, wanted: str) -> list[dict[str, str | None]]:
+        return [attrs for tag, attrs in self.tags if tag == wanted]
+
+
+def report(
+    folder: Path, cae: FakeCAE, train: ImageSet, test: ImageSet, command: str = "caes"
+) -> Page:
+    path = write_report(folder, cae, train, test, command=command)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def without_charts(
+    cae: FakeCAE, train: ImageSet, test: ImageSet, command: str = "caes"
+) -> Page:
+    """The same page with its charts left empty, since drawing takes a second."""
+    names = ("loss", "accuracy", "psnr", "errors")
+    plates = {name: Plate(name, name, "", 1, 1, b"", b"") for name in names}
+    found = examine(cae, train, test)
+    return Page(page(cae, train, test, found, plates, command=command))
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
+    folder = tmp_path_factory.mktemp("run")
+    train = pictures(60, 8, 12, 1, source="letters", split="train")
+    test = pictures(40, 8, 12, 1, seed=1, source="letters", split="test")
+    cae = FakeCAE((8, 12, 1), arch="4C3-MP2-2C3-MP2")
+    return folder, report(folder, cae, train, test, "caes fit letters --epochs 3")
+
+
+def test_the_page_needs_nothing_but_itself(usual: tuple[Path, Page]) -> None:
+    folder, read = usual
+    sources = [img["src"] for img in read.all("img")]
+    sources += [source["srcset"] for source in read.all("source")]
+    assert len(sources) > 60
+    for source in sources:
+        kind, _, data = str(source).partition(",")
+        assert kind == "data:image/png;base64"
+        Image.open(io.BytesIO(base64.b64decode(data))).verify()
+    assert not read.all("script")
+    assert [link["href"] for link in read.all("link")] == ["data:,"]
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    (style,) = re.findall("<style>.*</style>", html, re.DOTALL)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_every_picture_has_a_text_and_every_section_a_heading(
+    usual: tuple[Path, Page],
+) -> None:
+    _, read = usual
+    assert all(img["alt"] for img in read.all("img"))
+    headings = {heading.get("id") for heading in read.all("h2")}
+    assert {section["aria-labelledby"] for section in read.all("section")} == headings
+
+
+def test_the_sections_stand_in_their_order(usual: tuple[Path, Page]) -> None:
+    _, read = usual
+    assert [heading.get("id") for heading in read.all("h2")] == [
+        "network",
+        "training",
+        "reconstructions",
+        "extremes",
+        "filters",
+        "errors",
+        "made",
+        "pictures",
+    ]
+
+
+def test_the_page_says_what_was_done(usual: tuple[Path, Page]) -> None:
+    _, read = usual
+    cae = FakeCAE((8, 12, 1), arch="4C3-MP2-2C3-MP2")
+    stages = cae.architecture_.stages((8, 12, 1))
+    rows = " ".join(
+        f"{stage.title} {'×'.join(map(str, stage.output))} {stage.parameters:,}"
+        for stage in stages
+    )
+    network = read.text.partition("Parameters encoder")[2].partition("Total")[0]
+    assert network.replace(" decoder ", " ").strip() == rows
+    for told in (
+        "letters 4C3-MP2-2C3-MP2",
+        "caes fit letters --epochs 3",
+        f"Total, all of them trained {cae.architecture_.parameters((8, 12, 1))}",
+        "Code 12 values 2×3×2",
+        "Compression 8 : 1 96 values a picture, 8×12×1",
+        "Epochs 3 as asked",
+        "Speed 2,000 images/s in training, median epoch",
+        "Time 4.5 s for all epochs",
+        "PCA learned from all 60 training pictures.",
+        "Training letters train 60 8×12×1 uint8, 0 to 255",
+        "Test letters test 40 8×12×1 uint8, 0 to 255",
+        "patience not set",
+    ):
+        assert told in read.text
+
+
+def test_figures_are_files_too_and_nothing_else_is_left(
+    usual: tuple[Path, Page],
+) -> None:
+    folder, _ = usual
+    assert sorted(path.name for path in folder.iterdir()) == ["figures", "report.html"]
+    assert sorted(path.name for path in (folder / "figures").iterdir()) == [
+        "accuracy.png",
+        "best-and-worst.png",
+        "errors.png",
+        "filters.png",
+        "loss.png",
+        "psnr.png",
+        "reconstructions.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "arch"),
+    [
+        ((9, 6, 2), "2C3-MP2"),
+        ((6, 9, 3), "2C3-MP2-3N"),
+        ((7, 5, 13), "2C5"),
+        ((4, 4, 1), "5N"),
+        ((512, 768, 3), "2C3-MP8"),
+    ],
+)
+def test_any_pictures_give_a_page(
+    tmp_path: Path, shape: tuple[int, int, int], arch: str
+) -> None:
+    cae = FakeCAE(shape, arch=arch)
+    read = report(tmp_path, cae, pictures(3, *shape), pictures(2, *shape, seed=1))
+    assert ("Filters" in read.text) is (arch != "5N")
+    assert (tmp_path / "figures" / "filters.png").exists() is (arch != "5N")
+    assert (tmp_path / "report.html").stat().st_size < 2_000_000
+    assert ("the first of 2 channels" in read.text) is (shape[2] == 2)
+    assert ("the first 3 of 13 channels" in read.text) is (shape[2] == 13)
+
+
+def test_one_pixel_and_one_epoch_give_a_page(tmp_path: Path) -> None:
+    cae = FakeCAE((1, 1, 1), arch="1C1", history_=history([0.3]))
+    read = report(tmp_path, cae, pictures(1, 1, 1, 1), pictures(1, 1, 1, 1, seed=1))
+    assert "1 picture, spread evenly over the 1 test picture" in read.text
+    assert "Best and worst" not in read.text
+
+
+def test_a_diverged_run_gives_a_page_that_says_so(tmp_path: Path) -> None:
+    losses = [0.3, math.inf, math.nan]
+    lost = history(losses, losses, ended="diverged")
+    cae = FakeCAE((6, 6, 1), keeps=math.nan, history_=lost)
+    read = report(tmp_path, cae, pictures(9, 6, 6, 1), pictures(5, 6, 6, 1, seed=1))
+    assert "Training failed: this network is of no use." in read.text
+    assert "Epochs 3 of 3: diverged" in read.text
+    assert "Test error not a number" in read.text
+    assert "5 errors not finite, left out." in read.text
+
+
+def test_a_run_stopped_before_its_first_epoch_gives_a_page(tmp_path: Path) -> None:
+    cae = FakeCAE((6, 6, 1), history_=history([], ended="interrupted"))
+    read = report(tmp_path, cae, pictures(9, 6, 6, 1), pictures(5, 6, 6, 1, seed=1))
+    assert "No epoch was finished." in read.text
+    assert "Epochs 0 of 3: interrupted" in read.text
+
+
+def test_names_from_outside_are_escaped() -> None:
+    bad = "<script>alert('x')</script>"
+    images = pictures(3, 4, 4, 1, source=bad, notes=(bad,), names=[bad] * 3)
+    images = replace(images, skipped=(Skipped(bad, "truncated"),))
+    read = without_charts(FakeCAE((4, 4, 1)), images, images, bad)
+    assert not read.all("script")
+    assert read.text.count(bad) >= 7
+
+
+def test_what_was_left_out_is_named_once() -> None:
+    skipped = tuple(Skipped(f"{at}.png", "truncated") for at in range(203))
+    images = pictures(3, 4, 4, 1, skipped=skipped, notes=("Alpha was dropped.",))
+    read = without_charts(FakeCAE((4, 4, 1)), images, images)
+    assert read.text.count("Alpha was dropped.") == 1
+    assert "203 files left out File Reason 0.png truncated" in read.text
+    assert "199.png truncated And 3 more." in read.text
+    assert "200.png" not in read.text
+
+
+def test_pictures_of_another_size_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        report(tmp_path, FakeCAE((4, 4, 1)), pictures(3, 4, 4, 1), pictures(3, 4, 6, 1))
+    assert str(caught.value) == (
+        "array: received test pictures of 4×6×1; allowed: pictures like the training "
+        "ones, 4×4×1. Load them with size and channels as the training pictures were."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_older_page_stays_when_the_new_one_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("older")
+    (tmp_path / "figures").write_text("in the way")
+    images = pictures(3, 4, 4, 1)
+    with pytest.raises(OutputError):
+        report(tmp_path, FakeCAE((4, 4, 1)), images, images)
+    assert (tmp_path / "report.html").read_text() == "older"
+
+
+def test_the_report_costs_nothing_before_it_is_written() -> None:
+    heavy = "{'matplotlib', 'sklearn', 'jinja2', 'PIL', 'torch'}"
+    code = f"import caes.report, sys; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_trained_autoencoder_gets_the_same_page_twice(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    bright = rng.random((80, 1, 1, 3))
+    images = caes.load((rng.random((80, 8, 8, 3)) * bright).astype(np.float32))
+    cae = caes.CAE("4C3-MP2-8N", epochs=2, validation=0.1, random_state=0)
+    cae.fit(images[:60])
+    first, second = (
+        write_report(tmp_path / name, cae, images[:60], images[60:], command="caes")
+        for name in ("first", "second")
+    )
+    assert first.read_bytes() == second.read_bytes()
+    assert "Code 8 values" in Page(first.read_text(encoding="utf-8")).text
