@@ -97,7 +97,9 @@ def test_truncated_weights_are_refused(run: Path) -> None:
 
 def test_weights_of_another_network_are_refused(run: Path) -> None:
     _mended(run, architecture="4C3-MP2")
-    with pytest.raises(RunError, match="received weights that are not those of 4C3-MP2"):
+    with pytest.raises(
+        RunError, match="received weights that are not those of 4C3-MP2"
+    ):
         CAE.load(run)
 
 
@@ -117,7 +119,7 @@ def test_weights_of_another_network_are_refused(run: Path) -> None:
 )
 def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) -> None:
     _mended(run, **changes)
-    with pytest.raises(RunError, match="model.json: received"):
+    with pytest.raises(RunError, match=r"model\.json: received"):
         CAE.load(run)
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from caes.batches import Batches
 from caes.data import ImageSet
-from caes.loop import Epoch, History, Settings, train
+from caes.history import Epoch, History
+from caes.loop import Settings, train
 from caes.progress import Bar, Lines, Progress, describe
 from caes.scaling import Scaling
 
@@ -74,12 +75,18 @@ def test_the_epoch_s_loss_is_the_mean_over_pictures_not_batches() -> None:
     assert row.images_per_second > 0
 
 
+QUARTERS = (0, 0.25, 0.5, 0.75)
+
+
 @pytest.mark.parametrize(
     ("decay", "expected"),
     [
         ("constant", [0.1, 0.1, 0.1, 0.1]),
         ("linear", [0.1, 0.075, 0.05, 0.025]),
-        ("cosine", [0.1 * (1 + math.cos(math.pi * p)) / 2 for p in (0, 0.25, 0.5, 0.75)]),
+        (
+            "cosine",
+            [0.1 * (1 + math.cos(math.pi * p)) / 2 for p in (0, 0.25, 0.5, 0.75)],
+        ),
     ],
 )
 def test_the_learning_rate_falls_as_told(decay: str, expected: list[float]) -> None:
@@ -118,7 +125,9 @@ def test_early_stopping_restores_the_best_weights() -> None:
 
 def test_a_diverged_training_stops_and_says_so() -> None:
     history = _train(
-        Level(start=math.nan), Batches(_images(4), Scaling(0, 255), 2), Settings(epochs=9)
+        Level(start=math.nan),
+        Batches(_images(4), Scaling(0, 255), 2),
+        Settings(epochs=9),
     )
     assert history.ended == "diverged"
     assert len(history.rows) == 1

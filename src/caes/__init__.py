@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Where each name lives; nothing is imported, torch least of all, before it is asked for.
+# Where each name lives; nothing, least of all torch, is imported before it is needed.
 _SHELF = {
     "CAE": "caes.estimators",
     "CaesError": "caes.errors",

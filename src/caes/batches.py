@@ -49,7 +49,9 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor]]:
         """Give batches, n×H×W×C float32 in [0, 1], each valid until the next."""
-        rows = self.rows if self.shuffle is None else self.shuffle.permutation(self.rows)
+        rows = (
+            self.rows if self.shuffle is None else self.shuffle.permutation(self.rows)
+        )
         size = min(self.size, len(rows))
         stored = np.empty((size, *self.pixels.shape[1:]), self.pixels.dtype)
         unit = np.empty(stored.shape, np.float32)

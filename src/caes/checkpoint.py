@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from caes.errors import CaesError, RunError
 from caes.files import write_atomically
-from caes.loop import Epoch, History
+from caes.history import Epoch, History
 from caes.model import Autoencoder
 from caes.notation import Shape, parse
 from caes.scaling import Scaling
@@ -162,12 +161,10 @@ def _history(folder: Path, ended: Any, best_epoch: int) -> History:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    numbers = {name: float(text) if text else math.nan for name, text in row.items()}
-    watched = numbers["validation_loss"]
+    watched = row["validation_loss"]
     return Epoch(
-        **{
-            **numbers,
-            "epoch": int(numbers["epoch"]),
-            "validation_loss": None if math.isnan(watched) else watched,
-        }
+        int(row["epoch"]),
+        float(row["loss"]),
+        float(watched) if watched else None,
+        *(float(row[column.name]) for column in fields(Epoch)[3:]),
     )

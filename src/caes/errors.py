@@ -1,4 +1,4 @@
-"""What goes wrong, said in one line: argument, value received, what is allowed, next step."""
+"""What goes wrong, in one line: argument, value, what is allowed, what to do now."""
 
 
 class CaesError(Exception):
@@ -36,7 +36,7 @@ class ArgumentError(CaesError, ValueError):
 
 
 class NotationError(ArgumentError):
-    """A network string such as ``16C3-MP2`` cannot be read, or cannot fit the picture."""
+    """A network such as ``16C3-MP2`` cannot be read, or does not fit the picture."""
 
 
 class DataError(CaesError, ValueError):

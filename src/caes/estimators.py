@@ -8,7 +8,11 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -145,7 +149,9 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             N×code, float32: the maps h×w×maps of each picture, flattened, or its units.
         """
         images = self._open(X)
-        codes = [codes.numpy().reshape(len(codes), -1) for codes in self._encode(images)]
+        codes = [
+            codes.numpy().reshape(len(codes), -1) for codes in self._encode(images)
+        ]
         return np.concatenate(codes)
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -170,9 +176,12 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
                 f"N×{self._n_features_out}",
                 "Pass what transform gave for pictures of the training size.",
             )
-        parts = torch.from_numpy(codes.reshape(-1, *shape)).split(AT_ONCE)
+        whole = torch.from_numpy(codes.reshape(-1, *shape))
         with torch.inference_mode():
-            decoded = [self.model_.decode(part).numpy() for part in parts]
+            decoded = [
+                self.model_.decode(whole[start : start + AT_ONCE]).numpy()
+                for start in range(0, len(whole), AT_ONCE)
+            ]
         pictures = np.concatenate(decoded)
         return pictures.reshape(len(pictures), -1) if self._flat else pictures
 
@@ -225,7 +234,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         check_is_fitted(self)
         if not self.architecture_.levels:
             return None
-        weight: torch.Tensor = self.model_.encoder[0].weight
+        weight = next(self.model_.encoder.parameters())
         return weight.detach().permute(0, 2, 3, 1).numpy()
 
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -286,7 +295,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         return self
 
     def _plain_params(self) -> dict[str, Any]:
-        params = self.get_params()
+        params: dict[str, Any] = self.get_params()
         if not isinstance(self.random_state, int | None):
             params["random_state"] = self.seed_
         return params

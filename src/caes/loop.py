@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -16,53 +15,9 @@ from torch import Tensor, nn
 
 from caes.batches import Batches
 from caes.errors import ArgumentError
+from caes.history import Epoch, History
 from caes.options import DecayName, DeviceName, PrecisionName
 from caes.progress import Progress
-
-Ending = Literal["complete", "early", "interrupted", "diverged"]
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of the history.
-
-    Args:
-        epoch: Counted from 1.
-        loss: Mean over the epoch's batches, as they were met.
-        validation_loss: After the epoch, on pictures kept apart; None without them.
-        accuracy: As Keras counts it for this output, in [0, 1].
-        psnr: Peak signal-to-noise ratio of the epoch's reconstructions, in dB.
-        seconds: Time of the epoch, validation included.
-        images_per_second: Speed of its training part.
-    """
-
-    epoch: int
-    loss: float
-    validation_loss: float | None
-    accuracy: float
-    psnr: float
-    seconds: float
-    images_per_second: float
-
-
-@dataclass
-class History:
-    """What happened, epoch by epoch, and how it ended.
-
-    Args:
-        rows: Finished epochs.
-        best_epoch: The epoch whose weights were kept; 0 for the untrained ones.
-        ended: "complete", "early" (no improvement), "interrupted" or "diverged".
-    """
-
-    rows: list[Epoch] = field(default_factory=list)
-    best_epoch: int = 0
-    ended: Ending = "complete"
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the training."""
-        return self.ended == "interrupted"
 
 
 @dataclass(frozen=True)

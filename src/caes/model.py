@@ -107,9 +107,10 @@ class Autoencoder(nn.Module):
             runner = self._fused(tuple(inputs.shape[1:]), loss)
             padded = _padded(inputs, self.arch)
             if torch.is_grad_enabled():
-                return _FusedComparison.apply(  # type: ignore[no-any-return]
+                figures: Tensor = _FusedComparison.apply(  # type: ignore[no-untyped-call]
                     runner, padded, targets.contiguous(), *self._weights
                 )
+                return figures
             return runner.evaluate(padded, targets.contiguous(), self._weights)
         shape = tuple(inputs.shape[1:])
         logits = self.logits(self.encode(inputs), shape)
@@ -125,7 +126,7 @@ class Autoencoder(nn.Module):
         height, width = self.arch.padded(*self.picture[:2])
         stride = self.arch.stride
         shape = (height // stride, width // stride, channels)
-        return features.unflatten(1, shape).permute(0, 3, 1, 2)
+        return features.reshape(-1, *shape).permute(0, 3, 1, 2)
 
     @cached_property
     def _weights(self) -> list[nn.Parameter]:
@@ -148,7 +149,7 @@ class Autoencoder(nn.Module):
         return fused.fits(self.arch, self.picture) and fused.available()
 
     def _fused(self, shape: Shape, loss: str) -> fused.FusedAutoencoder:
-        key = (shape, loss, torch.get_num_threads())
+        key = (shape, loss, fused.threads())
         if self._runners.get("key") != key:
             # One size at a time: a folder of many sizes must not pile memory up.
             runner = fused.FusedAutoencoder(self.arch, *key)
@@ -192,9 +193,7 @@ def _figures(logits: Tensor, targets: Tensor, loss: str) -> Tensor:
     pictures = logits.sigmoid()
     square = F.mse_loss(pictures, targets)
     value = (
-        square
-        if loss == "mse"
-        else F.binary_cross_entropy_with_logits(logits, targets)
+        square if loss == "mse" else F.binary_cross_entropy_with_logits(logits, targets)
     )
     with torch.no_grad():
         if targets.shape[-1] == 1:
@@ -219,9 +218,7 @@ def _encoder(arch: Architecture, picture: Shape) -> list[nn.Module]:
     layers: list[nn.Module] = []
     channels = picture[2]
     for level in arch.levels:
-        layers.append(
-            Convolution(channels, level.maps, level.kernel, pool=level.pool)
-        )
+        layers.append(Convolution(channels, level.maps, level.kernel, pool=level.pool))
         channels = level.maps
     return layers + _dense(arch, picture, "encoder")
 

@@ -99,7 +99,7 @@ class Architecture:
         return -(-height // stride) * stride, -(-width // stride) * stride
 
     def margins(self, height: int, width: int) -> tuple[int, int]:
-        """Give the rows above and the columns left of the picture in its padded form."""
+        """Give the rows above and the columns left of the picture once padded."""
         tall, wide = self.padded(height, width)
         return (tall - height) // 2, (wide - width) // 2
 
@@ -170,7 +170,7 @@ class Architecture:
             yield from _connect("encoder", units, self.dense, last="")
 
     def decoder(self, picture: Shape) -> Iterator[Stage]:
-        """List the decoder's steps, the mirror of the encoder's, for a picture (H, W, C).
+        """List the decoder's steps, mirroring the encoder's, for a picture (H, W, C).
 
         Each level becomes a convolution to its own maps and an up-sampling by its
         pooling; one more convolution leads to the picture's channels.
@@ -210,9 +210,7 @@ def _connect(
 ) -> Iterator[Stage]:
     for index, outputs in enumerate(units):
         activation = last if index == len(units) - 1 else "relu"
-        yield Stage(
-            part, "connect", (outputs,), 0, (inputs + 1) * outputs, activation
-        )
+        yield Stage(part, "connect", (outputs,), 0, (inputs + 1) * outputs, activation)
         inputs = outputs
 
 
@@ -260,7 +258,9 @@ class _Reader:
     def _convolution(self, maps: int, start: int) -> None:
         kernel = self._number("the kernel's side, as in 16C3")
         if self.dense:
-            raise self._error(start, "only dense layers, as in 32N, after a dense layer")
+            raise self._error(
+                start, "only dense layers, as in 32N, after a dense layer"
+            )
         self.levels.append(Level(maps, kernel))
 
     def _pooling(self, start: int) -> None:

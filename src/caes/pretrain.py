@@ -1,12 +1,16 @@
 """Training without labels: the auto-encoder learns to give its pictures back."""
 
+from contextlib import nullcontext
+
 import numpy as np
 from torch import Tensor, nn
 
+from caes import fused
 from caes.batches import Batches
 from caes.data import ImageSet
 from caes.errors import ArgumentError
-from caes.loop import History, Settings, fabric_for, train
+from caes.history import History
+from caes.loop import Settings, fabric_for, train
 from caes.model import Autoencoder
 from caes.options import Options
 from caes.progress import Progress
@@ -63,9 +67,11 @@ def pretrain(
     )
     fabric = fabric_for(options.device, options.precision)
     objective = Reconstruction(model, options.loss)
-    history = train(
-        objective, batches, watched, settings, fabric=fabric, progress=progress
-    )
+    compiled = fabric.device.type == "cpu" and model.path == "fused"
+    with fused.alone() if compiled else nullcontext():
+        history = train(
+            objective, batches, watched, settings, fabric=fabric, progress=progress
+        )
     model.to("cpu")
     return history
 

@@ -1,14 +1,14 @@
-"""What a training says while it runs: a bar on a terminal, lines elsewhere, or nothing."""
+"""What a training says while it runs: a bar, plain lines, or nothing."""
 
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from caes.history import Epoch
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from torch import Tensor
-
-    from caes.loop import Epoch
 
 
 class Progress:
@@ -33,7 +33,7 @@ class Progress:
             seen: Pictures of this pass so far.
         """
 
-    def epoch(self, row: "Epoch") -> None:
+    def epoch(self, row: Epoch) -> None:
         """Take note of a finished epoch."""
 
 
@@ -43,9 +43,11 @@ class Lines(Progress):
     epochs = 0
 
     def start(self, epochs: int, batches: int) -> None:
+        """Remember the number of epochs."""
         self.epochs = epochs
 
-    def epoch(self, row: "Epoch") -> None:
+    def epoch(self, row: Epoch) -> None:
+        """Print the epoch."""
         print(describe(row, self.epochs), file=sys.stderr, flush=True)
 
 
@@ -62,6 +64,7 @@ class Bar(Progress):
         self.task: Any = None
 
     def start(self, epochs: int, batches: int) -> None:
+        """Lay the bar out."""
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -96,6 +99,7 @@ class Bar(Progress):
         self.bar.stop()
 
     def batch(self, learning: bool, n: int, total: "Tensor", seen: int) -> None:
+        """Move the bar on; draw it ten times a second."""
         if not learning:
             return
         if seen == n:
@@ -113,17 +117,16 @@ class Bar(Progress):
             refresh=True,
         )
 
-    def epoch(self, row: "Epoch") -> None:
+    def epoch(self, row: Epoch) -> None:
+        """Print the epoch above the bar."""
         self.current = row.epoch + 1
         self.bar.console.print(describe(row, self.epochs), highlight=False)
 
 
-def describe(row: "Epoch", epochs: int) -> str:
+def describe(row: Epoch, epochs: int) -> str:
     """Write an epoch as one line."""
     watched = (
-        ""
-        if row.validation_loss is None
-        else f"  validation {row.validation_loss:.4f}"
+        "" if row.validation_loss is None else f"  validation {row.validation_loss:.4f}"
     )
     return (
         f"epoch {row.epoch}/{epochs}  loss {row.loss:.4f}{watched}  "

@@ -37,10 +37,12 @@ class Scaling:
             out = np.empty(pixels.shape, np.float32)
         span = np.float32(self.high - self.low)
         if self.low == 0:
-            return np.divide(pixels, span, out=out, dtype=np.float32, casting="unsafe")
+            np.divide(pixels, span, out=out, dtype=np.float32, casting="unsafe")
+            return out
         # In 64 bits, since large offsets would eat a 32-bit number's precision.
         np.subtract(pixels, self.low, out=out, dtype=np.float64, casting="unsafe")
-        return np.divide(out, span, out=out)
+        np.divide(out, span, out=out)
+        return out
 
     def from_unit(self, unit: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scale the network's pictures back.

@@ -83,9 +83,9 @@ DESCRIPTION = (
 
 
 def one_line(box: str) -> str:
-    """Take the frame off tyro's message, and join what it says.
+    r"""Take the frame off tyro's message, and join what it says.
 
-    >>> one_line("╭─ Title ─╮\\n│ bad -x │\\n│ ─── │\\n│ see --help │\\n╰────╯")
+    >>> one_line("╭─ Title ─╮\n│ bad -x │\n│ ─── │\n│ see --help │\n╰────╯")
     'bad -x; see --help'
     """
     sections = [""]

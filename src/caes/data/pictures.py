@@ -23,6 +23,8 @@ _PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 PALETTE = "Palette pictures were expanded to colour"
 ALPHA = "Pictures with transparency were laid on white"
 CMYK = "CMYK pictures were converted to RGB"
+GREYED = "Colour pictures were turned grey"
+COLOURED = "Grey pictures were repeated to three channels"
 DEEP_COLOUR = "Pictures of 16 bits a colour were read with 8"
 
 
@@ -71,7 +73,8 @@ def decode(picture: Path | bytes, options: Options) -> Decoded:
         pixels = _array(upright)
         if options.size:
             pixels = resized(pixels, options.size)
-        if options.channels:
+        if options.channels and options.channels != pixels.shape[2]:
+            notes = (*notes, GREYED if options.channels == 1 else COLOURED)
             pixels = with_channels(pixels, options.channels)
         return Decoded(pixels, notes)
 

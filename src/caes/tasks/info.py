@@ -25,7 +25,7 @@ def print_run(folder: Path) -> None:
     run = read(folder)
     console = Console()
     console.print(summary(run.model.arch, run.picture))
-    rows = [("ended", run.history.ended)]
+    rows: list[tuple[str, str]] = [("ended", run.history.ended)]
     if run.history.rows:
         last = run.history.rows[-1]
         watched = last.validation_loss

@@ -1,0 +1,49 @@
+"""What happened in a training, epoch by epoch."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Ending = Literal["complete", "early", "interrupted", "diverged"]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the history.
+
+    Args:
+        epoch: Counted from 1.
+        loss: Mean over the epoch's batches, as they were met.
+        validation_loss: After the epoch, on pictures kept apart; None without them.
+        accuracy: As Keras counts it for this output, in [0, 1].
+        psnr: Peak signal-to-noise ratio of the epoch's reconstructions, in dB.
+        seconds: Time of the epoch, validation included.
+        images_per_second: Speed of its training part.
+    """
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    accuracy: float
+    psnr: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass
+class History:
+    """What happened, epoch by epoch, and how it ended.
+
+    Args:
+        rows: Finished epochs.
+        best_epoch: The epoch whose weights were kept; 0 for the untrained ones.
+        ended: "complete", "early" (no improvement), "interrupted" or "diverged".
+    """
+
+    rows: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0
+    ended: Ending = "complete"
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the training."""
+        return self.ended == "interrupted"

@@ -1,0 +1,191 @@
+"""The commands as a user gives them, end to end on real digits."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import caes
+from caes.cli import main
+
+FILES = ["figures", "history.csv", "model.json", "model.safetensors", "report.html"]
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`caes fit digits`, once."""
+    folder = tmp_path_factory.mktemp("digits")
+    run = subprocess.run(
+        [sys.executable, "-m", "caes.cli", "fit", "digits", "--seed", "33"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "runs/digits-1/report.html\n"
+    lines = run.stderr.splitlines()
+    assert lines[0] == "digits train: 4,000 pictures 28×28×1 uint8, 10 classes"
+    assert len(lines) == 21
+    assert re.fullmatch(
+        r"epoch 20/20  loss 0\.\d{4}  accuracy 0\.\d{4}  PSNR \d\d\.\d\d dB  "
+        r"\d+\.\d s  [\d,]+ images/s",
+        lines[-1],
+    )
+    return folder / "runs" / "digits-1"
+
+
+def test_fit_learns_real_digits_and_writes_the_whole_run(digits_run: Path) -> None:
+    assert sorted(path.name for path in digits_run.iterdir()) == FILES
+    assert len(list((digits_run / "figures").glob("*.png"))) >= 4
+    with (digits_run / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert float(rows[-1]["loss"]) < 0.11
+    test = caes.load("digits", "test")
+    cae = caes.CAE.load(digits_run)
+    assert cae.score(test) > -0.010
+    about = json.loads((digits_run / "model.json").read_text())
+    assert about["parameters"] == 3217
+    assert about["provenance"]["command"].endswith("fit digits --seed 33")
+
+
+def test_the_same_seed_gives_the_same_run(digits_run: Path) -> None:
+    cae = caes.CAE(random_state=33).fit(caes.load("digits"))
+    again = caes.CAE.load(digits_run)
+    test = caes.load("digits", "test[:50]")
+    np.testing.assert_array_equal(cae.transform(test), again.transform(test))
+
+
+def test_runs_are_counted_up_and_none_is_overwritten(
+    in_empty_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", "digits", "--split", "train[:200]", "--epochs", "1", "--quiet"]
+    for number in (1, 2):
+        assert main(words) == 0
+        said = capfd.readouterr()
+        assert said.out == f"runs/digits-{number}/report.html\n"
+        assert said.err == ""
+    assert main([*words, "--out", "runs/digits-1", "--force"]) == 0
+    assert sorted(path.name for path in Path("runs").iterdir()) == [
+        "digits-1",
+        "digits-2",
+    ]
+
+
+def test_pictures_of_a_folder_are_learnt_reconstructed_and_looked_over(
+    in_empty_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draw = np.random.default_rng(0)
+    for number in range(30):
+        folder = Path("photos") / ("day" if number % 2 else "night")
+        folder.mkdir(parents=True, exist_ok=True)
+        height = 20 + number % 3
+        pixels = draw.integers(0, 256, (height, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.jpg")
+    words = ["--size", "21x30", "--arch", "4C3-MP2-2C3-MP2", "--epochs", "1"]
+    assert main(["fit", "photos/", *words, "--out", "runs/p"]) == 0
+    assert main(["reconstruct", "runs/p", "photos/", "--out", "out"]) == 0
+    assert capfd.readouterr().out.splitlines()[-1] == "out/errors.csv"
+    assert len(list(Path("out").rglob("*.png"))) == 30
+    with Image.open("out/day/1.jpg.png") as pair:
+        assert pair.size == (62, 21)
+    assert main(["info", "photos/"]) == 0
+    said = " ".join(capfd.readouterr().out.split())
+    assert "pictures 30" in said
+    assert "sizes 21×30 (10), 20×30 (10), 22×30 (10)" in said
+    assert "day 15" in said
+
+
+def test_colour_pictures_go_through_a_grey_model(
+    digits_run: Path, in_empty_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("photos").mkdir()
+    for number in range(3):
+        Image.new("RGB", (28, 28), (number, 90, 200)).save(f"photos/{number}.png")
+    assert main(["reconstruct", str(digits_run), "photos", "--out", "out"]) == 0
+    with Image.open("out/0.png.png") as pair:
+        assert pair.mode == "L"
+    said = capfd.readouterr().err
+    assert "note: Colour pictures were turned grey: 3." in said
+
+
+def test_info_prints_the_summary_layer_by_layer(
+    digits_run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info", str(digits_run)]) == 0
+    said = capfd.readouterr().out
+    for row in (
+        r"convolution 16@3×3, relu +│ 28×28×16 +│ +160 ",
+        r"max-pooling 2×2 +│ 14×14×16 +│ +0 ",
+        r"convolution 8@3×3, relu +│ 14×14×8 +│ +1,160 ",
+        r"convolution 1@3×3, sigmoid +│ 28×28×1 +│ +145 ",
+        r"total +│ +│ +3,217 ",
+    ):
+        assert re.search(row, said), row
+
+
+def test_the_report_is_written_again_as_it_was(
+    digits_run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    page = digits_run / "report.html"
+    before = page.read_text()
+    page.unlink()
+    assert main(["report", str(digits_run)]) == 0
+    assert capfd.readouterr().out.strip() == str(page)
+    assert page.read_text() == before
+
+
+def test_a_report_on_other_pictures_says_that_they_are_others(
+    digits_run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    page = digits_run / "report.html"
+    before = page.read_text()
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    np.save(digits_run.parent / "others.npy", pixels)
+    source = str(digits_run.parent / "others.npy")
+    assert main(["report", str(digits_run), "--source", source]) == 0
+    assert "these are not the pictures" in capfd.readouterr().err
+    page.write_text(before)
+
+
+def test_ctrl_c_keeps_what_was_learnt_and_still_writes_the_report(
+    tmp_path: Path,
+) -> None:
+    words = ["fit", "digits", "--epochs", "100000", "--out", "run"]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "caes.cli", *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert run.stderr is not None
+    while "epoch 2/" not in run.stderr.readline():
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, err = run.communicate(timeout=120)
+    assert run.returncode == 0
+    assert out == "run/report.html\n"
+    assert "Training ended: interrupted; the weights of epoch" in err
+    assert time.monotonic() - began < 60
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == FILES
+    assert caes.CAE.load(tmp_path / "run").history_.interrupted
+
+
+@pytest.mark.skipif(not os.environ.get("CAES_DATA"), reason="CAES_DATA is not set")
+def test_one_epoch_of_mnist_reaches_what_the_keras_example_does() -> None:
+    """The Keras example's first epoch ends near a loss of 0.13 on average."""
+    cae = caes.CAE(epochs=1, random_state=33).fit(caes.load("mnist"))
+    assert cae.history_.rows[0].loss < 0.2
+    assert cae.score(caes.load("mnist", "test[:2000]")) > -0.015
