@@ -3,6 +3,8 @@
 import copy
 import os
 import pickle
+from collections.abc import Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from caes import fused
+from caes import fused, threads
 from caes.model import Autoencoder
 from caes.notation import Shape, parse
 
@@ -66,18 +68,22 @@ def _pictures(n: int, picture: Shape) -> Tensor:
     return torch.rand(n, *picture, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.fixture(params=["fused", "torch"])
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=["fused", "torch", "shares"])
+def path(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Each way to compute: compiled, by PyTorch, by PyTorch with the batch shared."""
     if request.param == "fused" and not fused.available():
         pytest.skip("no C compiler on this machine")
-    if request.param == "torch":
+    if request.param != "fused":
         monkeypatch.setattr(fused, "available", lambda: False)
-    return str(request.param)
+    with threads.reserved() if request.param == "shares" else nullcontext():
+        yield "fused" if request.param == "fused" else "torch"
 
 
 @pytest.mark.parametrize("loss", ["bce", "mse"])
 @pytest.mark.parametrize(("text", "picture"), NETWORKS)
-def test_both_paths_give_the_plain_formulation_s_loss_and_gradients(
+def test_all_paths_give_the_plain_formulation_s_loss_and_gradients(
     path: str, text: str, picture: Shape, loss: str
 ) -> None:
     model = _model(text, picture)
@@ -104,7 +110,7 @@ def test_both_paths_give_the_plain_formulation_s_loss_and_gradients(
 
 
 @pytest.mark.parametrize(("text", "picture"), NETWORKS)
-def test_both_paths_reconstruct_as_the_plain_formulation(
+def test_all_paths_reconstruct_as_the_plain_formulation(
     path: str, text: str, picture: Shape
 ) -> None:
     model = _model(text, picture)
@@ -134,10 +140,10 @@ def test_the_fused_path_gives_the_same_bits_for_every_number_of_threads() -> Non
     weights = list(Autoencoder(arch, picture).parameters())
     pictures = _pictures(50, picture)
     results = [
-        fused.FusedAutoencoder(arch, picture, "bce", threads).step(
-            pictures, pictures, weights
+        fused.FusedAutoencoder(arch, picture, "bce", n, weights).step(
+            pictures, pictures
         )
-        for threads in (1, 2, 5)
+        for n in (1, 2, 5)
     ]
     for figures, gradient in results[1:]:
         assert torch.equal(figures, results[0][0])

@@ -21,6 +21,7 @@ from caes.batches import Batches
 from caes.data import ImageSet, load
 from caes.errors import ArgumentError, DataError
 from caes.files import new_folder
+from caes.loop import fabric_for
 from caes.model import Autoencoder
 from caes.notation import EXAMPLE, Shape
 from caes.options import DecayName, DeviceName, LossName, Options, PrecisionName
@@ -122,18 +123,21 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """
         options = Options(**{name: getattr(self, name) for name in _OPTION_NAMES})
         arch = options.check()
+        fabric = fabric_for(options.device, options.precision)
         images = self._open(X, reset=True)
         _, *picture = images.shape
         seed = _seed(self.random_state)
         model = Autoencoder(arch, tuple(picture), seed)
         scaling = Scaling(*images.value_range)
-        made = provenance(images, seed, model.path)
+        path = model.path if fabric.device.type == "cpu" else "torch"
+        made = provenance(images, seed, f"{path} on {fabric.device}")
         history = pretrain(
             model,
             images,
             scaling,
             options,
             seed=seed,
+            fabric=fabric,
             progress=progress(self.verbose),
         )
         run = checkpoint.Run(model, scaling, self._plain_params(), history, made)

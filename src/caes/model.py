@@ -3,18 +3,19 @@
 Pictures and maps are N×H×W×C here as everywhere in caes.
 """
 
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from caes import fused
+from caes import fused, threads
 from caes.layers import Convolution, Dense, crop, initialise, pad
 from caes.notation import Architecture, Shape
 
-LOSSES = ("bce", "mse")
+Kept = TypeVar("Kept")
 
 
 class Autoencoder(nn.Module):
@@ -50,9 +51,11 @@ class Autoencoder(nn.Module):
             N×h×w×maps, or N×units with dense layers; float32, the convolutional ones
             not below 0.
         """
-        if self._fused_for(pictures, "encode"):
-            runner = self._fused(tuple(pictures.shape[1:]), "bce")
-            return runner.encode(_padded(pictures, self.arch), self._weights)
+        if self._runs_fused(pictures) and not torch.is_grad_enabled():
+            return self._fused(tuple(pictures.shape[1:]), "bce").encode(pictures)
+        return self._encode(pictures)
+
+    def _encode(self, pictures: Tensor) -> Tensor:
         maps = pad(pictures.permute(0, 3, 1, 2), self.arch)
         for layer in self.encoder:
             maps = _apply(layer, maps)
@@ -69,9 +72,8 @@ class Autoencoder(nn.Module):
             N×H×W×C float32 in [0, 1].
         """
         shape = (*(size or self.picture[:2]), self.picture[2])
-        if self._fused_for(codes, "decode"):
-            runner = self._fused(shape, "bce")
-            return runner.decode(codes.contiguous(), self._weights)
+        if self._runs_fused(codes) and not torch.is_grad_enabled():
+            return self._fused(shape, "bce").decode(codes)
         return self.logits(codes, shape).sigmoid()
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -103,23 +105,34 @@ class Autoencoder(nn.Module):
             (3,): the loss, the one figure with a gradient; the mean squared error; the
             accuracy as Keras counts it.
         """
-        if self._fused_for(inputs, "train"):
-            runner = self._fused(tuple(inputs.shape[1:]), loss)
-            padded = _padded(inputs, self.arch)
-            if torch.is_grad_enabled():
-                figures: Tensor = _FusedComparison.apply(  # type: ignore[no-untyped-call]
-                    runner, padded, targets.contiguous(), *self._weights
-                )
-                return figures
-            return runner.evaluate(padded, targets.contiguous(), self._weights)
-        shape = tuple(inputs.shape[1:])
-        logits = self.logits(self.encode(inputs), shape)
-        return _figures(logits, targets, loss)
+        runner = self._runner(inputs, loss)
+        if runner is None:
+            return self._figures(inputs, targets, loss)
+        if not torch.is_grad_enabled():
+            return runner.evaluate(inputs, targets)
+        figures: Tensor = _Comparison.apply(  # type: ignore[no-untyped-call]
+            runner, inputs, targets, *self._weights
+        )
+        return figures
 
     @property
     def path(self) -> str:
         """How training runs here: "fused" (compiled, in cache) or "torch"."""
-        return "fused" if self._fused_for(torch.empty(0), "train") else "torch"
+        return "fused" if self._runs_fused(self._weights[0]) else "torch"
+
+    def _figures(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
+        """Give the figures of `compare` by PyTorch's operators."""
+        logits = self.logits(self._encode(inputs), tuple(inputs.shape[1:]))
+        pictures = logits.sigmoid()
+        square = F.mse_loss(pictures, targets)
+        value = (
+            square
+            if loss == "mse"
+            else F.binary_cross_entropy_with_logits(logits, targets)
+        )
+        with torch.no_grad():
+            accuracy = _accuracy(pictures, targets)
+        return torch.stack([value, square.detach(), accuracy])
 
     def _unflatten(self, features: Tensor) -> Tensor:
         *_, channels = (self.picture[2], *(level.maps for level in self.arch.levels))
@@ -128,56 +141,73 @@ class Autoencoder(nn.Module):
         shape = (height // stride, width // stride, channels)
         return features.reshape(-1, *shape).permute(0, 3, 1, 2)
 
+    def _runner(self, inputs: Tensor, loss: str) -> "_Runner | None":
+        """Give what compares batches fastest here; None for PyTorch's operators."""
+        if self._runs_fused(inputs):
+            return self._fused(tuple(inputs.shape[1:]), loss)
+        if threads.are_reserved() and self._is_plain(inputs):
+            compare = partial(self._figures, loss=loss)
+            return self._kept(
+                ("shares", loss), lambda: threads.Shares(compare, self._weights)
+            )
+        return None
+
+    def _fused(self, shape: Shape, loss: str) -> fused.FusedAutoencoder:
+        about = (shape, loss, threads.count())
+        return self._kept(
+            about, lambda: fused.FusedAutoencoder(self.arch, *about, self._weights)
+        )
+
+    def _kept(self, key: object, make: Callable[[], Kept]) -> Kept:
+        # One at a time: a folder of many sizes must not pile memory up.
+        if self._cache.get("key") != key:
+            self._cache.update(key=key, runner=make())
+        return self._cache["runner"]  # type: ignore[no-any-return]
+
+    def _runs_fused(self, tensor: Tensor) -> bool:
+        return self._is_plain(tensor) and self._fusable
+
+    def _is_plain(self, tensor: Tensor) -> bool:
+        """Tell 32-bit arithmetic on the CPU."""
+        return not torch.is_autocast_enabled("cpu") and all(
+            part.device.type == "cpu" and part.dtype == torch.float32
+            for part in (tensor, self._weights[0])
+        )
+
     @cached_property
     def _weights(self) -> list[nn.Parameter]:
         return list(self.parameters())
-
-    def _fused_for(self, tensor: Tensor, use: str) -> bool:
-        tracked = use != "train" and torch.is_grad_enabled()
-        return (
-            tensor.device.type == "cpu"
-            and tensor.dtype == torch.float32
-            and self._weights[0].dtype == torch.float32
-            and self._weights[0].device.type == "cpu"
-            and not torch.is_autocast_enabled("cpu")
-            and not tracked
-            and self._fusable
-        )
 
     @cached_property
     def _fusable(self) -> bool:
         return fused.fits(self.arch, self.picture) and fused.available()
 
-    def _fused(self, shape: Shape, loss: str) -> fused.FusedAutoencoder:
-        key = (shape, loss, fused.threads())
-        if self._runners.get("key") != key:
-            # One size at a time: a folder of many sizes must not pile memory up.
-            runner = fused.FusedAutoencoder(self.arch, *key)
-            self._runners.update(key=key, runner=runner)
-        return self._runners["runner"]  # type: ignore[no-any-return]
-
     @cached_property
-    def _runners(self) -> dict[str, Any]:
+    def _cache(self) -> dict[str, Any]:
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to this process: threads, addresses, buffers."""
-        mine = ("_runners", "_weights", "_fusable")
+        mine = ("_cache", "_weights", "_fusable")
         return {key: value for key, value in vars(self).items() if key not in mine}
 
 
-class _FusedComparison(torch.autograd.Function):
-    """`compare` whose gradient is computed together with its value."""
+class _Runner(Protocol):
+    """What computes figures and gradients together."""
+
+    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]: ...
+
+    def evaluate(self, inputs: Tensor, targets: Tensor) -> Tensor: ...
+
+
+class _Comparison(torch.autograd.Function):
+    """`Autoencoder.compare` whose gradient is computed together with its value."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        runner: fused.FusedAutoencoder,
-        inputs: Tensor,
-        targets: Tensor,
-        *parameters: Tensor,
+        ctx: Any, runner: _Runner, inputs: Tensor, targets: Tensor, *parameters: Tensor
     ) -> Tensor:
-        figures, ctx.gradient = runner.step(inputs, targets, parameters)
+        figures, ctx.gradient = runner.step(inputs, targets)
         ctx.shapes = [parameter.shape for parameter in parameters]
         return figures
 
@@ -189,23 +219,13 @@ class _FusedComparison(torch.autograd.Function):
         return None, None, None, *(part.view(shape) for part, shape in parts)
 
 
-def _figures(logits: Tensor, targets: Tensor, loss: str) -> Tensor:
-    pictures = logits.sigmoid()
-    square = F.mse_loss(pictures, targets)
-    value = (
-        square if loss == "mse" else F.binary_cross_entropy_with_logits(logits, targets)
-    )
-    with torch.no_grad():
-        if targets.shape[-1] == 1:
-            right = (pictures > 0.5).to(targets.dtype) == targets
-        else:
-            right = pictures.argmax(-1) == targets.argmax(-1)
-        accuracy = right.to(value.dtype).mean()
-    return torch.stack([value, square.detach(), accuracy])
-
-
-def _padded(pictures: Tensor, arch: Architecture) -> Tensor:
-    return pad(pictures.permute(0, 3, 1, 2), arch).permute(0, 2, 3, 1).contiguous()
+def _accuracy(pictures: Tensor, targets: Tensor) -> Tensor:
+    """Count as Keras does: rounded pixels, or, with colours, the largest channel."""
+    if targets.shape[-1] == 1:
+        right = (pictures > 0.5).to(targets.dtype) == targets
+    else:
+        right = pictures.argmax(-1) == targets.argmax(-1)
+    return right.to(pictures.dtype).mean()
 
 
 def _apply(layer: nn.Module, maps: Tensor) -> Tensor:

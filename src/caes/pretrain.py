@@ -3,14 +3,15 @@
 from contextlib import nullcontext
 
 import numpy as np
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from caes import fused
+from caes import threads
 from caes.batches import Batches
 from caes.data import ImageSet
 from caes.errors import ArgumentError
 from caes.history import History
-from caes.loop import Settings, fabric_for, train
+from caes.loop import Settings, train
 from caes.model import Autoencoder
 from caes.options import Options
 from caes.progress import Progress
@@ -42,6 +43,7 @@ def pretrain(
     options: Options,
     *,
     seed: int,
+    fabric: Fabric,
     progress: Progress,
 ) -> History:
     """Train all levels at once.
@@ -52,6 +54,7 @@ def pretrain(
         scaling: From the pictures' units to [0, 1].
         options: How to train.
         seed: Of the order and of the split.
+        fabric: Device and precision.
         progress: Is told of every batch and epoch.
 
     Raises:
@@ -65,10 +68,8 @@ def pretrain(
     settings = Settings(
         options.epochs, options.learning_rate, options.decay, options.patience
     )
-    fabric = fabric_for(options.device, options.precision)
     objective = Reconstruction(model, options.loss)
-    compiled = fabric.device.type == "cpu" and model.path == "fused"
-    with fused.alone() if compiled else nullcontext():
+    with threads.reserved() if fabric.device.type == "cpu" else nullcontext():
         history = train(
             objective, batches, watched, settings, fabric=fabric, progress=progress
         )

@@ -16,7 +16,7 @@ def provenance(images: ImageSet, seed: int, path: str) -> dict[str, str]:
     Args:
         images: What it learns from.
         seed: Of weights, order and splits.
-        path: How training runs, "fused" or "torch".
+        path: How and where training runs, such as "fused on cpu".
     """
     n, height, width, channels = images.shape
     return {

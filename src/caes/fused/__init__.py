@@ -11,10 +11,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -23,6 +21,7 @@ import torch
 from torch import Tensor
 
 from caes.files import write_atomically
+from caes.layers import pad
 from caes.notation import Architecture, Shape
 from caes.places import cache_folder
 
@@ -71,17 +70,24 @@ class FusedAutoencoder:
         picture: (H, W, C).
         loss: "bce" or "mse".
         threads: Threads that share a batch; the result does not depend on it.
+        parameters: Weights and biases, stage by stage, float32 on the CPU.
     """
 
     def __init__(
-        self, arch: Architecture, picture: Shape, loss: str, threads: int
+        self,
+        arch: Architecture,
+        picture: Shape,
+        loss: str,
+        threads: int,
+        parameters: Sequence[Tensor],
     ) -> None:
         library = _library()
         if library is None or not fits(arch, picture):
             raise RuntimeError("the fused path is not available for this network")
         self._library = library
+        self.arch = arch
         self.picture = picture
-        self.threads = threads
+        self.parameters = parameters
         self._stages = _stages(arch, picture)
         self._levels = len(arch.levels)
         top, left = arch.margins(*picture[:2])
@@ -93,56 +99,44 @@ class FusedAutoencoder:
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._lock = Lock()
 
-    def step(
-        self, inputs: Tensor, targets: Tensor, parameters: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor]:
+    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Run a batch forward and backward.
 
         Args:
-            inputs: N×H×W×C float32 in [0, 1], padded to the size inside the network.
-            targets: N×H×W×C float32 in [0, 1], not padded.
-            parameters: Weights and biases, stage by stage, contiguous float32.
+            inputs: N×H×W×C float32 in [0, 1].
+            targets: The same shape and range.
 
         Returns:
             Loss, squared error and accuracy as Keras counts it, each a mean over
             pixels, (3,) float64; the loss's gradient, flat float32 in the parameters'
             order.
         """
-        count = sum(p.numel() for p in parameters)
+        count = sum(p.numel() for p in self.parameters)
         gradients = torch.empty(-(-len(inputs) // BLOCK), count)
-        figures = self._run(inputs, parameters, targets=targets, gradients=gradients)
+        figures = self._run(self._padded(inputs), targets=targets, gradients=gradients)
         return figures, gradients.sum(0)
 
-    def evaluate(
-        self, inputs: Tensor, targets: Tensor, parameters: Sequence[Tensor]
-    ) -> Tensor:
+    def evaluate(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Give the three figures of `step`, without gradients."""
-        return self._run(inputs, parameters, targets=targets)
+        return self._run(self._padded(inputs), targets=targets)
 
-    def encode(self, inputs: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-        """Give codes, N×h×w×maps float32, of padded pictures N×H×W×C."""
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Give codes, N×h×w×maps float32, of pictures N×H×W×C."""
         last = self._stages[self._levels]
         shape = (len(inputs), last.height, last.width, last.inputs)
         codes = torch.empty(shape)
-        self._run(inputs, parameters, last=self._levels, out=codes)
+        self._run(self._padded(inputs), last=self._levels, out=codes)
         return codes
 
-    def decode(self, codes: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    def decode(self, codes: Tensor) -> Tensor:
         """Give pictures, N×H×W×C float32 in [0, 1], from codes N×h×w×maps."""
         pictures = torch.empty(len(codes), *self.picture)
-        self._run(codes, parameters, first=self._levels, out=pictures)
-        return pictures
-
-    def reconstruct(self, inputs: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-        """Give pictures, N×H×W×C float32 in [0, 1], from padded pictures."""
-        pictures = torch.empty(len(inputs), *self.picture)
-        self._run(inputs, parameters, out=pictures)
+        self._run(codes, first=self._levels, out=pictures)
         return pictures
 
     def _run(
         self,
         inputs: Tensor,
-        parameters: Sequence[Tensor],
         *,
         first: int = 0,
         last: int | None = None,
@@ -150,6 +144,9 @@ class FusedAutoencoder:
         out: Tensor | None = None,
         gradients: Tensor | None = None,
     ) -> Tensor:
+        inputs = inputs.contiguous()
+        targets = None if targets is None else targets.contiguous()
+        weights = [parameter.contiguous() for parameter in self.parameters]
         n = len(inputs)
         blocks = -(-n // BLOCK)
         sums = torch.zeros(blocks, 3, dtype=torch.float64)
@@ -158,7 +155,7 @@ class FusedAutoencoder:
         following = ctypes.c_int(0)
         shared = (
             ctypes.byref(self._network),
-            (ctypes.c_void_p * len(parameters))(*map(_address, parameters)),
+            (ctypes.c_void_p * len(weights))(*map(_address, weights)),
         )
         rest = (
             first,
@@ -185,31 +182,8 @@ class FusedAutoencoder:
             wait(others)
         return sums.sum(0) / pixels
 
-
-_held: ContextVar[int | None] = ContextVar("threads held", default=None)
-
-
-def threads() -> int:
-    """Give the number of threads that the compiled loop may use: PyTorch's."""
-    return _held.get() or torch.get_num_threads()
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Keep PyTorch's own threads out of the way of the compiled loop's.
-
-    Between the steps of a small network PyTorch would wake its threads for work of
-    microseconds, and they wait for one another by spinning: on a machine with other
-    things to do a step of Adam then takes 35 ms instead of 0.1.
-    """
-    before = threads()
-    token = _held.set(before)
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-        _held.reset(token)
+    def _padded(self, pictures: Tensor) -> Tensor:
+        return pad(pictures.permute(0, 3, 1, 2), self.arch).permute(0, 2, 3, 1)
 
 
 def available() -> bool:
