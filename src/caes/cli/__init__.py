@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -28,8 +29,12 @@ COMMANDS: dict[str, Any] = {
 class Command(Protocol):
     """What every command offers."""
 
-    def run(self) -> None:
-        """Do the work, or raise a `CaesError`."""
+    def run(self, typed: str) -> None:
+        """Do the work, or raise a `CaesError`.
+
+        Args:
+            typed: The command as it was typed, to be typed again.
+        """
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -43,7 +48,7 @@ def main(args: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     command = parse(words)
     try:
-        command.run()
+        command.run(shlex.join(["caes", *words]))
     except KeyboardInterrupt:
         print("caes: interrupted", file=sys.stderr)
         return 130

@@ -51,14 +51,9 @@ class Fit(Options):
     strict: bool = False
     quiet: bool = False
 
-    def run(self) -> None:
-        """Do it."""
-        from caes.cli.sources import (
-            announce,
-            command_line,
-            opened_for_training,
-            run_name,
-        )
+    def run(self, typed: str) -> None:
+        """Do it; ``typed`` is the command as it was typed."""
+        from caes.cli.sources import announce, opened_for_training, run_name
         from caes.files import new_folder, reserved
         from caes.report import write_report
 
@@ -73,19 +68,18 @@ class Fit(Options):
                 train, test = opened_for_training(self)
                 if not self.quiet:
                     announce(train)
-                cae = self._fit(train)
+                cae = self._fit(train, typed)
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.
-            page = write_report(folder, cae, train, test, command=command_line())
+            page = write_report(folder, cae, train, test, command=typed)
         self._close(cae, page, train)
 
-    def _fit(self, train: "ImageSet") -> "CAE":
-        from caes.cli.sources import command_line
+    def _fit(self, train: "ImageSet", typed: str) -> "CAE":
         from caes.estimators import CAE
 
         chosen = {f.name: getattr(self, f.name) for f in fields(Options)}
         cae = CAE(**chosen, verbose=not self.quiet).fit(train)
-        cae.provenance_ |= {"command": command_line(), "folder": os.getcwd()}
+        cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
         return cae
 
     def _close(self, cae: "CAE", page: Path, train: "ImageSet") -> None:

@@ -20,8 +20,8 @@ class Info:
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
 
-    def run(self) -> None:
-        """Do it."""
+    def run(self, typed: str) -> None:
+        """Do it; ``typed`` is the command as it was typed."""
         from caes.tasks.info import print_pictures, print_run
 
         if (Path(self.source) / "model.json").exists():

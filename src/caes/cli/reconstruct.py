@@ -34,8 +34,8 @@ class Reconstruct:
     strict: bool = False
     quiet: bool = False
 
-    def run(self) -> None:
-        """Do it."""
+    def run(self, typed: str) -> None:
+        """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.sources import announce, opened_for_model
         from caes.estimators import CAE
         from caes.files import new_folder

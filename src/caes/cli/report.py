@@ -27,8 +27,8 @@ class Report:
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     source: str | None = None
 
-    def run(self) -> None:
-        """Do it."""
+    def run(self, typed: str) -> None:
+        """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.sources import announce, opened_for_training
         from caes.estimators import CAE
         from caes.report import write_report

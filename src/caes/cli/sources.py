@@ -1,7 +1,6 @@
 """Opening pictures as the command line's options say, and saying what was opened."""
 
 import re
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -139,8 +138,3 @@ def run_name(source: str) -> str:
     """Make a run's name from a source: its last part, without what folders dislike."""
     stem = Path(source.rstrip("/")).stem or "run"
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"
-
-
-def command_line() -> str:
-    """Write the command that is running, as it could be typed again."""
-    return shlex.join(["caes", *sys.argv[1:]])
