@@ -82,6 +82,19 @@ def test_training_learns() -> None:
     assert cae.score(_blobs(200)) > -0.01
 
 
+def test_a_denoising_auto_encoder_learns_to_take_the_noise_away() -> None:
+    clean = _blobs(300)
+    hit = np.random.default_rng(1).random(clean.shape) < 0.3
+    noisy = np.where(hit, 0, clean)
+    target = ImageSet.from_pixels(clean).pixels / 255
+    errors = {}
+    for noise in (None, "masking:0.3"):
+        cae = CAE("8C3-MP2", epochs=30, learning_rate=0.01, noise=noise, random_state=0)
+        again = cae.fit(clean).reconstruct(noisy)
+        errors[noise] = float(((again - target) ** 2).mean())
+    assert errors["masking:0.3"] < errors[None] / 2
+
+
 def test_the_same_seed_gives_the_same_weights_to_the_bit() -> None:
     def weights(seed: int) -> torch.Tensor:
         cae = CAE("4C3-MP2", epochs=2, random_state=seed, validation=0.1).fit(_blobs())

@@ -50,6 +50,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         batch_size: Pictures a step.
         learning_rate: Of Adam, at the start.
         decay: How it falls: "constant", "linear" or "cosine".
+        noise: Corruption of what comes in while training, the target staying clean:
+            "masking:0.3", "gaussian:0.1" or "salt-and-pepper:0.1"; None for nothing.
         validation: Share of the pictures kept apart to watch; 0 for none.
         patience: Stop after so many epochs without a better validation loss, and
             restore the best weights; None never stops.
@@ -88,6 +90,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         batch_size: int = 64,
         learning_rate: float = 1e-3,
         decay: DecayName = "constant",
+        noise: str | None = None,
         validation: float = 0.0,
         patience: int | None = None,
         random_state: Any = None,
@@ -102,6 +105,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.decay = decay
+        self.noise = noise
         self.validation = validation
         self.patience = patience
         self.random_state = random_state

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from caes.corruption import parse_corruption
 from caes.errors import ArgumentError
 from caes.notation import EXAMPLE, Architecture, parse
 
@@ -27,6 +28,8 @@ class Options:
         batch_size: Pictures a step.
         learning_rate: Learning rate of Adam at the start.
         decay: How the learning rate falls to the end: constant, linear or cosine.
+        noise: Corruption of what comes in, while the target stays clean: masking:0.3,
+            gaussian:0.1 or salt-and-pepper:0.1.
         validation: Share of the pictures kept apart to watch the validation loss; 0
             for none.
         patience: Stop after so many epochs without a better validation loss, and
@@ -44,6 +47,7 @@ class Options:
     batch_size: int = 64
     learning_rate: float = 1e-3
     decay: DecayName = "constant"
+    noise: str | None = None
     validation: float = 0.0
     patience: int | None = None
     random_state: Any = None
@@ -68,6 +72,7 @@ class Options:
         _one_of("decay", self.decay, DecayName)
         _one_of("device", self.device, DeviceName)
         _one_of("precision", self.precision, PrecisionName)
+        parse_corruption(self.noise)
         if self.validation != 0:
             _number("validation", self.validation, 0, 1, "Try 0.1.")
         elif self.patience is not None:

@@ -3,11 +3,13 @@
 from contextlib import nullcontext
 
 import numpy as np
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from caes import threads
 from caes.batches import Batches
+from caes.corruption import Corruption, parse_corruption
 from caes.data import ImageSet
 from caes.errors import ArgumentError
 from caes.history import History
@@ -19,21 +21,33 @@ from caes.scaling import Scaling
 
 
 class Reconstruction(nn.Module):
-    """The objective: pictures out as they came in.
+    """The objective: pictures out as they came in, or as they were before the noise.
 
     Args:
         model: The auto-encoder.
         loss: "bce" or "mse".
+        noise: Corrupts what comes in while training; None for nothing.
+        seed: Of the noise.
     """
 
-    def __init__(self, model: Autoencoder, loss: str) -> None:
+    def __init__(
+        self, model: Autoencoder, loss: str, noise: Corruption | None, seed: int
+    ) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
+        self.noise = noise
+        self.generator = torch.Generator().manual_seed(seed)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Give loss, squared error and accuracy, (3,), for N×H×W×C in [0, 1]."""
-        return self.model.compare(pictures, pictures, self.loss)
+        """Give loss, squared error and accuracy, (3,), for N×H×W×C in [0, 1].
+
+        Without gradients, as in validation, nothing is corrupted.
+        """
+        inputs = pictures
+        if self.noise is not None and torch.is_grad_enabled():
+            inputs = self.noise(pictures, self.generator)
+        return self.model.compare(inputs, pictures, self.loss)
 
 
 def pretrain(
@@ -68,7 +82,8 @@ def pretrain(
     settings = Settings(
         options.epochs, options.learning_rate, options.decay, options.patience
     )
-    objective = Reconstruction(model, options.loss)
+    noise = parse_corruption(options.noise)
+    objective = Reconstruction(model, options.loss, noise, seed)
     with threads.reserved() if fabric.device.type == "cpu" else nullcontext():
         history = train(
             objective, batches, watched, settings, fabric=fabric, progress=progress

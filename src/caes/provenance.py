@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from caes import __version__
 from caes.data import ImageSet
 
 
@@ -28,7 +29,7 @@ def provenance(images: ImageSet, seed: int, path: str) -> dict[str, str]:
         "seed": str(seed),
         "computed by": path,
         "threads": str(torch.get_num_threads()),
-        "caes": version("caes"),
+        "caes": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": version("numpy"),

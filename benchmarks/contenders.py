@@ -1,0 +1,225 @@
+"""The systems that are compared, each in a process of its own that works when asked.
+
+    python benchmarks/contenders.py SYSTEM SOURCE BATCH
+
+says it is ready in one line of JSON, then answers each line that it reads, such as
+``{"do": "train", "images": 640}``, with another one. In between it does nothing, so
+that of several contenders only one ever works.
+
+Each system has the methods ``ready``, ``train`` (one epoch over so many pictures),
+``encode`` (so many pictures) and ``learn`` (epochs over all of them, from a seed, and
+the test pictures' reconstructions into a file); times are seconds.
+"""
+
+import json
+import os
+import sys
+import time
+from functools import cached_property
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes import ImageSet, load
+
+Answer = dict[str, Any]
+
+
+class Contender:
+    """What the systems share: pictures, as many as are asked for.
+
+    Args:
+        source: What `caes.load` opens: 28×28×1, uint8.
+        batch: Pictures a step, in training and in encoding.
+    """
+
+    def __init__(self, source: str, batch: int) -> None:
+        self.source = source
+        self.batch = batch
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """All pictures to train on."""
+        return load(self.source)
+
+    def first(self, count: int) -> ImageSet:
+        """Give ``count`` pictures, from the start again where there are fewer."""
+        return self.images[np.arange(count) % len(self.images)]
+
+    def unit(self, images: ImageSet) -> NDArray[np.float32]:
+        """Give pictures as Keras takes them: N×H×W×C float32 in [0, 1]."""
+        return images.pixels.astype(np.float32) / np.float32(255)
+
+
+class Caes(Contender):
+    """The product, by its estimator; every call is timed whole, with its set-up."""
+
+    def ready(self) -> Answer:
+        """Tell the number of parameters, and how they are computed with."""
+        model = self.fitted.model_
+        count = sum(parameter.numel() for parameter in model.parameters())
+        return {"parameters": count, "path": model.path}
+
+    def train(self, images: int) -> Answer:
+        """Train for one epoch; tell the seconds."""
+        pictures = self.first(images)
+        start = time.perf_counter()
+        self.estimator(epochs=1).fit(pictures)
+        return {"seconds": time.perf_counter() - start}
+
+    def encode(self, images: int) -> Answer:
+        """Encode; tell the seconds."""
+        pictures = self.first(images)
+        start = time.perf_counter()
+        self.fitted.transform(pictures)
+        return {"seconds": time.perf_counter() - start}
+
+    def learn(self, seed: int, epochs: int, out: str) -> Answer:
+        """Train anew, write reconstructions; tell seconds and losses by epoch."""
+        start = time.perf_counter()
+        cae = self.estimator(epochs=epochs, random_state=seed).fit(self.images)
+        seconds = time.perf_counter() - start
+        np.save(out, cae.reconstruct(load(self.source, "test")))
+        losses = [row.loss for row in cae.history_.rows]
+        return {"losses": losses, "seconds": seconds}
+
+    @cached_property
+    def fitted(self) -> Any:
+        """A `CAE` that can encode."""
+        return self.estimator(epochs=1).fit(self.first(self.batch))
+
+    def estimator(self, **arguments: Any) -> Any:
+        """Give a `CAE` of the example's network, whose defaults are the example's."""
+        from caes import CAE
+
+        defaults = {"batch_size": self.batch, "random_state": 0, "device": "cpu"}
+        return CAE(**{**defaults, **arguments})
+
+
+class Torch(Contender):
+    """The network as PyTorch's users write it, eager, in the product's own loop."""
+
+    def ready(self) -> Answer:
+        """Tell the number of parameters, and how they are computed with."""
+        from plain_torch import PlainAutoencoder
+
+        parameters = PlainAutoencoder().parameters()
+        return {"parameters": sum(p.numel() for p in parameters), "path": "torch"}
+
+    def train(self, images: int) -> Answer:
+        """Train for one epoch; tell the seconds."""
+        from plain_torch import train
+
+        pictures = self.first(images)
+        start = time.perf_counter()
+        train(pictures, self.batch)
+        return {"seconds": time.perf_counter() - start}
+
+
+class Keras(Contender):
+    """The example as it is written for Keras, on the backend that KERAS_BACKEND names.
+
+    Training is timed from the begin of the epoch to its end: what ``fit`` does before,
+    up to 0.2 s, is left out, in favour of Keras.
+    """
+
+    def ready(self) -> Answer:
+        """Tell the number of parameters, and how they are computed with."""
+        import keras
+
+        path = f"keras, {keras.backend.backend()}"
+        return {"parameters": self.network.count_params(), "path": path}
+
+    def train(self, images: int) -> Answer:
+        """Train for one epoch; tell the seconds."""
+        from keras.callbacks import LambdaCallback
+
+        times: list[float] = []
+
+        def note(epoch: int, logs: Any) -> None:
+            times.append(time.perf_counter())
+
+        clock = LambdaCallback(on_epoch_begin=note, on_epoch_end=note)
+        self.fit(self.network, self.unit(self.first(images)), callbacks=[clock])
+        return {"seconds": times[1] - times[0]}
+
+    def encode(self, images: int) -> Answer:
+        """Encode; tell the seconds."""
+        pictures = self.unit(self.first(images))
+        start = time.perf_counter()
+        self.encoder.predict(pictures, batch_size=self.batch, verbose=0)
+        return {"seconds": time.perf_counter() - start}
+
+    def learn(self, seed: int, epochs: int, out: str) -> Answer:
+        """Train anew, write reconstructions; tell seconds and losses by epoch."""
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        network = self.build()
+        pictures = self.unit(self.images)
+        start = time.perf_counter()
+        history = self.fit(network, pictures, epochs=epochs).history
+        seconds = time.perf_counter() - start
+        test = self.unit(load(self.source, "test"))
+        np.save(out, network.predict(test, verbose=0))
+        return {"losses": [float(loss) for loss in history["loss"]], "seconds": seconds}
+
+    def fit(self, network: Any, pictures: NDArray[np.float32], **how: Any) -> Any:
+        """Call Keras's own ``fit``; give its history."""
+        return network.fit(
+            pictures, pictures, batch_size=self.batch, shuffle=True, verbose=0, **how
+        )
+
+    @cached_property
+    def network(self) -> Any:
+        """The network that is timed."""
+        return self.build()
+
+    def build(self) -> Any:
+        """Build and compile the network, weights drawn anew."""
+        from keras import Input, Sequential, layers
+
+        relu = {"activation": "relu", "padding": "same"}
+        network = Sequential(
+            [
+                Input((28, 28, 1)),
+                layers.Conv2D(16, 3, **relu),
+                layers.MaxPooling2D(2, padding="same"),
+                layers.Conv2D(8, 3, **relu),
+                layers.MaxPooling2D(2, padding="same", name="code"),
+                layers.Conv2D(8, 3, **relu),
+                layers.UpSampling2D(2),
+                layers.Conv2D(16, 3, **relu),
+                layers.UpSampling2D(2),
+                layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
+            ]
+        )
+        network.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+        return network
+
+    @cached_property
+    def encoder(self) -> Any:
+        """The first half of the network that is timed."""
+        from keras import Model
+
+        return Model(self.network.inputs, self.network.get_layer("code").output)
+
+
+SYSTEMS = {"caes": Caes, "torch": Torch, "keras": Keras}
+
+
+def serve(contender: Any, answers: TextIO) -> None:
+    print(json.dumps(contender.ready()), file=answers, flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = getattr(contender, request.pop("do"))(**request)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    system, source, batch = sys.argv[1:]
+    # Libraries print as they like: what they say goes to standard error.
+    own_output = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    serve(SYSTEMS[system](source, int(batch)), own_output)

@@ -1,0 +1,54 @@
+"""The example's network as PyTorch's users write it: N×C×H×W, eager, layer by layer."""
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from caes import ImageSet
+from caes.batches import Batches
+from caes.loop import Settings, fabric_for
+from caes.loop import train as run_loop
+from caes.progress import Progress
+from caes.scaling import Scaling
+
+
+class PlainAutoencoder(nn.Module):
+    """An objective for the product's loop that only computes the loss.
+
+    The product and Keras find the accuracy as well; the time for it is spared here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(8, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(16, 1, 3, padding=1),
+        )
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Give the loss three times, (3,), for N×H×W×1 in [0, 1]."""
+        n, height, width, channels = pictures.shape
+        # Not permuted: PyTorch would take that for channels-last, another formulation.
+        maps = pictures.view(n, channels, height, width)
+        logits = self.network(maps)
+        return binary_cross_entropy_with_logits(logits, maps).expand(3)
+
+
+def train(images: ImageSet, batch: int) -> None:
+    """Run one epoch over 28×28×1 pictures."""
+    scaling = Scaling(*images.value_range)
+    batches = Batches(images, scaling, batch, shuffle=np.random.default_rng(0))
+    fabric = fabric_for("cpu", "32-true")
+    network = PlainAutoencoder()
+    run_loop(network, batches, None, Settings(1), fabric=fabric, progress=Progress())
