@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from caes.version import __version__
+
 if TYPE_CHECKING:
     from caes.data import ImageSet as ImageSet
     from caes.data import load as load
@@ -10,8 +12,6 @@ if TYPE_CHECKING:
     from caes.estimators import CAE as CAE
     from caes.notation import Architecture as Architecture
     from caes.notation import parse as parse
-
-__version__ = "0.1.0"
 
 # Where each name lives; nothing, least of all torch, is imported before it is needed.
 _SHELF = {

@@ -31,7 +31,11 @@ class Reconstruction(nn.Module):
     """
 
     def __init__(
-        self, model: Autoencoder, loss: str, noise: Corruption | None, seed: int
+        self,
+        model: Autoencoder,
+        loss: str,
+        noise: Corruption | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.model = model

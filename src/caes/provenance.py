@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from caes import __version__
 from caes.data import ImageSet
+from caes.version import __version__
 
 
 def provenance(images: ImageSet, seed: int, path: str) -> dict[str, str]:
