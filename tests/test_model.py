@@ -3,8 +3,11 @@
 import copy
 import os
 import pickle
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,6 +135,15 @@ def test_a_convolutional_model_takes_every_size_above_its_stride(
     with torch.no_grad():
         expected = plain(model, pictures).sigmoid()
         torch.testing.assert_close(model(pictures), expected)
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler on this machine")
+def test_where_there_is_a_compiler_the_loop_compiles_without_a_warning(
+    tmp_path: Path,
+) -> None:
+    assert fused.available()
+    command = ["cc", *fused.FLAGS, "-Wall", "-Wextra", "-Werror", str(fused.SOURCE)]
+    subprocess.run([*command, "-o", str(tmp_path / "levels.so")], check=True)
 
 
 @needs_compiler

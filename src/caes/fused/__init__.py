@@ -26,7 +26,7 @@ from caes.notation import Architecture, Shape
 from caes.places import cache_folder
 
 SOURCE = Path(__file__).with_name("levels.c")
-FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-shared", "-fPIC")
+FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
 BLOCK = 8
 """Pictures whose gradients are summed together: fixed, so that the result is the same
 to the bit for every number of threads."""

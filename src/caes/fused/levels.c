@@ -44,6 +44,7 @@ typedef struct {
 /* Sizes and places that follow from a stage. */
 typedef struct {
     int in, out;               /* channels as stored */
+    int few;                   /* whether the outputs fill no vector: the last stage */
     int big, frame, end;       /* K; zeros before and after the maps that come out */
     int low, high;             /* zeros before and after the maps that come in */
     int rows, cols;            /* of the framed maps that come in */
@@ -54,7 +55,9 @@ typedef struct {
     float *dx;                 /* their gradient, no frame */
     float *dz;                 /* framed gradient of the convolution's output */
     int32_t *winner;           /* place in its pooling cell of each maximum */
-    float *forward, *backward; /* G as [phase][tap][in][out], as [tap][out][in] */
+    float *forward;            /* G as [phase][row][column][in][out], or, for few */
+                               /* outputs, as [phase][row][out][column][in] */
+    float *backward;           /* G as [row][column][out][in] */
     float *dweights, *bias, *dbias;
 } Plan;
 
@@ -64,6 +67,7 @@ static Plan plan(const Network *net, int index) {
     int before = (s->kernel - 1) / 2, after = s->kernel - 1 - before;
     p.in = index == 0 ? s->inputs : PAD(s->inputs);
     p.out = index == net->stages - 1 ? s->outputs : PAD(s->outputs);
+    p.few = p.out % LANES != 0;
     p.big = s->kernel + s->up - 1;
     p.frame = after, p.end = before;
     p.low = (before + s->up - 1) / s->up, p.high = (s->up - 1 + after) / s->up;
@@ -248,12 +252,15 @@ static void pack(const Stage *s, Plan *p, const float *w, const float *bias) {
     for (int a = 0; a < s->up; a++)
         for (int b = 0; b < s->up; b++) {
             Phase rows = phase(s, p, a), cols = phase(s, p, b);
-            for (int y = 0; y < rows.count; y++)
+            int run = cols.count * in;
+            for (int y = 0; y < rows.count; y++, f += run * out)
                 for (int x = 0; x < cols.count; x++) {
                     int g = (rows.last - y * s->up) * K + cols.last - x * s->up;
                     const float *from = p->backward + (ptrdiff_t)g * out * in;
                     for (int i = 0; i < in; i++)
-                        for (int o = 0; o < out; o++) *f++ = from[o * in + i];
+                        for (int o = 0; o < out; o++)
+                            f[p->few ? o * run + x * in + i : (x * in + i) * out + o] =
+                                from[o * in + i];
                 }
         }
     memset(p->bias, 0, sizeof(float) * out);
@@ -281,36 +288,44 @@ static void unpack(const Stage *s, const Plan *p, float *dw, float *dbias) {
 
 /* ---- one stage, forward ---------------------------------------------------------- */
 
-INLINE void few_outputs_pixel(const Stage *s, const Plan *p, Phase rows, Phase cols,
-                              const float *at, float *out) {
-    for (int o = 0; o < s->outputs; o++) {
-        vec sum = {0};
-        for (int r = 0; r < rows.count; r++)
-            for (int c = 0; c < cols.count; c++) {
-                int g = (rows.last - r * s->up) * p->big + cols.last - c * s->up;
-                const float *w = p->backward + ((ptrdiff_t)g * s->outputs + o) * p->in;
-                const float *v = at + ((ptrdiff_t)r * p->cols + c) * p->in;
-                for (int i = 0; i < p->in; i += LANES)
-                    sum += *(const vec *)(v + i) * *(const vec *)(w + i);
-            }
-        float total = p->bias[o];
-        for (int l = 0; l < LANES; l++) total += sum[l];
-        out[o] = total;
-    }
+INLINE float total(vec v) {
+    typedef float half __attribute__((vector_size(2 * LANES)));
+    half low, high;
+    memcpy(&low, &v, sizeof low);
+    memcpy(&high, (const char *)&v + sizeof low, sizeof high);
+    low += high;
+    return (low[0] + low[2]) + (low[1] + low[3]);
 }
 
-/* The output channels fill no vector (the last stage): vectors run over the input. */
+/* The outputs fill no vector: vectors run over the inputs, for each phase and row. */
 static void few_outputs(const Stage *s, const Plan *p, float *out) {
+    const float *weights = p->forward;
     for (int a = 0; a < s->up; a++)
         for (int b = 0; b < s->up; b++) {
             Phase rows = phase(s, p, a), cols = phase(s, p, b);
+            ptrdiff_t line = (ptrdiff_t)p->cols * p->in, run = cols.count * p->in;
+            const float *in = p->x + (rows.offset + p->low) * line +
+                              (ptrdiff_t)(cols.offset + p->low) * p->in;
             for (int y = 0; y < s->height; y++)
                 for (int x = 0; x < s->width; x++)
-                    few_outputs_pixel(
-                        s, p, rows, cols,
-                        p->x + ((ptrdiff_t)(y + rows.offset + p->low) * p->cols + x +
-                                cols.offset + p->low) * p->in,
-                        out + ((ptrdiff_t)(y * s->up + a) * p->wide + x * s->up + b) * s->outputs);
+                    for (int o = 0; o < s->outputs; o++) {
+                        vec even = {0}, odd = {0};
+                        const float *v = in + y * line + (ptrdiff_t)x * p->in;
+                        const float *w = weights + o * run;
+                        for (int r = 0; r < rows.count; r++, v += line, w += run * s->outputs) {
+                            ptrdiff_t i = 0;
+                            for (; i + 2 * LANES <= run; i += 2 * LANES) {
+                                even += *(const vec *)(v + i) * *(const vec *)(w + i);
+                                odd += *(const vec *)(v + i + LANES) *
+                                       *(const vec *)(w + i + LANES);
+                            }
+                            for (; i < run; i += LANES)
+                                even += *(const vec *)(v + i) * *(const vec *)(w + i);
+                        }
+                        ptrdiff_t pixel = (ptrdiff_t)(y * s->up + a) * p->wide + x * s->up + b;
+                        out[pixel * s->outputs + o] = total(even + odd) + p->bias[o];
+                    }
+            weights += rows.count * run * s->outputs;
         }
 }
 
@@ -334,22 +349,30 @@ static void convolve_rows(const Stage *s, const Plan *p, int y, int height, floa
 
 /* The maximum of each cell, its place, and ReLU, into the framed maps of the next. */
 static void pool_row(const Stage *s, const Plan *p, int y, const float *rows, float *out) {
-    for (int x = 0; x < p->pooled_w; x++)
-        for (int c = 0; c < p->out; c += LANES) {
-            const float *cell = rows + (ptrdiff_t)x * s->pool * p->out + c;
-            vec best = *(const vec *)cell;
+    ptrdiff_t line = (ptrdiff_t)p->wide * p->out;
+    int32_t *winner = p->winner + (ptrdiff_t)y * p->pooled_w * p->out;
+    for (int x = 0; x < p->pooled_w; x++, rows += (s->pool - 1) * p->out)
+        for (int c = 0; c < p->out; c += LANES, rows += LANES, out += LANES, winner += LANES) {
+            vec best = *(const vec *)rows;
             ivec place = {0};
-            for (int i = 1; i < s->pool * s->pool; i++) {
-                int dy = i / s->pool, dx = i % s->pool;
-                vec v = *(const vec *)(cell + ((ptrdiff_t)dy * p->wide + dx) * p->out);
-                ivec more = v > best;
-                best = (vec)((more & (ivec)v) | (~more & (ivec)best));
-                place = (more & i) | (~more & place);
-            }
-            if (s->relu) best = (vec)((ivec)best & (best > 0));
-            *(vec *)(out + (ptrdiff_t)x * p->out + c) = best;
-            *(ivec *)(p->winner + ((ptrdiff_t)y * p->pooled_w + x) * p->out + c) = place;
+            for (int dy = 0, i = 0; dy < s->pool; dy++)
+                for (int dx = 0; dx < s->pool; dx++, i++) {
+                    vec v = *(const vec *)(rows + dy * line + (ptrdiff_t)dx * p->out);
+                    ivec more = v > best;
+                    best = (vec)((more & (ivec)v) | (~more & (ivec)best));
+                    place = (more & i) | (~more & place);
+                }
+            *(vec *)out = s->relu ? (vec)((ivec)best & (best > 0)) : best;
+            *(ivec *)winner = place;
         }
+}
+
+/* The same where there is no pooling: only ReLU is left. */
+static void rectify_row(const Stage *s, const Plan *p, const float *rows, float *out) {
+    for (int i = 0; i < p->wide * p->out; i += LANES) {
+        vec v = *(const vec *)(rows + i);
+        *(vec *)(out + i) = s->relu ? (vec)((ivec)v & (v > 0)) : v;
+    }
 }
 
 /* The next stage's framed maps; `rows` has room for one row of pooling cells. */
@@ -357,35 +380,35 @@ static void forward_stage(const Stage *s, const Plan *p, const Plan *next, float
     for (int y = 0; y < p->pooled_h; y++) {
         float *out = next->x + ((ptrdiff_t)(y + next->low) * next->cols + next->low) * p->out;
         convolve_rows(s, p, y * s->pool, s->pool, rows);
-        pool_row(s, p, y, rows, out);
+        if (s->pool > 1) pool_row(s, p, y, rows, out);
+        else rectify_row(s, p, rows, out);
     }
 }
 
 /* ---- one stage, backward --------------------------------------------------------- */
 
-/* From the gradient of the pooled maps to the framed gradient before the pooling. */
+/* From the gradient of the pooled maps to the framed gradient before ReLU and pooling,
+ * and to the bias's, the sum of it. */
 static void unpool(const Stage *s, const Plan *p, const Plan *next) {
-    for (int y = 0; y < p->pooled_h; y++)
-        for (int x = 0; x < p->pooled_w; x++)
-            for (int c = 0; c < p->out; c += LANES) {
-                ptrdiff_t at = ((ptrdiff_t)y * p->pooled_w + x) * p->out + c;
-                const float *kept =
-                    next->x + ((ptrdiff_t)(y + next->low) * next->cols + x + next->low) * p->out + c;
-                ivec g = *(const ivec *)(next->dx + at), place = *(ivec *)(p->winner + at);
+    ptrdiff_t line = (ptrdiff_t)p->dcols * p->out;
+    for (int y = 0; y < p->pooled_h; y++) {
+        ptrdiff_t at = (ptrdiff_t)y * p->pooled_w * p->out;
+        const float *kept = next->x + ((ptrdiff_t)(y + next->low) * next->cols + next->low) * p->out;
+        float *dz = p->dz + (y * s->pool + p->frame) * line + (ptrdiff_t)p->frame * p->out;
+        for (int x = 0; x < p->pooled_w; x++, dz += (s->pool - 1) * p->out)
+            for (int c = 0; c < p->out; c += LANES, at += LANES, kept += LANES, dz += LANES) {
+                ivec g = *(const ivec *)(next->dx + at);
                 if (s->relu) g &= *(const vec *)kept > 0;
-                for (int i = 0; i < s->pool * s->pool; i++) {
-                    int row = y * s->pool + i / s->pool, col = x * s->pool + i % s->pool;
-                    *(ivec *)(p->dz + ((ptrdiff_t)(row + p->frame) * p->dcols + col + p->frame) * p->out + c) =
-                        g & (place == i);
+                *(vec *)(p->dbias + c) += (vec)g;
+                if (s->pool == 1) {
+                    *(ivec *)dz = g;
+                    continue;
                 }
+                ivec place = *(ivec *)(p->winner + at);
+                for (int dy = 0, i = 0; dy < s->pool; dy++)
+                    for (int dx = 0; dx < s->pool; dx++, i++)
+                        *(ivec *)(dz + dy * line + (ptrdiff_t)dx * p->out) = g & (place == i);
             }
-}
-
-static void bias_gradient(const Stage *s, const Plan *p) {
-    for (int y = 0; y < p->tall; y++) {
-        const float *dz = p->dz + ((ptrdiff_t)(y + p->frame) * p->dcols + p->frame) * p->out;
-        for (int x = 0; x < p->wide; x++, dz += p->out)
-            for (int o = 0; o < s->outputs; o++) p->dbias[o] += dz[o];
     }
 }
 
@@ -418,26 +441,28 @@ static void input_gradient(const Stage *s, const Plan *p) {
 
 /* ---- the loss -------------------------------------------------------------------- */
 
+INLINE vec choose(ivec mask, vec yes, vec no) {
+    return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
+
 /* exp(-a) for a >= 0 by 2^n times a polynomial; relative error below 2e-7. */
-INLINE float exp_minus(float a) {
-    a = a > 87.0f ? 87.0f : a;
-    float n = (a * 1.44269504f + 12582912.0f) - 12582912.0f;
-    float r = n * 0.693359375f - a + n * -2.12194440e-4f;
-    float e = 1.9875691500e-4f;
+INLINE vec exp_minus(vec a) {
+    a = choose(a > 87, (vec){0} + 87, a);
+    vec n = (a * 1.44269504f + 12582912.0f) - 12582912.0f; /* rounds */
+    vec r = n * 0.693359375f - a + n * -2.12194440e-4f;
+    vec e = (vec){0} + 1.9875691500e-4f;
     e = e * r + 1.3981999507e-3f;
     e = e * r + 8.3334519073e-3f;
     e = e * r + 4.1665795894e-2f;
     e = e * r + 1.6666665459e-1f;
     e = e * r + 5.0000001201e-1f;
-    e = e * r * r + r + 1.0f;
-    union { int32_t i; float f; } power = {(127 - (int32_t)n) << 23};
-    return e * power.f;
+    e = e * r * r + r + 1;
+    return e * (vec)((127 - __builtin_convertvector(n, ivec)) << 23);
 }
 
 /* log(1 + e) = 2 artanh(e / (2 + e)) for 0 <= e <= 1; relative error below 2e-7. */
-INLINE float log_one_plus(float e) {
-    float s = e / (2 + e), q = s * s;
-    float sum = 1 / 15.0f;
+INLINE vec log_one_plus(vec e) {
+    vec s = e / (2 + e), q = s * s, sum = (vec){0} + 1 / 15.0f;
     sum = sum * q + 1 / 13.0f;
     sum = sum * q + 1 / 11.0f;
     sum = sum * q + 1 / 9.0f;
@@ -447,12 +472,24 @@ INLINE float log_one_plus(float e) {
     return 2 * (s + s * q * sum);
 }
 
-INLINE float sigmoid(float z, float e) { return (z >= 0 ? 1 : e) / (1 + e); }
+INLINE vec magnitude(vec z) { return choose(z < 0, -z, z); }
+
+INLINE vec sigmoid(vec z, vec e) { return choose(z >= 0, (vec){0} + 1, e) / (1 + e); }
+
+/* The next `n` or LANES values, zeros behind the last; how many they are. */
+INLINE int some(vec *v, const float *from, int n) {
+    if (n >= LANES) return *v = *(const vec *)from, LANES;
+    *v = (vec){0};
+    return memcpy(v, from, sizeof(float) * n), n;
+}
 
 static void sigmoid_row(const float *z, float *out, int n) {
-#pragma omp simd
-    for (int i = 0; i < n; i++)
-        out[i] = sigmoid(z[i], exp_minus(z[i] < 0 ? -z[i] : z[i]));
+    for (int i = 0, m; i < n; i += m) {
+        vec v;
+        m = some(&v, z + i, n - i);
+        v = sigmoid(v, exp_minus(magnitude(v)));
+        memcpy(out + i, &v, sizeof(float) * m);
+    }
 }
 
 static int largest(const float *v, int n) {
@@ -463,66 +500,76 @@ static int largest(const float *v, int n) {
 
 /* Adds to sums: loss, squared error, and accuracy as Keras counts it: with one channel
  * the pixels equal to the output rounded to 0 or 1, with more the channels in pixels
- * whose largest channel is right. */
-static void loss_row(const float *z, const float *t, float *dz, int n, int channels,
-                     int squared, float scale, double sums[3]) {
-    float loss = 0, square = 0, right = 0;
-#pragma omp simd reduction(+ : loss, square, right)
-    for (int i = 0; i < n; i++) {
-        float a = z[i] < 0 ? -z[i] : z[i], e = exp_minus(a), p = sigmoid(z[i], e);
-        float d = p - t[i];
-        loss += (z[i] > 0 ? z[i] : 0) - z[i] * t[i] + log_one_plus(e);
-        square += d * d;
-        right += (p > 0.5f ? 1.0f : 0.0f) == t[i] ? 1.0f : 0.0f;
-        dz[i] = scale * (squared ? 2 * d * p * (1 - p) : d);
+ * whose largest channel is right. The gradient takes the place of z. */
+static void loss_row(float *z, const float *t, int n, int channels, int squared,
+                     float scale, double sums[3]) {
+    const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    vec loss = {0}, square = {0}, right = {0};
+    for (int i = 0; channels > 1 && i < n; i += channels)
+        right[0] += largest(z + i, channels) == largest(t + i, channels) ? channels : 0;
+    for (int i = 0, m; i < n; i += m) {
+        vec x, y;
+        m = some(&x, z + i, n - i), some(&y, t + i, n - i);
+        ivec inside = lane < m;
+        vec e = exp_minus(magnitude(x)), p = sigmoid(x, e), d = p - y;
+        vec cross = choose(x > 0, x, (vec){0}) - x * y + log_one_plus(e);
+        loss += (vec)((ivec)cross & inside);
+        square += (vec)((ivec)(d * d) & inside);
+        ivec same = (vec)((ivec)((vec){0} + 1) & (p > 0.5f)) == y;
+        if (channels == 1) right += (vec)((ivec)((vec){0} + 1) & same & inside);
+        if (squared) d *= 2 * p * (1 - p);
+        d *= scale;
+        memcpy(z + i, &d, sizeof(float) * m);
     }
-    if (channels > 1) {
-        right = 0;
-        for (int i = 0; i < n; i += channels)
-            right += largest(z + i, channels) == largest(t + i, channels) ? channels : 0;
-    }
-    sums[0] += squared ? square : loss;
-    sums[1] += square;
-    sums[2] += right;
+    sums[0] += total(squared ? square : loss);
+    sums[1] += total(square);
+    sums[2] += total(right);
 }
 
 /* ---- whole pictures -------------------------------------------------------------- */
 
-static void load(const Stage *s, const Plan *p, const float *picture) {
-    for (int y = 0; y < s->height; y++)
-        for (int x = 0; x < s->width; x++) {
-            float *to = p->x + ((ptrdiff_t)(y + p->low) * p->cols + x + p->low) * p->in;
-            for (int c = 0; c < s->inputs; c++) to[c] = *picture++;
-        }
-}
-
-static void store(const Stage *s, const Plan *p, float *maps) {
-    for (int y = 0; y < s->height; y++)
-        for (int x = 0; x < s->width; x++) {
-            const float *from = p->x + ((ptrdiff_t)(y + p->low) * p->cols + x + p->low) * p->in;
-            for (int c = 0; c < s->inputs; c++) *maps++ = from[c];
-        }
+/* Copy maps into their frame, or out of it. */
+static void copy(const Stage *s, const Plan *p, float *maps, int in) {
+    for (int y = 0; y < s->height; y++) {
+        float *framed = p->x + ((ptrdiff_t)(y + p->low) * p->cols + p->low) * p->in;
+        /* A whole row at once where no channels are padded. */
+        int pieces = p->in == s->inputs ? 1 : s->width;
+        size_t size = sizeof(float) * s->inputs * (s->width / pieces);
+        for (int x = 0; x < pieces; x++, framed += p->in, maps += size / sizeof(float))
+            memcpy(in ? framed : maps, in ? maps : framed, size);
+    }
 }
 
 static void backward(const Network *net, const Plan *plans, int first) {
     for (int i = net->stages - 1; i >= first; i--) {
         if (i < net->stages - 1) unpool(&net->stage[i], &plans[i], &plans[i + 1]);
-        bias_gradient(&net->stage[i], &plans[i]);
         weight_gradient(&net->stage[i], &plans[i]);
         if (i > first) input_gradient(&net->stage[i], &plans[i]);
     }
 }
 
-/* The last stage's output: to `out` as pixels, or against `target` as loss. */
-static void finish(const Network *net, const Plan *p, const float *logits,
-                   const float *target, float *out, float scale, double *sums) {
-    int n = net->width * p->out;
-    for (int y = 0; y < net->height; y++) {
-        const float *z = logits + ((ptrdiff_t)(y + net->top) * p->wide + net->left) * p->out;
-        ptrdiff_t at = (ptrdiff_t)y * n;
-        float *dz = p->dz + ((ptrdiff_t)(y + net->top + p->frame) * p->dcols + net->left + p->frame) * p->out;
-        if (out) sigmoid_row(z, out + at, n);
-        if (target) loss_row(z, target + at, dz, n, p->out, net->squared, scale, sums);
+/* The last stage's output: to `out` as pixels, or against `target` as loss. The logits
+ * give their place to the gradient. */
+static void finish(const Network *net, const Plan *p, float *logits, const float *target,
+                   float *out, float scale, double *sums) {
+    int whole = net->width == p->wide, lines = whole ? 1 : net->height;
+    int n = net->width * p->out * (whole ? net->height : 1);
+    for (int l = 0; l < lines; l++) {
+        float *z = logits + ((ptrdiff_t)(l + net->top) * p->wide + net->left) * p->out;
+        if (out) sigmoid_row(z, out + (ptrdiff_t)l * n, n);
+        if (target)
+            loss_row(z, target + (ptrdiff_t)l * n, n, p->out, net->squared, scale, sums);
+    }
+    if (!target) return;
+    for (int y = net->top; y < net->top + net->height; y++) {
+        const float *z = logits + ((ptrdiff_t)y * p->wide + net->left) * p->out;
+        ptrdiff_t at = (ptrdiff_t)(y + p->frame) * p->dcols + net->left + p->frame;
+        memcpy(p->dz + at * p->out, z, sizeof(float) * net->width * p->out);
+        for (int o = 0; o < p->out; o++) {
+            float sum = 0;
+            for (int x = 0; x < net->width; x++) sum += z[x * p->out + o];
+            p->dbias[o] += sum;
+        }
     }
 }
 
@@ -565,14 +612,14 @@ void caes_run(const Network *net, const float *const *parameters, float *memory,
             }
         for (int j = b * block; j < smaller(n, (b + 1) * block); j++) {
             float *o = out ? out + j * out_size : NULL;
-            load(from, &plans[first], in + j * in_size);
+            copy(from, &plans[first], (float *)in + j * in_size, 1);
             for (int i = first; i < last - pixels; i++)
                 forward_stage(&net->stage[i], &plans[i], &plans[i + 1], rows);
             if (!pixels) {
-                store(&net->stage[last], &plans[last], o);
+                copy(&net->stage[last], &plans[last], o, 0);
                 continue;
             }
-            if (final->out % LANES) few_outputs(end, final, rows);
+            if (final->few) few_outputs(end, final, rows);
             else convolve_rows(end, final, 0, final->tall, rows);
             finish(net, final, rows, target ? target + j * target_size : NULL, o, scale,
                    sums ? sums + 3 * b : NULL);
