@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from caes.data import KINDS, ImageSet, load, split_names
+from caes.data import KINDS, ImageSet, load, split_names, survey
 
 HEIGHT, WIDTH = 6, 9
 LABELS = np.array([1, 0, 1, 2, 0, 1, 2, 2, 0, 1], np.uint8)
@@ -167,6 +167,22 @@ def test_splits_are_counted_as_they_are_read(example: Example, whole: ImageSet) 
         example.source if isinstance(example.source, str | Path) else "array"
     )
     assert (whole.skipped, whole.notes) == ((), ())
+
+
+def test_a_survey_finds_what_is_read(example: Example, whole: ImageSet) -> None:
+    found = survey(example.source)
+    counts = split_names(example.source)
+    parts = [load(example.source, split) for split in counts]
+    _, height, width, channels = whole.shape
+    assert found.splits == counts
+    assert found.pictures == sum(counts.values())
+    assert found.sizes == {(height, width): found.pictures}
+    assert found.channels == {channels: found.pictures}
+    assert found.dtypes == {str(whole.dtype): found.pictures}
+    assert found.low == min(float(part.pixels.min()) for part in parts)
+    assert found.high == max(float(part.pixels.max()) for part in parts)
+    assert list(found.classes) == list(whole.classes)
+    assert found.skipped == []
 
 
 def test_names_are_unique_in_the_whole_source(example: Example) -> None:
