@@ -86,7 +86,12 @@ class Fit(Options):
         if not self.quiet:
             ending = cae.history_.ended
             if ending != "complete":
-                kept = f"the weights of epoch {cae.history_.best_epoch} are kept"
+                partly = ending == "interrupted" and self.patience is None
+                kept = (
+                    "what was learnt so far is kept"
+                    if partly
+                    else f"the weights of epoch {cae.history_.best_epoch} are kept"
+                )
                 print(f"Training ended: {ending}; {kept}.", file=sys.stderr)
             if train.skipped:
                 print(f"{len(train.skipped)} pictures skipped.", file=sys.stderr)
