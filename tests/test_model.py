@@ -147,6 +147,18 @@ def test_where_there_is_a_compiler_the_loop_compiles_without_a_warning(
 
 
 @needs_compiler
+def test_a_cache_that_cannot_be_written_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CAES_CACHE", str(tmp_path / "file" / "cache"))
+    fused._library.cache_clear()
+    assert fused.available()
+    assert _model("2C3-MP2", (4, 4, 1))(torch.zeros(1, 4, 4, 1)).shape == (1, 4, 4, 1)
+    fused._library.cache_clear()
+
+
+@needs_compiler
 def test_the_fused_path_gives_the_same_bits_for_every_number_of_threads() -> None:
     arch, picture = parse("16C3-MP2-8C3-MP2"), (28, 28, 1)
     weights = list(Autoencoder(arch, picture).parameters())

@@ -28,6 +28,12 @@ def test_a_narrow_range_far_from_zero_keeps_its_precision() -> None:
     np.testing.assert_allclose(unit, np.linspace(0, 1, 11), atol=1e-7)
 
 
+def test_values_beyond_32_bits_are_scaled_in_64() -> None:
+    pixels = np.array([-1e300, 0.0, 1e300])
+    unit = Scaling(-1e300, 1e300).to_unit(pixels)
+    np.testing.assert_allclose(unit, [0, 0.5, 1])
+
+
 @pytest.mark.parametrize("low", [0.0, -3.0])
 def test_the_result_can_be_written_into_a_buffer(low: float) -> None:
     pixels = np.array([[0, 5], [10, 7]], np.int16)

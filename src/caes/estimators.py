@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from caes.errors import ArgumentError, DataError
 from caes.files import new_folder
 from caes.loop import fabric_for
 from caes.model import Autoencoder
-from caes.notation import EXAMPLE, Shape
+from caes.notation import EXAMPLE, Architecture, Shape
 from caes.options import DecayName, DeviceName, LossName, Options, PrecisionName
 from caes.pretrain import pretrain
 from caes.progress import progress
@@ -131,19 +132,21 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         images = self._open(X, reset=True)
         _, *picture = images.shape
         seed = _seed(self.random_state)
-        model = Autoencoder(arch, tuple(picture), seed)
         scaling = Scaling(*images.value_range)
+        with _enough_memory(arch):
+            model = Autoencoder(arch, tuple(picture), seed)
         path = model.path if fabric.device.type == "cpu" else "torch"
         made = provenance(images, seed, f"{path} on {fabric.device}")
-        history = pretrain(
-            model,
-            images,
-            scaling,
-            options,
-            seed=seed,
-            fabric=fabric,
-            progress=progress(self.verbose),
-        )
+        with _enough_memory(arch):
+            history = pretrain(
+                model,
+                images,
+                scaling,
+                options,
+                seed=seed,
+                fabric=fabric,
+                progress=progress(self.verbose),
+            )
         run = checkpoint.Run(model, scaling, self._plain_params(), history, made)
         return self._adopt(run)
 
@@ -256,7 +259,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             OutputError: The folder exists, or cannot be written.
         """
         check_is_fitted(self)
-        with new_folder(Path(folder), force=force) as staged:
+        with new_folder(Path(folder), checkpoint.ABOUT, force=force) as staged:
             self.write(staged)
 
     def write(self, folder: Path) -> None:
@@ -370,6 +373,22 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+@contextmanager
+def _enough_memory(arch: Architecture) -> Iterator[None]:
+    """Turn a refusal of memory into an `ArgumentError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise ArgumentError(
+            "arch",
+            f"{str(arch)!r}, which needs more memory than there is",
+            "a network that fits in memory with its batch",
+            "Take fewer maps, smaller kernels or pictures, or a smaller batch.",
+        ) from error
 
 
 def _is_table(X: Pictures) -> bool:

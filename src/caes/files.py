@@ -68,23 +68,25 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
+def new_folder(path: Path, mark: str, *, force: bool = False) -> Iterator[Path]:
     """Give an empty folder to fill, which becomes ``path`` only once it is complete.
 
     The place is tried at once, so that an unwritable one is refused before any work.
-    With ``force`` an existing folder is set aside, replaced, and only then deleted.
+    With ``force`` an existing folder is set aside, replaced, and only then deleted;
+    but only one that caes itself has made, told by ``mark``: a slip of the finger must
+    not cost a home folder.
+
+    Args:
+        path: Where to.
+        mark: Name of a file that every folder of this sort holds.
+        force: Whether an older one is replaced.
 
     Raises:
-        OutputError: ``path`` holds something and ``force`` is not given, or it cannot
+        OutputError: ``path`` holds something that must not be replaced, or it cannot
             be written.
     """
-    if not force and _holds_something(path):
-        raise OutputError(
-            str(path),
-            "a path that exists",
-            "a new folder",
-            "Give another one, or force (--force) to replace it.",
-        )
+    if _holds_something(path):
+        _check_replaceable(path, mark, force)
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -130,6 +132,23 @@ def _holds_something(path: Path) -> bool:
         return path.exists()
     with output_errors(path):
         return any(path.iterdir())
+
+
+def _check_replaceable(path: Path, mark: str, force: bool) -> None:
+    if not force:
+        raise OutputError(
+            str(path),
+            "a path that exists",
+            "a new folder",
+            "Give another one, or force (--force) to replace it.",
+        )
+    if not (path / mark).is_file():
+        raise OutputError(
+            str(path),
+            f"a path that caes did not make (there is no {mark} in it)",
+            "a new folder, or an older one of the same sort",
+            "Give another one, or delete it yourself.",
+        )
 
 
 def _put_in_place(staged: Path, path: Path) -> None:

@@ -35,13 +35,13 @@ class Scaling:
         """
         if out is None:
             out = np.empty(pixels.shape, np.float32)
-        span = np.float32(self.high - self.low)
-        if self.low == 0:
-            np.divide(pixels, span, out=out, dtype=np.float32, casting="unsafe")
+        span = self.high - self.low
+        if self.low == 0 and pixels.dtype.itemsize <= 2:
+            np.divide(pixels, np.float32(span), out=out, dtype=np.float32)
             return out
-        # In 64 bits, since large offsets would eat a 32-bit number's precision.
-        np.subtract(pixels, self.low, out=out, dtype=np.float64, casting="unsafe")
-        np.divide(out, span, out=out)
+        # In 64 bits, since large values and offsets would not survive 32.
+        above = np.subtract(pixels, self.low, dtype=np.float64)
+        np.divide(above, span, out=out, casting="unsafe")
         return out
 
     def from_unit(self, unit: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -174,6 +174,22 @@ def test_options_that_cannot_work(
     assert not Path("runs").exists() or not list(Path("runs").iterdir())
 
 
+def test_a_network_that_no_memory_holds(refused: Run, small: Path) -> None:
+    assert refused("fit", str(small), "--arch", "65536C65535") == (
+        "caes: arch: received '65536C65535', which needs more memory than there is; "
+        "allowed: a network that fits in memory with its batch. "
+        "Take fewer maps, smaller kernels or pictures, or a smaller batch."
+    )
+
+
+def test_an_array_without_axes(refused: Run) -> None:
+    np.save("number.npy", np.float32(3))
+    assert refused("fit", "number.npy") == (
+        "caes: number.npy: received an array of shape (); allowed: N×H×W (grey) or "
+        "N×H×W×C. Reshape it; a single picture needs a leading axis: array[None]."
+    )
+
+
 def test_a_device_that_is_not_there(refused: Run, small: Path) -> None:
     import torch
 
@@ -219,7 +235,7 @@ def test_a_full_disk_leaves_what_was_there(
     refused: Run, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("out").mkdir()
-    Path("out/precious").write_text("mine")
+    Path("out/model.json").write_text("mine")
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -230,7 +246,7 @@ def test_a_full_disk_leaves_what_was_there(
         "model.safetensors: received a full disk; allowed: a place that can be written. "
         "Free some space, or choose another folder."
     )
-    assert Path("out/precious").read_text() == "mine"
+    assert Path("out/model.json").read_text() == "mine"
     assert sorted(path.name for path in Path().iterdir()) == ["out", "small.npy"]
 
 

@@ -39,17 +39,17 @@ class Reconstruct:
         from caes.cli.sources import announce, opened_for_model
         from caes.estimators import CAE
         from caes.files import new_folder
-        from caes.tasks.reconstruct import reconstruct
+        from caes.tasks.reconstruct import TABLE, reconstruct
 
         cae = CAE.load(self.model)
         images = opened_for_model(self, cae)
         if not self.quiet:
             announce(images)
-        with new_folder(self.out, force=self.force) as staged:
+        with new_folder(self.out, TABLE, force=self.force) as staged:
             errors = reconstruct(cae, images, staged)
         if not self.quiet:
             print(
                 f"mean squared error {errors.mean():.6f} over {len(errors):,} pictures",
                 file=sys.stderr,
             )
-        print(self.out / "errors.csv")
+        print(self.out / TABLE)

@@ -58,4 +58,5 @@ class Report:
             )
         fit = tyro.cli(Fit, args=shlex.split(command)[2:])
         here = Path(cae.provenance_["folder"]) / fit.source
-        return replace(fit, source=str(here)) if here.exists() else fit
+        moved = here.exists() and not Path(fit.source).exists()
+        return replace(fit, source=str(here)) if moved else fit

@@ -94,7 +94,7 @@ def opened_for_model(options: "Reconstruct", cae: "CAE") -> ImageSet:
 
 
 def _held_out(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
-    apart = round(len(images) * share)
+    apart = min(round(len(images) * share), len(images) - 1)
     if apart == 0:
         return images, replace(images, split=f"{images.split} (the training pictures)")
     order = np.random.default_rng(0).permutation(len(images))

@@ -41,6 +41,9 @@ class Arrays(Kind):
 
     def splits(self) -> dict[str, int]:
         """Count the rows that the headers promise."""
+        for _, shape in self._pictures.values():
+            if not shape:  # a single number has no rows to count: let its error be told
+                ImageSet.from_pixels(np.empty(shape), source=str(self.source))
         return {split: shape[0] for split, (_, shape) in self._pictures.items()}
 
     def read(self, split: str, rows: range) -> ImageSet:

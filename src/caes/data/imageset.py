@@ -71,6 +71,14 @@ class ImageSet:
         source = about.get("source", "array")
         pixels = _checked(np.asarray(pixels), source)
         about.setdefault("value_range", nominal_range(pixels))
+        low, high = about["value_range"]
+        if not np.isfinite(high - low):
+            raise DataError(
+                source,
+                f"values from {low:g} to {high:g}",
+                "values whose range is a finite number",
+                "Divide them by their largest value.",
+            )
         if names is None:
             names = index_names(range(len(pixels)), len(pixels))
         _check_rows(len(pixels), names, about.get("labels"), source)

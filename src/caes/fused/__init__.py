@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -20,6 +21,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
+from caes.errors import OutputError
 from caes.files import write_atomically
 from caes.layers import pad
 from caes.notation import Architecture, Shape
@@ -237,7 +239,7 @@ def _library() -> ctypes.CDLL | None:
     if os.environ.get("CAES_FUSED") == "0" or compiler is None:
         return None
     try:
-        library = ctypes.CDLL(str(_compiled(compiler)))
+        library = _loaded(compiler)
     except (OSError, subprocess.SubprocessError):
         return None
     library.caes_memory.restype = ctypes.c_size_t
@@ -263,8 +265,8 @@ def _library() -> ctypes.CDLL | None:
     return library
 
 
-def _compiled(compiler: str) -> Path:
-    """Give the compiled file, made for exactly this source, compiler and processor."""
+def _loaded(compiler: str) -> ctypes.CDLL:
+    """Load the loop compiled for exactly this source, compiler and processor."""
     macros = subprocess.run(
         [compiler, "-march=native", "-dM", "-E", "-x", "c", os.devnull],
         capture_output=True,
@@ -273,15 +275,17 @@ def _compiled(compiler: str) -> Path:
     ).stdout
     key = hashlib.sha256(SOURCE.read_bytes() + macros + " ".join(FLAGS).encode())
     path = cache_folder() / "fused" / f"{key.hexdigest()[:16]}.so"
-    if not path.exists():
-        with tempfile.TemporaryDirectory() as folder:
-            made = Path(folder) / "levels.so"
-            subprocess.run(
-                [compiler, *FLAGS, "-o", str(made), str(SOURCE)],
-                capture_output=True,
-                check=True,
-                timeout=120,
-            )
-            with write_atomically(path) as file:
-                file.write(made.read_bytes())
-    return path
+    if path.exists():
+        return ctypes.CDLL(str(path))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / path.name
+        subprocess.run(
+            [compiler, *FLAGS, "-o", str(made), str(SOURCE)],
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+        # A cache that cannot be written costs a second at each start, no more.
+        with suppress(OutputError), write_atomically(path) as file:
+            file.write(made.read_bytes())
+        return ctypes.CDLL(str(made))

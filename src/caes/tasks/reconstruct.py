@@ -16,6 +16,7 @@ from caes.files import write_atomically
 GAP = 2
 """Columns of mid-grey between a picture and its reconstruction."""
 AT_ONCE = 256
+TABLE = "errors.csv"
 
 
 def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]:
@@ -46,7 +47,7 @@ def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]
             _write_pair(folder / picture_path(name), left, right)
     found = np.concatenate(errors)
     span = cae.scaling_.high - cae.scaling_.low
-    with write_atomically(folder / "errors.csv") as file:
+    with write_atomically(folder / TABLE) as file:
         file.write(_table(images, found, span).encode())
     return found
 
