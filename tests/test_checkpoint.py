@@ -50,12 +50,12 @@ def test_the_run_s_description_says_what_made_it(run: Path) -> None:
 
 
 def test_a_run_is_never_overwritten_unless_forced(fitted: CAE, run: Path) -> None:
-    (run / "notes.txt").write_text("mine")
+    (run / "history.csv").write_text("old")
     with pytest.raises(OutputError):
         fitted.save(run)
-    assert (run / "notes.txt").read_text() == "mine"
+    assert (run / "history.csv").read_text() == "old"
     fitted.save(run, force=True)
-    assert not (run / "notes.txt").exists()
+    assert (run / "history.csv").read_text() != "old"
 
 
 def _mended(run: Path, **changes: Any) -> None:
@@ -115,6 +115,14 @@ def test_weights_of_another_network_are_refused(run: Path) -> None:
         {"provenance": 3},
         {"training": None},
         {"format": "1"},
+        {"picture": [9, 8, 10**9]},
+        {"architecture": "65536C60000"},
+        {"scaling": {"low": "x", "high": 1}},
+        {"scaling": {"low": 0, "high": 0}},
+        {"ended": None},
+        {"provenance": []},
+        {"provenance": {"seed": "[red]"}},
+        {"best_epoch": "x"},
     ],
 )
 def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) -> None:
@@ -126,4 +134,10 @@ def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) ->
 def test_text_that_is_not_json_is_refused(run: Path) -> None:
     (run / "model.json").write_bytes(b"\xff\xfe{")
     with pytest.raises(RunError, match="received text that is not JSON"):
+        CAE.load(run)
+
+
+def test_a_history_that_cannot_be_read_is_named(run: Path) -> None:
+    (run / "history.csv").write_text("epoch,loss\n1,x\n")
+    with pytest.raises(RunError, match=r"history\.csv: received a table that cannot"):
         CAE.load(run)

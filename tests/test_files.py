@@ -72,13 +72,13 @@ def test_an_existing_folder_is_refused_unless_forced(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "precious").write_text("old")
-    with pytest.raises(OutputError) as caught, new_folder(folder, "precious"):
+    with pytest.raises(OutputError) as caught, new_folder(folder, ["precious"]):
         pass
     assert str(caught.value) == (
         f"{folder}: received a path that exists; allowed: a new folder. "
         "Give another one, or force (--force) to replace it."
     )
-    with new_folder(folder, "precious", force=True) as staged:
+    with new_folder(folder, ["precious"], force=True) as staged:
         (staged / "fresh").write_text("new")
         assert (folder / "precious").read_text() == "old"
     assert [entry.name for entry in folder.iterdir()] == ["fresh"]
@@ -91,7 +91,7 @@ def test_a_failure_leaves_the_folder_that_was_to_be_replaced(tmp_path: Path) -> 
     (folder / "precious").write_text("old")
     with (  # noqa: PT012
         pytest.raises(KeyboardInterrupt),
-        new_folder(folder, "precious", force=True) as staged,
+        new_folder(folder, ["precious"], force=True) as staged,
     ):
         (staged / "fresh").write_text("new")
         raise KeyboardInterrupt
@@ -115,7 +115,7 @@ def test_a_rename_that_fails_puts_the_old_folder_back(
     monkeypatch.setattr(Path, "rename", refuse)
     with (
         pytest.raises(OutputError, match="received a read-only file system"),
-        new_folder(folder, "precious", force=True),
+        new_folder(folder, ["precious"], force=True),
     ):
         pass
     assert (folder / "precious").read_text() == "old"
@@ -128,7 +128,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
     (tmp_path / "file").touch()
     with (
         pytest.raises(OutputError) as caught,
-        new_folder(tmp_path / "file" / "run", "model"),
+        new_folder(tmp_path / "file" / "run", ["model"]),
     ):
         pytest.fail("the work must not start")
     assert str(caught.value) == (
@@ -156,7 +156,7 @@ def test_two_at_once_never_reserve_the_same_name(tmp_path: Path) -> None:
 
 
 def test_what_was_put_in_a_reserved_place_stays(tmp_path: Path) -> None:
-    with reserved(tmp_path, "digits") as path, new_folder(path, "model") as staged:
+    with reserved(tmp_path, "digits") as path, new_folder(path, ["model"]) as staged:
         (staged / "model").touch()
     assert (tmp_path / "digits-1" / "model").exists()
     with reserved(tmp_path, "digits") as path:
@@ -172,7 +172,7 @@ def test_force_never_replaces_what_caes_did_not_make(tmp_path: Path, what: str) 
     precious.write_text("mine")
     with (
         pytest.raises(OutputError) as caught,
-        new_folder(path, "model.json", force=True),
+        new_folder(path, ["model.json"], force=True),
     ):
         pytest.fail("the work must not start")
     assert str(caught.value) == (
@@ -181,3 +181,16 @@ def test_force_never_replaces_what_caes_did_not_make(tmp_path: Path, what: str) 
         "Give another one, or delete it yourself."
     )
     assert precious.read_text() == "mine"
+
+
+def test_force_never_takes_what_was_put_beside_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    (path / "mine").mkdir(parents=True)
+    (path / "model.json").write_text("{}")
+    (path / "mine" / "thesis.txt").write_text("mine")
+    with (
+        pytest.raises(OutputError, match=r"there is also mine/thesis\.txt in it"),
+        new_folder(path, ["model.json"], force=True),
+    ):
+        pytest.fail("the work must not start")
+    assert (path / "mine" / "thesis.txt").read_text() == "mine"

@@ -133,6 +133,15 @@ def test_a_diverged_training_stops_and_says_so() -> None:
     assert len(history.rows) == 1
 
 
+def test_weights_that_are_no_numbers_are_not_kept() -> None:
+    objective = Level(start=1.0)
+    batches = Batches(_images(4), Scaling(0, 255), 4)
+    history = _train(objective, batches, Settings(epochs=9, learning_rate=1e30))
+    assert history.ended == "diverged"
+    assert history.best_epoch == len(history.rows) - 1
+    assert math.isfinite(objective.value.item())
+
+
 class Interrupting(Progress):
     """Presses Ctrl-C in the middle of an epoch."""
 

@@ -3,9 +3,10 @@
 import csv
 import io
 import json
+import math
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -13,14 +14,16 @@ from torch import Tensor
 
 from caes.errors import CaesError, RunError
 from caes.files import write_atomically
-from caes.history import Epoch, History
+from caes.history import Ending, Epoch, History
 from caes.model import Autoencoder
-from caes.notation import Shape, parse
+from caes.notation import LARGEST, Shape, parse
 from caes.scaling import Scaling
 
 FORMAT = 1
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
+FILES = (ABOUT, MODEL, HISTORY, "report.html", "figures/*.png")
+"""All that the folder of a run holds."""
 
 
 @dataclass
@@ -80,14 +83,22 @@ def read(folder: Path) -> Run:
     about = _about(folder)
     try:
         picture = tuple(map(int, about["picture"]))
-        if len(picture) != 3 or min(picture) < 1:
+        if len(picture) != 3 or not 1 <= min(picture) <= max(picture) <= LARGEST:
             raise ValueError(f"a picture of {picture}")
         model = Autoencoder(parse(about["architecture"]), picture)
-        scaling = Scaling(**about["scaling"])
-        history = _history(folder, about["ended"], about["best_epoch"])
-        params, provenance = dict(about["training"]), dict(about["provenance"])
-    except (KeyError, TypeError, ValueError, CaesError) as error:
+        scaling = _scaling(**about["scaling"])
+        history = History(ended=about["ended"], best_epoch=int(about["best_epoch"]))
+        if history.ended not in get_args(Ending):
+            raise ValueError(f"an ending of {history.ended!r}")
+        params = dict(about["training"])
+        provenance = {str(k): str(v) for k, v in dict(about["provenance"]).items()}
+        int(provenance["seed"])
+    except (KeyError, TypeError, ValueError, OverflowError, CaesError) as error:
         raise _damaged(folder / ABOUT, f"contents that cannot be ({error})") from error
+    except (MemoryError, RuntimeError) as error:
+        received = "a network that needs more memory than there is"
+        raise _damaged(folder / ABOUT, received) from error
+    history.rows = _rows(folder / HISTORY)
     _fill(model, folder / MODEL)
     return Run(model, scaling, params, history, provenance)
 
@@ -108,7 +119,7 @@ def _about(folder: Path) -> dict[str, Any]:
             "the folder of a run",
             "Make one with: caes fit DATA --out FOLDER.",
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, f"text that is not JSON ({error})") from error
     if not isinstance(about, dict) or not isinstance(about.get("format"), int):
         raise _damaged(path, "JSON without a format number")
@@ -151,13 +162,20 @@ def _table(history: History) -> str:
     return text.getvalue()
 
 
-def _history(folder: Path, ended: Any, best_epoch: int) -> History:
-    history = History(best_epoch=best_epoch, ended=ended)
-    path = folder / HISTORY
-    if path.is_file():
+def _scaling(low: float, high: float) -> Scaling:
+    if not 0 < float(high) - float(low) < math.inf:
+        raise ValueError(f"a scaling from {low} to {high}")
+    return Scaling(float(low), float(high))
+
+
+def _rows(path: Path) -> list[Epoch]:
+    if not path.is_file():
+        return []
+    try:
         with path.open(newline="", encoding="utf-8") as file:
-            history.rows = [_epoch(row) for row in csv.DictReader(file)]
-    return history
+            return [_epoch(row) for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise _damaged(path, f"a table that cannot be read ({error})") from error
 
 
 def _epoch(row: dict[str, str]) -> Epoch:

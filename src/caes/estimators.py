@@ -259,7 +259,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             OutputError: The folder exists, or cannot be written.
         """
         check_is_fitted(self)
-        with new_folder(Path(folder), checkpoint.ABOUT, force=force) as staged:
+        with new_folder(Path(folder), checkpoint.FILES, force=force) as staged:
             self.write(staged)
 
     def write(self, folder: Path) -> None:

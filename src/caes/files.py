@@ -4,8 +4,9 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,17 +69,20 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def new_folder(path: Path, mark: str, *, force: bool = False) -> Iterator[Path]:
+def new_folder(
+    path: Path, known: Sequence[str], *, force: bool = False
+) -> Iterator[Path]:
     """Give an empty folder to fill, which becomes ``path`` only once it is complete.
 
     The place is tried at once, so that an unwritable one is refused before any work.
     With ``force`` an existing folder is set aside, replaced, and only then deleted;
-    but only one that caes itself has made, told by ``mark``: a slip of the finger must
-    not cost a home folder.
+    but only one that caes itself has made, with nothing else in it: a slip of the
+    finger must not cost a home folder.
 
     Args:
         path: Where to.
-        mark: Name of a file that every folder of this sort holds.
+        known: Patterns of all files that a folder of this sort holds, such as
+            "figures/*.png"; the first names one that is always there.
         force: Whether an older one is replaced.
 
     Raises:
@@ -86,7 +90,7 @@ def new_folder(path: Path, mark: str, *, force: bool = False) -> Iterator[Path]:
             be written.
     """
     if _holds_something(path):
-        _check_replaceable(path, mark, force)
+        _check_replaceable(path, known, force)
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -134,7 +138,7 @@ def _holds_something(path: Path) -> bool:
         return any(path.iterdir())
 
 
-def _check_replaceable(path: Path, mark: str, force: bool) -> None:
+def _check_replaceable(path: Path, known: Sequence[str], force: bool) -> None:
     if not force:
         raise OutputError(
             str(path),
@@ -142,13 +146,24 @@ def _check_replaceable(path: Path, mark: str, force: bool) -> None:
             "a new folder",
             "Give another one, or force (--force) to replace it.",
         )
-    if not (path / mark).is_file():
+    strange = _strange_file(path, known)
+    if strange is not None:
         raise OutputError(
             str(path),
-            f"a path that caes did not make (there is no {mark} in it)",
+            f"a path that caes did not make ({strange})",
             "a new folder, or an older one of the same sort",
             "Give another one, or delete it yourself.",
         )
+
+
+def _strange_file(path: Path, known: Sequence[str]) -> str | None:
+    if not (path / known[0]).is_file():
+        return f"there is no {known[0]} in it"
+    for file in path.rglob("*"):
+        name = file.relative_to(path).as_posix()
+        if not file.is_dir() and not any(fnmatch(name, each) for each in known):
+            return f"there is also {name} in it"
+    return None
 
 
 def _put_in_place(staged: Path, path: Path) -> None:

@@ -94,7 +94,8 @@ def train(
 
     Returns:
         The history. The objective holds the last weights, or the best ones when
-        ``settings.patience`` is given. After Ctrl-C it holds what was learnt so far.
+        ``settings.patience`` is given. After Ctrl-C it holds what was learnt so far,
+        after a loss that is not a number the weights before that epoch.
     """
     optimizer = torch.optim.Adam(
         objective.parameters(), settings.learning_rate, eps=1e-7, fused=True
@@ -108,6 +109,7 @@ def train(
     with _stop_on_interrupt() as stop, progress:
         for epoch in range(1, settings.epochs + 1):
             start = time.perf_counter()
+            best.remember()
             share = (epoch - 1, settings)
             figures = _pass(trained, batches, fabric, progress, stop, optimizer, share)
             learnt = time.perf_counter() - start
@@ -122,11 +124,13 @@ def train(
             progress.epoch(row)
             if not math.isfinite(row.loss):
                 history.ended = "diverged"
+                best.forget()
                 break
             if best.stops(row):
                 history.ended = "early"
                 break
-    history.best_epoch = best.restore(len(history.rows))
+    diverged = history.ended == "diverged"
+    history.best_epoch = best.restore(len(history.rows) - diverged)
     return history
 
 
@@ -195,6 +199,20 @@ class _Best:
         self.epoch = 0
         self.loss = math.inf
         self.weights: dict[str, Tensor] = {}
+        self.before: dict[str, Tensor] = {}
+
+    def remember(self) -> None:
+        """Keep the weights as they are before an epoch."""
+        self.before = self._copy()
+
+    def forget(self) -> None:
+        """Undo the epoch: its loss is not a number."""
+        if not self.weights:
+            self.module.load_state_dict(self.before)
+
+    def _copy(self) -> dict[str, Tensor]:
+        state = self.module.state_dict()
+        return {name: value.clone() for name, value in state.items()}
 
     def stops(self, row: Epoch) -> bool:
         """Take note of an epoch; tell whether patience is over."""
@@ -202,8 +220,7 @@ class _Best:
             return False
         if row.validation_loss < self.loss:
             self.loss, self.epoch = row.validation_loss, row.epoch
-            state = self.module.state_dict()
-            self.weights = {name: value.clone() for name, value in state.items()}
+            self.weights = self._copy()
         return row.epoch - self.epoch >= self.patience
 
     def restore(self, last: int) -> int:

@@ -53,7 +53,7 @@ class Fit(Options):
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.checkpoint import ABOUT
+        from caes.checkpoint import FILES
         from caes.cli.sources import announce, opened_for_training, run_name
         from caes.files import new_folder, reserved
         from caes.report import write_report
@@ -65,7 +65,7 @@ class Fit(Options):
             else reserved(Path("runs"), run_name(self.source))
         )
         with place as folder:
-            with new_folder(folder, ABOUT, force=self.force) as staged:
+            with new_folder(folder, FILES, force=self.force) as staged:
                 train, test = opened_for_training(self)
                 if not self.quiet:
                     announce(train)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import tyro
 
+from caes.errors import ArgumentError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruct:
@@ -41,11 +43,18 @@ class Reconstruct:
         from caes.files import new_folder
         from caes.tasks.reconstruct import TABLE, reconstruct
 
+        if Path(self.source).resolve().is_relative_to(self.out.resolve()):
+            raise ArgumentError(
+                "--out",
+                f"{str(self.out)!r}, in which the pictures are",
+                "a folder beside them",
+                "Try --out reconstructions.",
+            )
         cae = CAE.load(self.model)
         images = opened_for_model(self, cae)
         if not self.quiet:
             announce(images)
-        with new_folder(self.out, TABLE, force=self.force) as staged:
+        with new_folder(self.out, (TABLE, "*.png"), force=self.force) as staged:
             errors = reconstruct(cae, images, staged)
         if not self.quiet:
             print(

@@ -68,7 +68,8 @@ def opened_for_model(options: "Reconstruct", cae: "CAE") -> ImageSet:
     """Open pictures in a form that a trained model can take.
 
     Channels are the model's. The size is the pictures' own where the network is fully
-    convolutional and they are of one size; else the size it was trained on.
+    convolutional and they are of one size, not below its poolings; else the size it
+    was trained on.
     """
     names = split_names(options.source)
     split = options.split or ("test" if "test" in names else "+".join(names))
@@ -88,9 +89,11 @@ def opened_for_model(options: "Reconstruct", cae: "CAE") -> ImageSet:
         )
 
     try:
-        return opened(size)
+        images = opened(size)
     except MixedSizesError:
         return opened((height, width))
+    small = min(images.shape[1:3]) < cae.architecture_.stride
+    return opened((height, width)) if small and size is None else images
 
 
 def _held_out(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:

@@ -25,7 +25,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
     """N pictures of one size, in the type they were stored in.
 
@@ -83,6 +83,10 @@ class ImageSet:
             names = index_names(range(len(pixels)), len(pixels))
         _check_rows(len(pixels), names, about.get("labels"), source)
         return cls(pixels=pixels, names=names, **about)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.shape))
+        return f"ImageSet: {shape}, {self.dtype} ({self.source} {self.split})"
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -66,7 +66,7 @@ def print_pictures(source: str) -> None:
     console.print(_pairs(_facts(found)))
     if found.classes:
         table = _pairs((name, f"{n:,}") for name, n in found.classes.items())
-        table.title = "pictures of each class"
+        console.print("pictures of each class:")
         console.print(table)
     for skipped in found.skipped:
         console.print(f"cannot be read: {skipped.name}: {skipped.reason}", markup=False)

@@ -58,7 +58,7 @@ def picture_path(name: str) -> PurePosixPath:
     >>> str(picture_path("cats/a.jpg")), str(picture_path("../../etc/passwd"))
     ('cats/a.jpg.png', 'etc/passwd.png')
     """
-    text = name.replace("\\", "/").replace("\0", "")
+    text = name.replace("\\", "_").replace("\0", "")
     parts = [part for part in PurePosixPath(text).parts if part not in ("..", "/")]
     *folders, last = parts or ["picture"]
     return PurePosixPath(*folders, f"{last}.png")
