@@ -8,35 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
+from caes.history import Epoch, History
 from caes.notation import Architecture, parse
-
-
-@dataclass(frozen=True)
-class FakeEpoch:
-    epoch: int
-    loss: float
-    validation_loss: float | None = None
-    accuracy: float = 0.8
-    psnr: float = 20.0
-    seconds: float = 1.5
-    images_per_second: float = 2000.0
-
-
-@dataclass(frozen=True)
-class FakeHistory:
-    rows: Sequence[FakeEpoch]
-    best_epoch: int
-    ended: str = "complete"
 
 
 def history(
     losses: Sequence[float], watched: Sequence[float] | None = None, **about: Any
-) -> FakeHistory:
+) -> History:
     rows = [
-        FakeEpoch(at, loss, None if watched is None else watched[at - 1])
+        Epoch(
+            at, loss, None if watched is None else watched[at - 1], 0.8, 20, 1.5, 2000
+        )
         for at, loss in enumerate(losses, start=1)
     ]
-    return FakeHistory(rows, **({"best_epoch": len(rows)} | about))
+    return History(rows, **({"best_epoch": len(rows)} | about))
 
 
 @dataclass(frozen=True)
@@ -47,7 +32,7 @@ class FakeCAE:
     arch: str = "4C3-MP2"
     keeps: float = 0.9
     loss: str = "bce"
-    history_: FakeHistory = field(default_factory=lambda: history([0.4, 0.3, 0.29]))
+    history_: History = field(default_factory=lambda: history([0.4, 0.3, 0.29]))
     provenance_: Mapping[str, str] = field(default_factory=lambda: {"caes": "0.0"})
 
     @property

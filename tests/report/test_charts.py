@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from caes.history import History
 from caes.report import curves, filters
 from caes.report.canvas import DARK, LIGHT, Theme, png
 from caes.report.histogram import histogram
-from tests.report.fake import FakeHistory, history
+from tests.report.fake import history
 
 NAN = math.nan
 HISTORIES = {
@@ -32,7 +33,7 @@ def pixels(figure: Figure) -> np.ndarray:
 
 
 @pytest.mark.parametrize("about", HISTORIES.values(), ids=HISTORIES)
-def test_every_history_can_be_drawn(about: FakeHistory) -> None:
+def test_every_history_can_be_drawn(about: History) -> None:
     for draw in (partial(curves.loss, name="bce"), curves.accuracy, curves.psnr):
         assert png(draw(about, theme=LIGHT)).startswith(b"\x89PNG")
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
 from caes.errors import DataError
+from caes.history import History
 from caes.report.amounts import psnr, shape
-from caes.report.fitted import Fitted, History
+from caes.report.fitted import Fitted
 from caes.report.pca import Baseline, baseline
 from caes.report.tiles import Example, examples
 

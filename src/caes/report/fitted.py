@@ -1,61 +1,14 @@
 """What a report asks of a trained autoencoder; `caes.CAE` offers it once fitted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
+from caes.history import History
 from caes.notation import Architecture
-
-
-class Epoch(Protocol):
-    """One pass over the training pictures."""
-
-    @property
-    def epoch(self) -> int:
-        """Counted from 1."""
-
-    @property
-    def loss(self) -> float:
-        """Mean over the training pictures."""
-
-    @property
-    def validation_loss(self) -> float | None:
-        """Mean over the validation pictures, or None without any."""
-
-    @property
-    def accuracy(self) -> float:
-        """In [0, 1], as Keras counts it."""
-
-    @property
-    def psnr(self) -> float:
-        """In decibels."""
-
-    @property
-    def seconds(self) -> float:
-        """Time the epoch took."""
-
-    @property
-    def images_per_second(self) -> float:
-        """Training pictures in a second."""
-
-
-class History(Protocol):
-    """How the training went."""
-
-    @property
-    def rows(self) -> Sequence[Epoch]:
-        """The epochs in their order."""
-
-    @property
-    def ended(self) -> str:
-        """How: "complete", "early", "interrupted" or "diverged"."""
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch whose weights were kept, counted from 1; 0 for untrained ones."""
 
 
 class Fitted(Protocol):
