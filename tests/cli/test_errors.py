@@ -51,11 +51,11 @@ def _picture(path: Path, height: int = 8, width: int = 8) -> None:
 def test_a_missing_path(refused: Run) -> None:
     assert refused("fit", "photoz/") == (
         "caes: photoz: received a path that does not exist; allowed: a path that exists, "
-        "or one of digits, mnist. Check the spelling."
+        "or one of digits, mnist, cifar10. Check the spelling."
     )
     assert refused("info", "mnistt") == (
         "caes: mnistt: received a path that does not exist; allowed: a path that exists, "
-        "or one of digits, mnist. Did you mean mnist?"
+        "or one of digits, mnist, cifar10. Did you mean mnist?"
     )
 
 

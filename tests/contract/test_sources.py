@@ -4,7 +4,7 @@ import os
 import pickle
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from caes.data import KINDS, ImageSet, load, split_names, survey
+from caes.data import KINDS, ImageSet, cifar10_batches, load, split_names, survey
 
 HEIGHT, WIDTH = 6, 9
 LABELS = np.array([1, 0, 1, 2, 0, 1, 2, 2, 0, 1], np.uint8)
@@ -44,22 +44,35 @@ def png_bytes(grey: NDArray[np.uint8]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
-def memory(folder: Path) -> Example:
+def memory(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     pixels = GREY.astype(np.float32) / 100 - 1
     return Example(pixels, pixels=pixels)
 
 
-def digits(folder: Path) -> Example:
+def digits(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     return Example("digits", "test")
 
 
-def mnist(folder: Path) -> Example:
+def mnist(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     if "CAES_DATA" not in os.environ:
         pytest.skip("needs the real files: CAES_DATA is not set")
     return Example("mnist", "test")
 
 
-def arrays(folder: Path) -> Example:
+def cifar10(folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    patch.setenv("CAES_DATA", str(folder))
+    patch.setattr(cifar10_batches, "ROWS", len(LABELS))
+    grey = np.random.default_rng(6).integers(0, 256, (len(LABELS), 32, 32), np.uint8)
+    planes = np.tile(grey.reshape(-1, 1024), 3)  # red, green and blue
+    content = np.hstack([LABELS[:, None], planes]).tobytes()
+    batches = folder / "cifar10" / "cifar-10-batches-bin"
+    batches.mkdir(parents=True)
+    for name in ("test_batch", *(f"data_batch_{n}" for n in range(1, 6))):
+        (batches / f"{name}.bin").write_bytes(content)
+    return Example("cifar10", "test", grey, LABELS)
+
+
+def arrays(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     deep = GREY.astype(np.uint16) * 200
     test = deep[:2], np.array([2, 2])
     np.savez(
@@ -68,7 +81,7 @@ def arrays(folder: Path) -> Example:
     return Example(folder / "x.npz", pixels=deep, labels=LABELS)
 
 
-def parquet(folder: Path) -> Example:
+def parquet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -78,7 +91,7 @@ def parquet(folder: Path) -> Example:
     return Example(folder / "x.parquet", pixels=GREY, labels=LABELS)
 
 
-def idx(folder: Path) -> Example:
+def idx(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     sizes = struct.pack(">III", *GREY.shape)
     images = b"\0\0\x08\x03" + sizes + GREY.tobytes()
     labels = b"\0\0\x08\x01" + struct.pack(">I", len(LABELS)) + LABELS.tobytes()
@@ -87,7 +100,7 @@ def idx(folder: Path) -> Example:
     return Example(folder, pixels=GREY, labels=LABELS)
 
 
-def folder(folder: Path) -> Example:
+def folder(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     order = np.argsort(LABELS, kind="stable")
     for row in order:
         path = folder / "train" / f"kind {LABELS[row]}" / f"{row}.png"
@@ -99,20 +112,21 @@ def folder(folder: Path) -> Example:
     return Example(folder, pixels=GREY[order], labels=LABELS[order])
 
 
-Maker = Callable[[Path], Example]
+Maker = Callable[[Path, pytest.MonkeyPatch], Example]
 MAKERS: dict[str, Maker] = {
     maker.__name__: maker
-    for maker in (memory, digits, mnist, arrays, parquet, idx, folder)
+    for maker in (memory, digits, mnist, cifar10, arrays, parquet, idx, folder)
 }
 
 
 @pytest.fixture(scope="module", params=[kind.name for kind in KINDS])
 def example(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Example:
+) -> Iterator[Example]:
     if request.param not in MAKERS:
         pytest.fail(f"add a maker of a small {request.param} source to this test")
-    return MAKERS[request.param](tmp_path_factory.mktemp(request.param))
+    with pytest.MonkeyPatch.context() as patch:
+        yield MAKERS[request.param](tmp_path_factory.mktemp(request.param), patch)
 
 
 @pytest.fixture(scope="module")

@@ -16,22 +16,22 @@ PICTURES = np.zeros((2, 4, 5), np.uint8)
         (
             "digts",
             "digts: received a path that does not exist; allowed: a path that exists, "
-            "or one of digits, mnist. Did you mean digits?",
+            "or one of digits, mnist, cifar10. Did you mean digits?",
         ),
         (
             "photos/2025",
             "photos/2025: received a path that does not exist; allowed: a path that "
-            "exists, or one of digits, mnist. Did you mean photos/2024?",
+            "exists, or one of digits, mnist, cifar10. Did you mean photos/2024?",
         ),
         (
             "../nothing/like/it",
             "../nothing/like/it: received a path that does not exist; allowed: a path "
-            "that exists, or one of digits, mnist. Check the spelling.",
+            "that exists, or one of digits, mnist, cifar10. Check the spelling.",
         ),
         (
             "a\0b",
             "a\0b: received a path that does not exist; allowed: a path that exists, "
-            "or one of digits, mnist. Check the spelling.",
+            "or one of digits, mnist, cifar10. Check the spelling.",
         ),
         (
             "table.csv",
@@ -41,12 +41,12 @@ PICTURES = np.zeros((2, 4, 5), np.uint8)
         ),
         (
             "",
-            "source: received ''; allowed: digits, mnist, a path, an array, a tensor "
+            "source: received ''; allowed: digits, mnist, cifar10, a path, an array, a tensor "
             "or a list of arrays. Try the path of a folder of pictures.",
         ),
         (
             7,
-            "source: received an object of type int; allowed: digits, mnist, a path, "
+            "source: received an object of type int; allowed: digits, mnist, cifar10, a path, "
             "an array, a tensor or a list of arrays. Try the path of a folder of "
             "pictures.",
         ),

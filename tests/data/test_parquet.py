@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from caes.data import Skipped, load, split_names
+from caes.data import Skipped, load, split_names, survey
 from caes.data.parquet import Part
 from caes.errors import CaesError, DataError
 
@@ -135,12 +135,32 @@ def test_rows_without_a_picture_are_skipped_or_with_strict_an_error(
     )
 
 
-@pytest.mark.parametrize("labels", [[0, -1], [0, None]])
-def test_a_split_with_unknown_labels_has_none(tmp_path: Path, labels: Any) -> None:
+@pytest.mark.parametrize("labels", [[-1, -1], [None, -1]])
+def test_a_split_without_any_known_label_has_none(tmp_path: Path, labels: Any) -> None:
     features = {"label": {"_type": "ClassLabel", "names": ["a", "b"]}}
     columns = {"image": structs(0, 1), "label": pa.array(labels, pa.int64())}
     images = load(write(tmp_path / "x.parquet", columns, features))
     assert (images.labels, images.classes) == (None, ())
+
+
+@pytest.mark.parametrize("unknown", [-1, None])
+def test_labels_that_are_not_known_are_minus_one(tmp_path: Path, unknown: Any) -> None:
+    features = {"label": {"_type": "ClassLabel", "names": ["a", "b"]}}
+    labels = pa.array([1, unknown, 0], pa.int64())
+    columns = {"image": structs(0, 1, 2), "label": labels}
+    path = write(tmp_path / "x.parquet", columns, features)
+    images = load(path)
+    assert images.labels is not None
+    assert images.labels.dtype == np.int64
+    assert (images.labels.tolist(), images.classes) == ([1, -1, 0], ("a", "b"))
+    assert survey(path).classes == {"a": 1, "b": 1}
+
+
+def test_without_class_names_only_what_is_missing_is_unknown(tmp_path: Path) -> None:
+    columns = {"image": structs(0, 1, 2), "label": pa.array([7, None, -1], pa.int64())}
+    images = load(write(tmp_path / "x.parquet", columns))
+    assert images.labels is not None
+    assert (images.labels.tolist(), images.classes) == ([1, -1, 0], ("-1", "7"))
 
 
 def test_labels_beyond_their_names_are_refused(tmp_path: Path) -> None:

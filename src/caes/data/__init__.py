@@ -14,6 +14,7 @@ import numpy as np
 
 from caes.data.adapt import adapted
 from caes.data.arrays import Arrays
+from caes.data.cifar10 import Cifar10
 from caes.data.digits import Digits
 from caes.data.folder import Folder
 from caes.data.idx import Idx
@@ -46,6 +47,7 @@ KINDS: tuple[type[Kind], ...] = (
     Memory,
     Digits,
     Mnist,
+    Cifar10,
     Arrays,
     Parquet,
     Idx,
@@ -65,9 +67,10 @@ def load(
     """Read pictures from any source into memory.
 
     Args:
-        source: A registered name ("digits", "mnist"); the path of a folder of pictures,
-            a picture, a .npy, .npz, IDX or Parquet file; an array N×H×W or N×H×W×C; a
-            list of equal arrays; a torch tensor N×H×W or N×C×H×W; or an ImageSet.
+        source: A registered name ("digits", "mnist", "cifar10"); the path of a folder
+            of pictures, a picture, a .npy, .npz, IDX or Parquet file; an array N×H×W
+            or N×H×W×C; a list of equal arrays; a torch tensor N×H×W or N×C×H×W; or an
+            ImageSet.
         split: Which part, as in ``train``, ``test[:1000]``, ``train[10%:]+test``. Rows
             are counted before unreadable pictures are skipped.
         size: (H, W) to resize every picture to, antialiased, proportions not kept.

@@ -32,7 +32,8 @@ class ImageSet:
     Args:
         pixels: N×H×W×C, any real number type, in the source's own units.
         names: N names, one a picture: its path inside the source, or its index.
-        labels: N class indices, int64 in [0, len(classes)), or None without classes.
+        labels: N class indices, int64 in [0, len(classes)), -1 where a picture has no
+            label; or None without classes.
         classes: The classes' names by index; empty without classes.
         value_range: (low, high): the values that stand for black and white, in the
             source's units: the type's range for uint8, uint16 and bool; (0, 1) for

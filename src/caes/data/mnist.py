@@ -8,18 +8,17 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from caes.data.download import fetch
 from caes.data.idx import read_idx
 from caes.data.imageset import ImageSet
 from caes.data.kind import Named
 from caes.errors import DataError
-from caes.files import output_errors
 from caes.places import data_folder
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-TIMEOUT = 30  # seconds without a byte
 
 
 class Original(NamedTuple):
@@ -99,40 +98,16 @@ def _array(original: Original) -> NDArray[Any]:
 
 def _download(original: Original, folder: Path) -> Path:
     """Fetch one file from the first mirror that has it; nothing partial is left."""
+    path = folder / f"{original.name}.gz"
     failures = []
     for mirror in MIRRORS:
-        failure = _fetch(mirror, original, folder)
+        failure = fetch(mirror + path.name, original.gzip_md5, path)
         if failure is None:
-            return folder / f"{original.name}.gz"
+            return path
         failures.append(f"{urlsplit(mirror).netloc}: {failure}")
     raise DataError(
         "mnist",
-        f"no file {original.name}.gz, and no download ({'; '.join(failures)})",
+        f"no file {path.name}, and no download ({'; '.join(failures)})",
         "its four .gz files on disk, or a connection to fetch them",
         f"Put them into {folder}, or set CAES_DATA to the folder that holds mnist/.",
     )
-
-
-def _fetch(mirror: str, original: Original, folder: Path) -> str | None:
-    """Fetch from one mirror: None, or why that failed."""
-    import pooch
-    import requests
-
-    pooch.get_logger().setLevel("WARNING")
-    name = f"{original.name}.gz"
-    downloader = pooch.HTTPDownloader(timeout=TIMEOUT)
-    checksum = f"md5:{original.gzip_md5}"
-    with output_errors(folder):
-        try:
-            pooch.retrieve(mirror + name, checksum, name, folder, None, downloader)
-        except requests.HTTPError as error:
-            return str(error).split(" for url")[0]
-        except requests.Timeout:
-            return "no answer in time"
-        except requests.ConnectionError:
-            return "no connection"
-        except requests.RequestException:
-            return "the connection broke off"
-        except ValueError:  # pooch's way to say that the checksum differs
-            return "wrong checksum"
-    return None

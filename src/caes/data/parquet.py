@@ -129,18 +129,7 @@ class Parquet(Kind):
                 split: list(self._values(split, range(count), column))
                 for split, count in counts.items()
             }
-        # Hugging Face writes -1, others nothing, where a label is not known.
-        unknown = (None, -1) if classes else (None,)
-        known = {
-            split: np.array(each)
-            for split, each in values.items()
-            if not any(value in unknown for value in each)
-        }
-        if not classes:
-            return class_indices(known, counts, str(self.source))
-        for each in known.values():
-            _check_indices(each, len(classes), str(self.source))
-        return {split: each.astype(np.int64) for split, each in known.items()}, classes
+        return _numbered(values, classes, str(self.source))
 
     def _encoded(self, split: str, rows: range) -> Iterator[bytes]:
         for value in self._values(split, rows, self._columns.picture):
@@ -170,6 +159,33 @@ def _opened(path: Path) -> Part:
         ) from error
     with reading(path, _WHAT):
         return Part(path, ParquetFile(path))
+
+
+def _numbered(
+    values: dict[str, list[Any]], classes: tuple[str, ...], source: str
+) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+    """Number labels, -1 where one is not known; a split without any known has none."""
+    # Hugging Face writes -1, others nothing, where a label is not known.
+    unknown = (None, -1) if classes else (None,)
+    known = {
+        split: [row for row, value in enumerate(each) if value not in unknown]
+        for split, each in values.items()
+    }
+    found = {
+        split: np.array([values[split][row] for row in rows])
+        for split, rows in known.items()
+        if rows
+    }
+    if classes:
+        for each in found.values():
+            _check_indices(each, len(classes), source)
+    else:
+        counts = {split: len(each) for split, each in found.items()}
+        found, classes = class_indices(found, counts, source)
+    labels = {split: np.full(len(values[split]), -1, np.int64) for split in found}
+    for split, each in found.items():
+        labels[split][known[split]] = each
+    return labels, classes
 
 
 def _check_indices(values: NDArray[Any], count: int, source: str) -> None:

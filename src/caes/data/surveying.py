@@ -19,7 +19,7 @@ class Survey:
         sizes: Pictures of each (H, W).
         channels: Pictures of each number of channels.
         dtypes: Pictures of each type, such as "uint8".
-        classes: Pictures of each class, by name.
+        classes: Pictures of each class, by name; those without a label are not counted.
         low: Smallest value, in the source's units.
         high: Largest value.
         mean: Mean over all pixels.
@@ -52,7 +52,8 @@ class Survey:
         if images.labels is not None:
             # In the classes' own order, whichever picture comes first.
             self.classes.update(dict.fromkeys(images.classes, 0))
-            self.classes.update(images.classes[label] for label in images.labels)
+            known = images.labels[images.labels >= 0]
+            self.classes.update(images.classes[label] for label in known)
         self.low = min(self.low, float(images.pixels.min()))
         self.high = max(self.high, float(images.pixels.max()))
         total = images.pixels.size + self._pixels
