@@ -16,7 +16,7 @@ import tyro
 from caes import ImageSet, load, parse, threads
 from caes.batches import Batches
 from caes.loop import Settings, fabric_for, train
-from caes.model import Autoencoder
+from caes.autoencoder import Autoencoder
 from caes.notation import EXAMPLE
 from caes.pretrain import Reconstruction
 from caes.progress import Progress

@@ -34,7 +34,7 @@ def test_a_saved_auto_encoder_loads_as_it_was(fitted: CAE, run: Path) -> None:
 
 def test_the_run_s_description_says_what_made_it(run: Path) -> None:
     about = json.loads((run / "model.json").read_text())
-    assert about["format"] == 1
+    assert about["format"] == 2
     assert about["architecture"] == "3C3-MP2"
     assert about["picture"] == [9, 8, 2]
     assert about["scaling"] == {"low": 0.0, "high": 65535.0}
@@ -44,7 +44,7 @@ def test_the_run_s_description_says_what_made_it(run: Path) -> None:
     assert {"caes", "torch", "numpy", "python", "machine", "seed", "date"} <= set(made)
     table = (run / "history.csv").read_text().splitlines()
     assert table[0] == (
-        "epoch,loss,validation_loss,accuracy,psnr,seconds,images_per_second"
+        "epoch,loss,validation_loss,accuracy,psnr,seconds,images_per_second,level"
     )
     assert len(table) == 3
 
@@ -64,11 +64,11 @@ def _mended(run: Path, **changes: Any) -> None:
 
 
 def test_a_newer_format_is_refused(run: Path) -> None:
-    _mended(run, format=2)
+    _mended(run, format=3)
     with pytest.raises(RunError) as caught:
         CAE.load(run)
     assert str(caught.value) == (
-        f"{run}/model.json: received format 2; allowed: formats up to 1. "
+        f"{run}/model.json: received format 3; allowed: formats up to 2. "
         "It was made by a newer caes: pip install --upgrade caes."
     )
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from caes import fused, threads
-from caes.model import Autoencoder
+from caes.autoencoder import Autoencoder
 from caes.notation import Shape, parse
 
 NETWORKS: list[tuple[str, Shape]] = [

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from caes.data import load as load
     from caes.errors import CaesError as CaesError
     from caes.estimators import CAE as CAE
+    from caes.estimators import CAEClassifier as CAEClassifier
     from caes.notation import Architecture as Architecture
     from caes.notation import parse as parse
 
 # Where each name lives; nothing, least of all torch, is imported before it is needed.
 _SHELF = {
     "CAE": "caes.estimators",
+    "CAEClassifier": "caes.estimators",
     "CaesError": "caes.errors",
     "ImageSet": "caes.data",
     "Architecture": "caes.notation",

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,23 +12,41 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from caes.classifier import Classifier
 from caes.errors import CaesError, RunError
 from caes.files import write_atomically
 from caes.history import Ending, Epoch, History
-from caes.model import Autoencoder
-from caes.notation import LARGEST, Shape, parse
+from caes.model import Model
+from caes.notation import (
+    LARGEST,
+    ActivationName,
+    DecoderName,
+    PaddingName,
+    Shape,
+    parse,
+)
 from caes.scaling import Scaling
+from caes.sparsity import parse_sparsity
+from caes.stack import autoencoder
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
-FILES = (ABOUT, MODEL, HISTORY, "report.html", "figures/*.png")
+FILES = (ABOUT, MODEL, HISTORY, "report.html", "figures/*.png", "*.csv")
 """All that the folder of a run holds."""
+NETWORK: dict[str, tuple[Any, ...]] = {
+    "decoder": get_args(DecoderName),
+    "padding": get_args(PaddingName),
+    "activation": get_args(ActivationName),
+    "output": get_args(ActivationName),
+    "normalised": (False, True),
+}
+"""What is kept of an architecture beside its text, and what it may be."""
 
 
 @dataclass
 class Run:
-    """A trained auto-encoder with all that is needed to use and explain it.
+    """A trained network with all that is needed to use and explain it.
 
     Args:
         model: The network.
@@ -36,13 +54,18 @@ class Run:
         params: The estimator's arguments, as given.
         history: What happened in training.
         provenance: How it was made: versions, machine, seed, data and its fingerprint.
+        classes: The classes by index, whole numbers or text, where the network is a
+            classifier.
+        names: Their names.
     """
 
-    model: Autoencoder
+    model: Model | Classifier
     scaling: Scaling
     params: dict[str, Any]
     history: History
     provenance: dict[str, str] = field(default_factory=dict)
+    classes: tuple[int | str, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def picture(self) -> Shape:
@@ -60,8 +83,10 @@ def write(folder: Path, run: Run) -> None:
     about = {
         "format": FORMAT,
         "architecture": str(run.model.arch),
+        "network": {name: getattr(run.model.arch, name) for name in NETWORK},
+        **_kind(run),
         "picture": list(run.picture),
-        "parameters": run.model.arch.parameters(run.picture),
+        "parameters": sum(each.numel() for each in run.model.parameters()),
         "scaling": asdict(run.scaling),
         "training": run.params,
         "ended": run.history.ended,
@@ -85,7 +110,7 @@ def read(folder: Path) -> Run:
         picture = tuple(map(int, about["picture"]))
         if len(picture) != 3 or not 1 <= min(picture) <= max(picture) <= LARGEST:
             raise ValueError(f"a picture of {picture}")
-        model = Autoencoder(parse(about["architecture"]), picture)
+        model = _model(about, picture)
         scaling = _scaling(**about["scaling"])
         history = History(ended=about["ended"], best_epoch=int(about["best_epoch"]))
         if history.ended not in get_args(Ending):
@@ -100,7 +125,41 @@ def read(folder: Path) -> Run:
         raise _damaged(folder / ABOUT, received) from error
     history.rows = _rows(folder / HISTORY)
     _fill(model, folder / MODEL)
-    return Run(model, scaling, params, history, provenance)
+    classes, names = about.get("classes", ()), about.get("names", ())
+    told = (tuple(classes), tuple(map(str, names)))
+    return Run(model.eval(), scaling, params, history, provenance, *told)
+
+
+def _kind(run: Run) -> dict[str, Any]:
+    """Say what makes this network other than a plain auto-encoder."""
+    if isinstance(run.model, Classifier):
+        return {
+            "head": list(run.model.head_units),
+            "dropout": run.model.dropout,
+            "classes": list(run.classes),
+            "names": list(run.names),
+        }
+    sparsity = getattr(run.model, "sparsity", None)
+    return {"sparsity": sparsity and str(sparsity)}
+
+
+def _model(about: dict[str, Any], picture: Shape) -> Model | Classifier:
+    network = {name: about.get("network", {}).get(name) for name in NETWORK}
+    given = {name: value for name, value in network.items() if value is not None}
+    for name, allowed in NETWORK.items():
+        if name in given and given[name] not in allowed:
+            raise ValueError(f"a network with {name} {given[name]!r}")
+    arch = replace(parse(about["architecture"]), **given)
+    if "classes" in about:
+        if len(about["classes"]) != len(about["names"]):
+            raise ValueError("classes and names of different number")
+        return Classifier(
+            autoencoder(arch, picture),
+            tuple(map(int, about["head"])),
+            len(about["classes"]),
+            dropout=float(about["dropout"]),
+        )
+    return autoencoder(arch, picture, 0, parse_sparsity(about.get("sparsity")))
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -133,7 +192,7 @@ def _about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _fill(model: Autoencoder, path: Path) -> None:
+def _fill(model: Model | Classifier, path: Path) -> None:
     try:
         weights: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -179,10 +238,16 @@ def _rows(path: Path) -> list[Epoch]:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    watched = row["validation_loss"]
+    def known(name: str) -> float | None:
+        return float(row[name]) if row[name] else None
+
     return Epoch(
-        int(row["epoch"]),
-        float(row["loss"]),
-        float(watched) if watched else None,
-        *(float(row[column.name]) for column in fields(Epoch)[3:]),
+        epoch=int(row["epoch"]),
+        loss=float(row["loss"]),
+        validation_loss=known("validation_loss"),
+        accuracy=known("accuracy"),
+        psnr=known("psnr"),
+        seconds=float(row["seconds"]),
+        images_per_second=float(row["images_per_second"]),
+        level=int(row.get("level") or 0),
     )

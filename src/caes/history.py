@@ -14,19 +14,23 @@ class Epoch:
         epoch: Counted from 1.
         loss: Mean over the epoch's batches, as they were met.
         validation_loss: After the epoch, on pictures kept apart; None without them.
-        accuracy: As Keras counts it for this output, in [0, 1].
-        psnr: Peak signal-to-noise ratio of the epoch's reconstructions, in dB.
+        accuracy: In [0, 1]: of pixels as Keras counts it for this output, or of
+            classes; None where there is nothing to count right, as in a code.
+        psnr: Peak signal-to-noise ratio of the epoch's reconstructions, in dB; None
+            where nothing was reconstructed.
         seconds: Time of the epoch, validation included.
         images_per_second: Speed of its training part.
+        level: Which level of a stack was trained, counted from 1; 0 for all at once.
     """
 
     epoch: int
     loss: float
     validation_loss: float | None
-    accuracy: float
-    psnr: float
+    accuracy: float | None
+    psnr: float | None
     seconds: float
     images_per_second: float
+    level: int = 0
 
 
 @dataclass
@@ -35,7 +39,8 @@ class History:
 
     Args:
         rows: Finished epochs.
-        best_epoch: The epoch whose weights were kept; 0 for the untrained ones.
+        best_epoch: The epoch whose weights were kept, of the last level that was
+            trained; 0 for the untrained ones.
         ended: "complete", "early" (no improvement), "interrupted" or "diverged".
     """
 

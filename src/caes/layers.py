@@ -1,6 +1,7 @@
 """One level's parts: convolution, up-convolution, pooling, dense, padding.
 
 Tensors here are N×C×H×W in channels-last memory, as PyTorch's fast kernels want them.
+Convolutions between many channels go through `caes.winograd` on the CPU.
 Each part is exact: what it computes is what its docstring's plain formulation computes,
 up to the rounding of 32-bit floats.
 """
@@ -11,7 +12,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from caes.notation import Architecture
+from caes import winograd
+from caes.notation import ActivationName, Architecture, PaddingName
+
+LEAST_BATCH = 8
+"""Pictures that pay for taking the filters to another basis."""
+
+
+def activate(values: Tensor, name: ActivationName) -> Tensor:
+    """Apply an activation to each value.
+
+    All of them rise monotonically, so that they commute with max-pooling.
+
+    Args:
+        values: Any shape.
+        name: "relu", "tanh", "sigmoid", "elu" (Clevert et al. 2016) or "linear".
+    """
+    match name:
+        case "relu":
+            return F.relu(values)
+        case "tanh":
+            return values.tanh()
+        case "sigmoid":
+            return values.sigmoid()
+        case "elu":
+            return F.elu(values)
+        case "linear":
+            return values
 
 
 def fold_up_sampling(weight: Tensor, factor: int) -> Tensor:
@@ -33,25 +60,84 @@ def fold_up_sampling(weight: Tensor, factor: int) -> Tensor:
     return F.avg_pool2d(framed, factor, stride=1, divisor_override=1)
 
 
-def convolve_same(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Convolve with zeros around, so that height and width stay.
-
-    As in Keras, the frame of zeros is (k-1)//2 wide above and left, and the rest of
-    k-1 below and right.
+def convolve(
+    maps: Tensor, weight: Tensor, bias: Tensor, padding: PaddingName = "same"
+) -> Tensor:
+    """Convolve, as networks do: correlate each kernel with the maps.
 
     Args:
         maps: N×inputs×H×W.
         weight: outputs×inputs×k×k.
         bias: outputs.
+        padding: "same": zeros around, so that height and width stay; as in Keras, the
+            frame is (k-1)//2 wide above and left, and the rest of k-1 below and right.
+            "valid": none; they shrink by k-1.
 
     Returns:
-        N×outputs×H×W.
+        N×outputs×H'×W'.
     """
     kernel = weight.shape[-1]
-    if kernel % 2:
-        return F.conv2d(maps, weight, bias, padding=kernel // 2)
+    same = padding == "same"
+    places = _places(maps, weight, same)
+    if same and (places or kernel % 2 == 0):
+        maps, same = F.pad(maps, frame(kernel)), False
+    if not places:
+        return F.conv2d(maps, weight, bias, padding=kernel // 2 if same else 0)
+    found = winograd.convolve(maps.permute(0, 2, 3, 1), weight, places)
+    return (found + bias).permute(0, 3, 1, 2)
+
+
+def convolve_back(
+    maps: Tensor, weight: Tensor, bias: Tensor, padding: PaddingName = "same"
+) -> Tensor:
+    """Convolve the other way: the adjoint of `convolve` without its bias, plus a bias.
+
+    After a valid convolution this is the full one with flipped kernels, so that sizes
+    return exactly.
+
+    Args:
+        maps: N×outputs×H'×W'.
+        weight: outputs×inputs×k×k, as for `convolve`.
+        bias: inputs.
+        padding: As for `convolve`.
+
+    Returns:
+        N×inputs×H×W.
+    """
+    kernel = weight.shape[-1]
+    places = _places(maps, weight, same=True)  # of these H'×W', whatever the padding
+    if places:
+        found = winograd.convolve_adjoint(maps.permute(0, 2, 3, 1), weight, places)
+        whole = (found + bias).permute(0, 3, 1, 2)
+    elif padding == "same" and kernel % 2:
+        return F.conv_transpose2d(maps, weight, bias, padding=kernel // 2)
+    else:
+        whole = F.conv_transpose2d(maps, weight, bias)
+    if padding == "valid":
+        return whole
+    left, right, top, below = frame(kernel)
+    return whole[..., top : whole.shape[-2] - below, left : whole.shape[-1] - right]
+
+
+def frame(kernel: int) -> tuple[int, int, int, int]:
+    """Give the zeros left, right, above and below that keep a picture's size."""
     before, after = (kernel - 1) // 2, kernel // 2
-    return F.conv2d(F.pad(maps, (before, after, before, after)), weight, bias)
+    return before, after, before, after
+
+
+def _places(maps: Tensor, weight: Tensor, same: bool) -> int:
+    """Choose the blocks of `caes.winograd`; 0 for direct convolution."""
+    plain = (
+        maps.device.type == "cpu"
+        and maps.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+    )
+    if not plain or maps.shape[0] < LEAST_BATCH:
+        return 0
+    outputs, inputs, kernel, _ = weight.shape
+    lost = 0 if same else kernel - 1
+    height, width = maps.shape[-2] - lost, maps.shape[-1] - lost
+    return winograd.places_for(height, width, inputs, outputs, kernel)
 
 
 def up_convolve(maps: Tensor, weight: Tensor, bias: Tensor, factor: int) -> Tensor:
@@ -67,7 +153,7 @@ def up_convolve(maps: Tensor, weight: Tensor, bias: Tensor, factor: int) -> Tens
         N×outputs×(H·factor)×(W·factor).
     """
     if factor == 1:
-        return convolve_same(maps, weight, bias)
+        return convolve(maps, weight, bias)
     kernel = weight.shape[-1]
     return F.conv_transpose2d(
         maps,
@@ -82,8 +168,8 @@ def up_convolve(maps: Tensor, weight: Tensor, bias: Tensor, factor: int) -> Tens
 class Convolution(nn.Module):
     """Up-sampling, convolution, pooling and activation: one step of the auto-encoder.
 
-    ReLU comes after the pooling instead of before it: the two commute, in value and in
-    gradient, and there is less to rectify.
+    The activation comes after the pooling instead of before it: the two commute, in
+    value and in gradient, and there is less to compute.
 
     Args:
         inputs: Channels that come in.
@@ -91,7 +177,10 @@ class Convolution(nn.Module):
         kernel: Side of the kernels.
         up: Nearest up-sampling before the convolution; 1 for none.
         pool: Max-pooling after it; 1 for none.
-        relu: Whether the maps are rectified.
+        padding: "same" or "valid".
+        activation: What the maps pass through at the end.
+        normalised: Whether batch normalisation follows the convolution (Ioffe &
+            Szegedy 2015).
     """
 
     def __init__(
@@ -102,19 +191,28 @@ class Convolution(nn.Module):
         *,
         up: int = 1,
         pool: int = 1,
-        relu: bool = True,
+        padding: PaddingName = "same",
+        activation: ActivationName = "relu",
+        normalised: bool = False,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(maps, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.empty(maps))
-        self.up, self.pool, self.relu = up, pool, relu
+        self.norm = nn.BatchNorm2d(maps) if normalised else None
+        self.up, self.pool = up, pool
+        self.padding, self.activation = padding, activation
 
     def forward(self, maps: Tensor) -> Tensor:
-        """N×inputs×H×W to N×maps×(H·up/pool)×(W·up/pool)."""
-        maps = up_convolve(maps, self.weight, self.bias, self.up)
+        """N×inputs×H×W to N×maps×H'×W'."""
+        if self.up > 1:
+            maps = up_convolve(maps, self.weight, self.bias, self.up)
+        else:
+            maps = convolve(maps, self.weight, self.bias, self.padding)
+        if self.norm is not None:
+            maps = self.norm(maps)
         if self.pool > 1:
             maps = F.max_pool2d(maps, self.pool)
-        return F.relu(maps) if self.relu else maps
+        return activate(maps, self.activation)
 
 
 class Dense(nn.Module):
@@ -123,35 +221,39 @@ class Dense(nn.Module):
     Args:
         inputs: Features that come in.
         units: Units that come out.
-        relu: Whether the units are rectified.
+        activation: What the units pass through.
     """
 
-    def __init__(self, inputs: int, units: int, *, relu: bool) -> None:
+    def __init__(
+        self, inputs: int, units: int, *, activation: ActivationName = "relu"
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(units, inputs))
         self.bias = nn.Parameter(torch.empty(units))
-        self.relu = relu
+        self.activation = activation
 
     def forward(self, features: Tensor) -> Tensor:
         """N×inputs to N×units."""
-        units = F.linear(features, self.weight, self.bias)
-        return F.relu(units) if self.relu else units
+        return activate(F.linear(features, self.weight, self.bias), self.activation)
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """Draw Glorot-uniform weights and set biases to zero, as Keras does.
 
     Weights are uniform in ±sqrt(6 / (fan_in + fan_out)), the fans counted with the
-    kernel's area (Glorot & Bengio 2010, equation 16).
+    kernel's area (Glorot & Bengio 2010, equation 16). Normalisations start as 1 and 0.
     """
-    for name, parameter in module.named_parameters():
-        if name.endswith("bias"):
-            nn.init.zeros_(parameter)
+    for parameter in module.parameters():
+        if parameter.ndim == 1:
             continue
         outputs, inputs, *sides = parameter.shape
         bound = math.sqrt(6 / ((inputs + outputs) * math.prod(sides)))
         with torch.no_grad():
             parameter.uniform_(-bound, bound, generator=generator)
+    for part in module.modules():
+        bias = getattr(part, "bias", None)
+        if isinstance(bias, nn.Parameter):
+            nn.init.zeros_(bias)
 
 
 def pad(maps: Tensor, arch: Architecture) -> Tensor:

@@ -8,16 +8,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from caes.batches import Batches
 from caes.errors import ArgumentError
 from caes.history import Epoch, History
 from caes.options import DecayName, DeviceName, PrecisionName
 from caes.progress import Progress
+
+
+class Passes(Protocol):
+    """What is gone through once an epoch, such as `caes.batches.Batches`."""
+
+    @property
+    def pictures(self) -> int:
+        """Pictures in one pass."""
+
+    def __len__(self) -> int:
+        """Batches in one pass."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        """Give the batches, pictures first."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +41,42 @@ class Settings:
     Args:
         epochs: Passes over the pictures.
         learning_rate: Of Adam (Kingma & Ba 2015), at the start.
-        decay: How it falls until the end: "constant", "linear" or "cosine".
+        decay: How it falls until the end: "constant", "linear", "cosine", or
+            "one-cycle", which first rises for a tenth of the time (Smith 2018).
         patience: Epochs without a better validation loss before stopping; None never
             stops. With it, the weights of the best epoch are restored.
+        weight_decay: Share of each weight, but of no bias, taken off a step, times the
+            learning rate (Loshchilov & Hutter 2019); 0 for none.
+        average: Share in [0, 1) of the running average of all weights that stays at
+            each step; the average is what is watched, and kept. 0 for none.
+        level: The level of a stack that is trained, counted from 1; 0 for all.
     """
 
     epochs: int
     learning_rate: float = 1e-3
     decay: DecayName = "constant"
     patience: int | None = None
+    weight_decay: float = 0.0
+    average: float = 0.0
+    level: int = 0
 
     def rate(self, progress: float) -> float:
         """Give the learning rate at a share in [0, 1] of the whole training."""
+        after_rise = (progress - RISE) / (1 - RISE)
         falls = {
             "constant": 1.0,
             "linear": 1 - progress,
             "cosine": (1 + math.cos(math.pi * progress)) / 2,
+            "one-cycle": min(
+                (progress + 0.01) / (RISE + 0.01),
+                (1 + math.cos(math.pi * max(after_rise, 0))) / 2,
+            ),
         }
         return self.learning_rate * falls[self.decay]
+
+
+RISE = 0.1
+"""Share of a one-cycle training in which the learning rate rises."""
 
 
 def fabric_for(device: DeviceName, precision: PrecisionName) -> Fabric:
@@ -74,8 +106,8 @@ def fabric_for(device: DeviceName, precision: PrecisionName) -> Fabric:
 
 def train(
     objective: nn.Module,
-    batches: Batches,
-    validation: Batches | None,
+    batches: Passes,
+    validation: Passes | None,
     settings: Settings,
     *,
     fabric: Fabric,
@@ -85,7 +117,8 @@ def train(
 
     Args:
         objective: Called with a batch; gives (3,): the loss to descend, the mean
-            squared error and the accuracy.
+            squared error and the accuracy, NaN where there is no such thing. Without
+            gradients, as in validation, it is in evaluation mode.
         batches: What to learn from.
         validation: What to watch; None watches nothing.
         settings: How to train.
@@ -97,97 +130,168 @@ def train(
         ``settings.patience`` is given. After Ctrl-C it holds what was learnt so far,
         after a loss that is not a number the weights before that epoch.
     """
-    optimizer = torch.optim.Adam(
-        objective.parameters(), settings.learning_rate, eps=1e-7, fused=True
+    optimizer = torch.optim.AdamW(
+        _groups(objective, settings), settings.learning_rate, eps=1e-7, fused=True
     )
     trained, optimizer = fabric.setup(objective, optimizer)
     if fabric.world_size == 1 and fabric.strategy.precision.precision == "32-true":
         trained = objective  # the wrapper would only pass it on, for 0.05 ms a step
     history = History()
     best = _Best(trained, settings.patience)
-    progress.start(settings.epochs, len(batches))
+    average = _Average(trained, settings.average)
+    progress.start(settings.epochs, len(batches), settings.level)
     with _stop_on_interrupt() as stop, progress:
         for epoch in range(1, settings.epochs + 1):
             start = time.perf_counter()
             best.remember()
-            share = (epoch - 1, settings)
-            figures = _pass(trained, batches, fabric, progress, stop, optimizer, share)
+            learning = _Learning(optimizer, average, epoch - 1, settings)
+            figures = _pass(trained, batches, fabric, progress, stop, learning)
             learnt = time.perf_counter() - start
             if stop.is_set():
                 history.ended = "interrupted"
                 break
             watched = None
             if validation is not None:
-                watched = float(_pass(trained, validation, fabric, progress, stop)[0])
-            row = _row(epoch, figures, watched, batches.pictures, learnt, start)
+                with average.in_place():
+                    found = _pass(trained, validation, fabric, progress, stop)
+                watched = float(found[0])
+            speed = batches.pictures / learnt
+            row = _row(epoch, figures, watched, speed, start, settings.level)
             history.rows.append(row)
             progress.epoch(row)
             if not math.isfinite(row.loss):
                 history.ended = "diverged"
                 best.forget()
                 break
-            if best.stops(row):
+            if best.stops(row, average):
                 history.ended = "early"
                 break
     diverged = history.ended == "diverged"
+    if not diverged:
+        average.settle()
     history.best_epoch = best.restore(len(history.rows) - diverged)
     return history
 
 
+@dataclass(frozen=True)
+class _Learning:
+    """What a pass that learns needs: the optimizer, and how far the training is."""
+
+    optimizer: torch.optim.Optimizer
+    average: "_Average"
+    epoch: int
+    settings: Settings
+
+    def step(self, loss: Tensor, fabric: Fabric, through: float) -> None:
+        rate = self.settings.rate((self.epoch + through) / self.settings.epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        fabric.backward(loss)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update()
+
+
+def _groups(objective: nn.Module, settings: Settings) -> list[dict[str, object]]:
+    """Tell the weights, which may decay, from biases and normalisations."""
+    learnt = [each for each in objective.parameters() if each.requires_grad]
+    weights = [each for each in learnt if each.ndim > 1]
+    others = [each for each in learnt if each.ndim <= 1]
+    groups: list[dict[str, object]] = [
+        {"params": weights, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
 def _pass(
     objective: nn.Module,
-    batches: Batches,
+    batches: Passes,
     fabric: Fabric,
     progress: Progress,
     stop: threading.Event,
-    optimizer: torch.optim.Optimizer | None = None,
-    share: tuple[int, Settings] | None = None,
+    learning: _Learning | None = None,
 ) -> Tensor:
-    """Go over all batches once, learning if there is an optimizer; mean figures."""
+    """Go over all batches once, learning if asked to; mean figures."""
     total = torch.zeros(3, dtype=torch.float64)
     seen = 0
-    with torch.set_grad_enabled(optimizer is not None):
+    objective.train(learning is not None)
+    with torch.set_grad_enabled(learning is not None):
         for index, batch in enumerate(batches):
             figures = objective(*(part.to(fabric.device) for part in batch))
-            if optimizer is not None and share is not None:
-                _step(figures[0], fabric, optimizer, index / len(batches), *share)
+            if learning is not None:
+                learning.step(figures[0], fabric, index / len(batches))
             n = len(batch[0])
             total.add_(figures.detach().cpu(), alpha=n)
             seen += n
-            progress.batch(optimizer is not None, n, total, seen)
+            progress.batch(learning is not None, n, total, seen)
             if stop.is_set():
                 break
+    objective.eval()
     return total / seen
-
-
-def _step(
-    loss: Tensor,
-    fabric: Fabric,
-    optimizer: torch.optim.Optimizer,
-    through: float,
-    epoch: int,
-    settings: Settings,
-) -> None:
-    rate = settings.rate((epoch + through) / settings.epochs)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    fabric.backward(loss)
-    optimizer.step()
-    optimizer.zero_grad()
 
 
 def _row(
     epoch: int,
     figures: Tensor,
     watched: float | None,
-    pictures: int,
-    learnt: float,
+    speed: float,
     start: float,
+    level: int,
 ) -> Epoch:
     loss, square, accuracy = figures.tolist()
-    psnr = -10 * math.log10(square) if square > 0 else math.inf
+    psnr = None if math.isnan(square) else math.inf
+    if square > 0:
+        psnr = -10 * math.log10(square)
+    counted = None if math.isnan(accuracy) else accuracy
     seconds = time.perf_counter() - start
-    return Epoch(epoch, loss, watched, accuracy, psnr, seconds, pictures / learnt)
+    return Epoch(epoch, loss, watched, counted, psnr, seconds, speed, level)
+
+
+class _Average:
+    """The running average of all weights, beside the weights themselves.
+
+    It starts as a plain mean of the first steps, so that the random start does not
+    linger (Tarvainen & Valpola 2017, section 3). Statistics of normalisations are taken
+    over as they are.
+    """
+
+    def __init__(self, module: nn.Module, keep: float) -> None:
+        self.weights: list[Tensor] = [
+            each for each in module.parameters() if each.requires_grad
+        ]
+        self.keep = keep
+        self.steps = 0
+        self.mean = [p.detach().clone() for p in self.weights] if keep else []
+
+    def update(self) -> None:
+        if self.keep:
+            self.steps += 1
+            keep = min(self.keep, 1 - 1 / self.steps)
+            with torch.no_grad():
+                torch._foreach_lerp_(self.mean, self.weights, 1 - keep)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the average in the weights' place for a while."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def settle(self) -> None:
+        """Put the average in the weights' place for good."""
+        if self.steps:
+            self._swap()
+        self.steps = 0
+
+    def _swap(self) -> None:
+        if self.keep:
+            with torch.no_grad():
+                kept = [weight.clone() for weight in self.weights]
+                torch._foreach_copy_(self.weights, self.mean)
+                torch._foreach_copy_(self.mean, kept)
 
 
 class _Best:
@@ -214,13 +318,14 @@ class _Best:
         state = self.module.state_dict()
         return {name: value.clone() for name, value in state.items()}
 
-    def stops(self, row: Epoch) -> bool:
+    def stops(self, row: Epoch, average: _Average) -> bool:
         """Take note of an epoch; tell whether patience is over."""
         if self.patience is None or row.validation_loss is None:
             return False
         if row.validation_loss < self.loss:
             self.loss, self.epoch = row.validation_loss, row.epoch
-            self.weights = self._copy()
+            with average.in_place():
+                self.weights = self._copy()
         return row.epoch - self.epoch >= self.patience
 
     def restore(self, last: int) -> int:

@@ -1,97 +1,57 @@
-"""The auto-encoder: pictures to codes and back, and how far off it is.
+"""What every model of pictures shares: its form, and how its error is computed.
 
 Pictures and maps are N×H×W×C here as everywhere in caes.
 """
 
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from caes import fused, threads
-from caes.layers import Convolution, Dense, crop, initialise, pad
+from caes import threads
+from caes.layers import activate
 from caes.notation import Architecture, Shape
+from caes.threads import Runner
 
 Kept = TypeVar("Kept")
 
 
-class Autoencoder(nn.Module):
-    """A convolutional auto-encoder: encoder as written, decoder its mirror.
-
-    Each level of the encoder is a convolution, a max-pooling and a ReLU. The decoder
-    takes the levels from the top: a convolution to the level's own maps, ReLU and
-    nearest up-sampling; one more convolution and a sigmoid give the picture.
+class Model(nn.Module):
+    """Pictures to codes and back, and how far off the reconstructions are.
 
     Args:
-        arch: What the encoder is.
+        arch: What the network is.
         picture: (H, W, C) of the pictures it is trained on. Without dense layers other
             sizes can be passed as well.
-        seed: Of the weights: Glorot-uniform, biases zero.
+
+    Raises:
+        NotationError: The pictures are too small for the network.
     """
 
-    def __init__(self, arch: Architecture, picture: Shape, seed: int = 0) -> None:
+    def __init__(self, arch: Architecture, picture: Shape) -> None:
         super().__init__()
+        arch.check(picture)
         self.arch = arch
         self.picture = picture
-        arch.check(picture)
-        self.encoder = nn.ModuleList(_encoder(arch, picture))
-        self.decoder = nn.ModuleList(_decoder(arch, picture))
-        initialise(self, torch.Generator().manual_seed(seed))
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Encode pictures.
-
-        Args:
-            pictures: N×H×W×C float32 in [0, 1].
-
-        Returns:
-            N×h×w×maps, or N×units with dense layers; float32, the convolutional ones
-            not below 0.
-        """
-        if self._runs_fused(pictures) and not torch.is_grad_enabled():
-            return self._fused(tuple(pictures.shape[1:]), "bce").encode(pictures)
-        return self._encode(pictures)
-
-    def _encode(self, pictures: Tensor) -> Tensor:
-        maps = pad(pictures.permute(0, 3, 1, 2), self.arch)
-        for layer in self.encoder:
-            maps = _apply(layer, maps)
-        return maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
+        """Encode N×H×W×C float32 in [0, 1] to N×h×w×maps or N×units."""
+        raise NotImplementedError
 
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Decode codes.
+        """Decode codes to N×H×W×C; (H, W) is ``size`` or the training pictures'."""
+        raise NotImplementedError
 
-        Args:
-            codes: As `encode` gives them.
-            size: (H, W) of the pictures; without it, the training pictures' size.
+    def both(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Give codes, as `encode` does, and reconstructions, as `raw` does."""
+        raise NotImplementedError
 
-        Returns:
-            N×H×W×C float32 in [0, 1].
-        """
-        shape = (*(size or self.picture[:2]), self.picture[2])
-        if self._runs_fused(codes) and not torch.is_grad_enabled():
-            return self._fused(shape, "bce").decode(codes)
-        return self.logits(codes, shape).sigmoid()
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Reconstruct pictures: N×H×W×C float32 in [0, 1], in and out."""
-        height, width = pictures.shape[1:3]
-        return self.decode(self.encode(pictures), (height, width))
-
-    def logits(self, codes: Tensor, shape: Shape) -> Tensor:
-        """Decode codes up to, but without, the sigmoid: N×H×W×C float32."""
-        height, width, _ = shape
-        maps = codes.permute(0, 3, 1, 2) if codes.ndim == 4 else codes
-        for layer in self.decoder:
-            if maps.ndim == 2 and isinstance(layer, Convolution):
-                maps = self._unflatten(maps)
-            maps = _apply(layer, maps)
-        if maps.ndim == 2:
-            maps = self._unflatten(maps)
-        return crop(maps, height, width, self.arch).permute(0, 2, 3, 1)
+    def raw(self, inputs: Tensor) -> Tensor:
+        """Reconstruct, but for the last activation: N×H×W×C, in and out."""
+        return self.both(inputs)[1]
 
     def compare(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
         """Reconstruct ``inputs`` and compare with ``targets``.
@@ -105,57 +65,46 @@ class Autoencoder(nn.Module):
             (3,): the loss, the one figure with a gradient; the mean squared error; the
             accuracy as Keras counts it.
         """
-        runner = self._runner(inputs, loss)
+        runner = self._fastest(inputs, loss)
         if runner is None:
             return self._figures(inputs, targets, loss)
-        if not torch.is_grad_enabled():
-            return runner.evaluate(inputs, targets)
-        figures: Tensor = _Comparison.apply(  # type: ignore[no-untyped-call]
-            runner, inputs, targets, *self._weights
-        )
-        return figures
+        return threads.compared(runner, self._weights, inputs, targets)
+
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        """Give what only the way back needs."""
+        raise NotImplementedError
 
     @property
     def path(self) -> str:
         """How training runs here: "fused" (compiled, in cache) or "torch"."""
-        return "fused" if self._runs_fused(self._weights[0]) else "torch"
+        return "torch"
+
+    @property
+    def splits_batches(self) -> bool:
+        """Whether pictures can be compared in parts: none looks at the others."""
+        return not self.arch.normalised
 
     def _figures(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
         """Give the figures of `compare` by PyTorch's operators."""
-        logits = self.logits(self._encode(inputs), tuple(inputs.shape[1:]))
-        pictures = logits.sigmoid()
+        raw = self.raw(inputs)
+        pictures = activate(raw, self.arch.output)
         square = F.mse_loss(pictures, targets)
         value = (
             square
             if loss == "mse"
-            else F.binary_cross_entropy_with_logits(logits, targets)
+            else F.binary_cross_entropy_with_logits(raw, targets)
         )
         with torch.no_grad():
             accuracy = _accuracy(pictures, targets)
         return torch.stack([value, square.detach(), accuracy])
 
-    def _unflatten(self, features: Tensor) -> Tensor:
-        *_, channels = (self.picture[2], *(level.maps for level in self.arch.levels))
-        height, width = self.arch.padded(*self.picture[:2])
-        stride = self.arch.stride
-        shape = (height // stride, width // stride, channels)
-        return features.reshape(-1, *shape).permute(0, 3, 1, 2)
-
-    def _runner(self, inputs: Tensor, loss: str) -> "_Runner | None":
+    def _fastest(self, inputs: Tensor, loss: str) -> Runner | threads.Shares | None:
         """Give what compares batches fastest here; None for PyTorch's operators."""
-        if self._runs_fused(inputs):
-            return self._fused(tuple(inputs.shape[1:]), loss)
-        if threads.are_reserved() and self._is_plain(inputs):
-            compare = partial(self._figures, loss=loss)
-            return self._kept(
-                ("shares", loss), lambda: threads.Shares(compare, self._weights)
-            )
-        return None
-
-    def _fused(self, shape: Shape, loss: str) -> fused.FusedAutoencoder:
-        about = (shape, loss, threads.count())
+        if not (threads.are_reserved() and self.is_plain(inputs)):
+            return None
+        compare = partial(self._figures, loss=loss)
         return self._kept(
-            about, lambda: fused.FusedAutoencoder(self.arch, *about, self._weights)
+            ("shares", loss), lambda: threads.Shares(compare, self._weights)
         )
 
     def _kept(self, key: object, make: Callable[[], Kept]) -> Kept:
@@ -164,10 +113,7 @@ class Autoencoder(nn.Module):
             self._cache.update(key=key, runner=make())
         return self._cache["runner"]  # type: ignore[no-any-return]
 
-    def _runs_fused(self, tensor: Tensor) -> bool:
-        return self._is_plain(tensor) and self._fusable
-
-    def _is_plain(self, tensor: Tensor) -> bool:
+    def is_plain(self, tensor: Tensor) -> bool:
         """Tell 32-bit arithmetic on the CPU."""
         return not torch.is_autocast_enabled("cpu") and all(
             part.device.type == "cpu" and part.dtype == torch.float32
@@ -179,10 +125,6 @@ class Autoencoder(nn.Module):
         return list(self.parameters())
 
     @cached_property
-    def _fusable(self) -> bool:
-        return fused.fits(self.arch, self.picture) and fused.available()
-
-    @cached_property
     def _cache(self) -> dict[str, Any]:
         return {}
 
@@ -192,33 +134,6 @@ class Autoencoder(nn.Module):
         return {key: value for key, value in vars(self).items() if key not in mine}
 
 
-class _Runner(Protocol):
-    """What computes figures and gradients together."""
-
-    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]: ...
-
-    def evaluate(self, inputs: Tensor, targets: Tensor) -> Tensor: ...
-
-
-class _Comparison(torch.autograd.Function):
-    """`Autoencoder.compare` whose gradient is computed together with its value."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, runner: _Runner, inputs: Tensor, targets: Tensor, *parameters: Tensor
-    ) -> Tensor:
-        figures, ctx.gradient = runner.step(inputs, targets)
-        ctx.shapes = [parameter.shape for parameter in parameters]
-        return figures
-
-    @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        flat = ctx.gradient * outer[0][0].to(ctx.gradient.dtype)
-        sizes = [shape.numel() for shape in ctx.shapes]
-        parts = zip(flat.split(sizes), ctx.shapes, strict=True)
-        return None, None, None, *(part.view(shape) for part, shape in parts)
-
-
 def _accuracy(pictures: Tensor, targets: Tensor) -> Tensor:
     """Count as Keras does: rounded pixels, or, with colours, the largest channel."""
     if targets.shape[-1] == 1:
@@ -226,42 +141,3 @@ def _accuracy(pictures: Tensor, targets: Tensor) -> Tensor:
     else:
         right = pictures.argmax(-1) == targets.argmax(-1)
     return right.to(pictures.dtype).mean()
-
-
-def _apply(layer: nn.Module, maps: Tensor) -> Tensor:
-    if isinstance(layer, Dense) and maps.ndim == 4:
-        maps = maps.permute(0, 2, 3, 1).flatten(1)
-    return layer(maps)  # type: ignore[no-any-return]
-
-
-def _encoder(arch: Architecture, picture: Shape) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    channels = picture[2]
-    for level in arch.levels:
-        layers.append(Convolution(channels, level.maps, level.kernel, pool=level.pool))
-        channels = level.maps
-    return layers + _dense(arch, picture, "encoder")
-
-
-def _decoder(arch: Architecture, picture: Shape) -> list[nn.Module]:
-    layers = _dense(arch, picture, "decoder")
-    if not arch.levels:
-        return layers
-    channels, up = arch.levels[-1].maps, 1
-    for level in reversed(arch.levels):
-        layers.append(Convolution(channels, level.maps, level.kernel, up=up))
-        channels, up = level.maps, level.pool
-    kernel = arch.levels[0].kernel
-    layers.append(Convolution(channels, picture[2], kernel, up=up, relu=False))
-    return layers
-
-
-def _dense(arch: Architecture, picture: Shape, part: str) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    inputs = 0
-    for stage in arch.stages(picture):
-        if stage.part == part and stage.action == "connect":
-            relu = stage.activation == "relu"
-            layers.append(Dense(inputs, stage.output[0], relu=relu))
-        inputs = stage.output[0] if len(stage.output) == 1 else 0
-    return layers

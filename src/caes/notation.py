@@ -8,6 +8,7 @@ Everything here is arithmetic on numbers: no network is built and no torch impor
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from caes.errors import NotationError
 
@@ -15,6 +16,10 @@ Shape = tuple[int, ...]
 """(H, W, C) of a picture or of feature maps, or (units,)."""
 
 EXAMPLE = "16C3-MP2-8C3-MP2"
+DecoderName = Literal["mirror", "tied", "untied"]
+PaddingName = Literal["same", "valid"]
+ActivationName = Literal["relu", "tanh", "sigmoid", "elu", "linear"]
+
 LARGEST = 65_536
 """No number in the notation may pass this: a slip of the finger, not a network."""
 
@@ -44,12 +49,14 @@ class Stage:
 
     Args:
         part: "encoder" or "decoder".
-        action: "pad", "convolve", "pool", "upsample", "crop", "flatten", "connect"
-            (dense) or "unflatten".
+        action: "pad", "convolve", "normalise", "pool", "upsample", "unpool", "back"
+            (the convolution's transpose), "crop", "flatten", "connect" (dense) or
+            "unflatten".
         output: Shape that comes out, (H, W, C) or (units,).
         size: Kernel, pooling cell or up-sampling factor, in pixels; else 0.
         parameters: Weights and biases that are learned here.
-        activation: "relu", "sigmoid" or "" (none).
+        activation: "relu", "tanh", "sigmoid", "elu" or "" (none).
+        tied: Whether the weights are the encoder's, and only biases are counted.
     """
 
     part: str
@@ -58,6 +65,7 @@ class Stage:
     size: int = 0
     parameters: int = 0
     activation: str = ""
+    tied: bool = False
 
     @property
     def title(self) -> str:
@@ -65,38 +73,77 @@ class Stage:
         side = f"{self.size}×{self.size}"
         names = {
             "convolve": f"convolution {self.output[-1]}@{side}",
+            "normalise": "batch normalisation",
             "pool": f"max-pooling {side}",
             "upsample": f"up-sampling {side}",
+            "unpool": f"un-pooling {side}, to where the largest were",
+            "back": f"transposed convolution {self.output[-1]}@{side}",
             "connect": f"dense {self.output[-1]}",
         }
-        name = names.get(self.action, self.action)
+        name = "tied " * self.tied + names.get(self.action, self.action)
         return f"{name}, {self.activation}" if self.activation else name
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """An encoder as it was written; its decoder is the mirror image.
+    """An encoder as it was written, and how its decoder leads back.
 
     Args:
         levels: The convolutional levels, the lowest first.
         dense: Units of the dense layers above them; the last one is the code.
+        decoder: "mirror": convolutions and nearest up-sampling in the encoder's
+            reverse; "tied": each level's own transpose; "untied": the same with
+            weights of its own.
+        padding: "same" (zeros around, sizes stay) or "valid" (none, sizes shrink).
+        activation: Of every hidden level.
+        output: Activation of the reconstructed picture.
+        normalised: Whether each convolution is followed by batch normalisation.
     """
 
     levels: tuple[Level, ...]
     dense: tuple[int, ...] = ()
+    decoder: DecoderName = "mirror"
+    padding: PaddingName = "same"
+    activation: ActivationName = "relu"
+    output: ActivationName = "sigmoid"
+    normalised: bool = False
 
     def __str__(self) -> str:
         return "-".join([*map(str, self.levels), *(f"{n}N" for n in self.dense)])
 
     @property
+    def depth(self) -> int:
+        """Levels, dense ones included."""
+        return len(self.levels) + len(self.dense)
+
+    @property
     def stride(self) -> int:
-        """Pixels of the picture, along one side, that one cell of the code covers."""
+        """Pixels of the picture, along one side, from one code cell to the next."""
         return math.prod(level.pool for level in self.levels)
 
+    @property
+    def shrinkage(self) -> int:
+        """Pixels of the picture, along one side, that valid convolutions eat up."""
+        if self.padding == "same":
+            return 0
+        eaten, stride = 0, 1
+        for level in self.levels:
+            eaten += (level.kernel - 1) * stride
+            stride *= level.pool
+        return eaten
+
+    @property
+    def smallest(self) -> int:
+        """Side of the smallest picture that the network can take."""
+        return self.stride + self.shrinkage
+
     def padded(self, height: int, width: int) -> tuple[int, int]:
-        """Give the size inside the network: the next one that the pooling divides."""
-        stride = self.stride
-        return -(-height // stride) * stride, -(-width // stride) * stride
+        """Give the size inside the network: the next one that gives whole cells."""
+        return self._padded(height), self._padded(width)
+
+    def _padded(self, side: int) -> int:
+        cells = -(-(side - self.shrinkage) // self.stride)
+        return max(cells, 1) * self.stride + self.shrinkage
 
     def margins(self, height: int, width: int) -> tuple[int, int]:
         """Give the rows above and the columns left of the picture once padded."""
@@ -110,14 +157,16 @@ class Architecture:
             picture: (H, W, C).
 
         Raises:
-            NotationError: The picture is smaller than the stride.
+            NotationError: The picture is smaller than one cell of the code sees.
         """
         height, width, _ = picture
-        if min(height, width) < self.stride:
+        if min(height, width) < (least := self.smallest):
+            valid = self.padding == "valid"
+            reason = "valid convolutions and poolings" if valid else "poolings"
             raise NotationError(
                 "arch",
                 f"{str(self)!r} for pictures of {height}×{width}",
-                f"pictures of at least {self.stride}×{self.stride} for its poolings",
+                f"pictures of at least {least}×{least} for its {reason}",
                 "Take MP parts away, or give larger pictures.",
             )
 
@@ -125,7 +174,7 @@ class Architecture:
         """Give the code's shape, (H, W, maps) or (units,), for a picture (H, W, C).
 
         Raises:
-            NotationError: The picture is smaller than the stride.
+            NotationError: The picture is too small.
         """
         *_, last = self.encoder(picture)
         return last.output
@@ -134,7 +183,7 @@ class Architecture:
         """Count weights and biases of encoder and decoder for a picture (H, W, C).
 
         Raises:
-            NotationError: The picture is smaller than the stride.
+            NotationError: The picture is too small.
         """
         return sum(stage.parameters for stage in self.stages(picture))
 
@@ -142,15 +191,17 @@ class Architecture:
         """List every step of the auto-encoder for a picture (H, W, C).
 
         Raises:
-            NotationError: The picture is smaller than the stride.
+            NotationError: The picture is too small.
         """
-        return (*self.encoder(picture), *self.decoder(picture))
+        mirrored = self.decoder == "mirror"
+        back = self._mirrored(picture) if mirrored else self._transposed(picture)
+        return (*self.encoder(picture), *back)
 
     def encoder(self, picture: Shape) -> Iterator[Stage]:
         """List the encoder's steps for a picture (H, W, C).
 
         Raises:
-            NotationError: The picture is smaller than the stride.
+            NotationError: The picture is too small.
         """
         self.check(picture)
         height, width, channels = picture
@@ -158,19 +209,35 @@ class Architecture:
             height, width = padded
             yield Stage("encoder", "pad", (height, width, channels))
         for level in self.levels:
+            height, width = self._convolved(level, height, width)
             output = (height, width, level.maps)
-            yield _convolve("encoder", channels, output, level.kernel, "relu")
+            used = "" if self.normalised else self._shown(self.activation)
+            yield _convolve("encoder", channels, output, level.kernel, used)
             channels = level.maps
+            if self.normalised:
+                used = self._shown(self.activation)
+                count = 2 * channels
+                yield Stage("encoder", "normalise", output, 0, count, used)
             if level.pool > 1:
                 height, width = height // level.pool, width // level.pool
                 yield Stage("encoder", "pool", (height, width, channels), level.pool)
         if self.dense:
             units = height * width * channels
             yield Stage("encoder", "flatten", (units,))
-            yield from _connect("encoder", units, self.dense, last="")
+            hidden = self._shown(self.activation)
+            last = "" if self.decoder == "mirror" else hidden
+            yield from _connect("encoder", units, self.dense, hidden, last)
 
-    def decoder(self, picture: Shape) -> Iterator[Stage]:
-        """List the decoder's steps, mirroring the encoder's, for a picture (H, W, C).
+    def _convolved(self, level: Level, height: int, width: int) -> tuple[int, int]:
+        lost = 0 if self.padding == "same" else level.kernel - 1
+        return height - lost, width - lost
+
+    @staticmethod
+    def _shown(activation: str) -> str:
+        return "" if activation == "linear" else activation
+
+    def _mirrored(self, picture: Shape) -> Iterator[Stage]:
+        """List the steps of the mirrored decoder for a picture (H, W, C).
 
         Each level becomes a convolution to its own maps and an up-sampling by its
         pooling; one more convolution leads to the picture's channels.
@@ -178,24 +245,62 @@ class Architecture:
         (height, width), channels = self.padded(*picture[:2]), picture[2]
         inner = [channels, *(level.maps for level in self.levels)][-1]
         h, w = height // self.stride, width // self.stride
+        hidden, output = self._shown(self.activation), self._shown(self.output)
         if self.dense:
-            last = "relu" if self.levels else "sigmoid"
+            last = hidden if self.levels else output
             units = (*reversed(self.dense[:-1]), h * w * inner)
-            yield from _connect("decoder", self.dense[-1], units, last)
+            yield from _connect("decoder", self.dense[-1], units, hidden, last)
             yield Stage("decoder", "unflatten", (h, w, inner))
         for level in reversed(self.levels):
-            output = (h, w, level.maps)
-            yield _convolve("decoder", inner, output, level.kernel, "relu")
+            size = (h, w, level.maps)
+            yield _convolve("decoder", inner, size, level.kernel, hidden)
             inner = level.maps
             if level.pool > 1:
                 h, w = h * level.pool, w * level.pool
                 yield Stage("decoder", "upsample", (h, w, inner), level.pool)
         if self.levels:
-            output = (height, width, channels)
             kernel = self.levels[0].kernel
-            yield _convolve("decoder", inner, output, kernel, "sigmoid")
+            size = (height, width, channels)
+            yield _convolve("decoder", inner, size, kernel, output)
         if (height, width) != tuple(picture[:2]):
             yield Stage("decoder", "crop", tuple(picture))
+
+    def _transposed(self, picture: Shape) -> Iterator[Stage]:
+        """List the steps of a tied or untied decoder: every level's own way back."""
+        tied = self.decoder == "tied"
+        shapes = self.inputs(picture)
+        for index in reversed(range(self.depth)):
+            shape = shapes[index]
+            used = self._shown(self.activation if index else self.output)
+            if index >= len(self.levels):
+                units, below = self.dense[index - len(self.levels)], math.prod(shape)
+                count = below * (1 if tied else units + 1)
+                yield Stage("decoder", "connect", (below,), 0, count, used, tied)
+                if index == len(self.levels):
+                    yield Stage("decoder", "unflatten", shape)
+                continue
+            level = self.levels[index]
+            height, width = self._convolved(level, *shape[:2])
+            if level.pool > 1:
+                output = (height, width, level.maps)
+                yield Stage("decoder", "unpool", output, level.pool)
+            weights = 0 if tied else level.maps * level.kernel**2 * shape[2]
+            count = weights + shape[2]
+            yield Stage("decoder", "back", shape, level.kernel, count, used, tied)
+        if shapes[0][:2] != tuple(picture[:2]):
+            yield Stage("decoder", "crop", tuple(picture))
+
+    def inputs(self, picture: Shape) -> list[Shape]:
+        """Give the shape that goes into each level: (H, W, C), or (units,)."""
+        (height, width), channels = self.padded(*picture[:2]), picture[2]
+        shapes: list[Shape] = []
+        for level in self.levels:
+            shapes.append((height, width, channels))
+            height, width = self._convolved(level, height, width)
+            height, width = height // level.pool, width // level.pool
+            channels = level.maps
+        shapes.append((height, width, channels))
+        return [*shapes, *((units,) for units in self.dense[:-1])][: self.depth]
 
 
 def _convolve(
@@ -206,10 +311,10 @@ def _convolve(
 
 
 def _connect(
-    part: str, inputs: int, units: tuple[int, ...], last: str
+    part: str, inputs: int, units: tuple[int, ...], hidden: str, last: str
 ) -> Iterator[Stage]:
     for index, outputs in enumerate(units):
-        activation = last if index == len(units) - 1 else "relu"
+        activation = last if index == len(units) - 1 else hidden
         yield Stage(part, "connect", (outputs,), 0, (inputs + 1) * outputs, activation)
         inputs = outputs
 

@@ -1,15 +1,25 @@
 """How to train, in one place: the estimator's arguments and the command's options."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from caes.corruption import parse_corruption
-from caes.errors import ArgumentError
-from caes.notation import EXAMPLE, Architecture, parse
+from caes.corruption import Corruption, parse_corruption
+from caes.errors import ArgumentError, NotationError
+from caes.notation import (
+    EXAMPLE,
+    ActivationName,
+    Architecture,
+    DecoderName,
+    PaddingName,
+    parse,
+)
+from caes.sparsity import parse_sparsity
 
 LossName = Literal["bce", "mse"]
-DecayName = Literal["constant", "linear", "cosine"]
+DecayName = Literal["constant", "linear", "cosine", "one-cycle"]
+ScheduleName = Literal["joint", "greedy"]
 PrecisionName = Literal["32-true", "bf16-mixed", "16-mixed"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -20,16 +30,29 @@ class Options:
 
     Args:
         arch: The encoder: 16C3 is 16 feature maps of 3×3 kernels with ReLU, MP2 is
-            max-pooling of 2×2 cells, 32N a dense layer of 32 units. The decoder is its
-            mirror.
+            max-pooling of 2×2 cells, 32N a dense layer of 32 units.
+        decoder: The way back: mirror (convolutions and up-sampling in the encoder's
+            reverse), or each level's own transpose, with tied weights or untied ones.
+        schedule: Train all levels at once (joint), or one after the other, the lower
+            ones fixed (greedy; with a tied or untied decoder).
+        padding: same (sizes stay) or valid (they shrink, and return exactly; with a
+            tied or untied decoder).
+        activation: Of the hidden levels.
         loss: What is made small: bce (binary cross-entropy) or mse (mean squared
-            error).
-        epochs: Passes over the pictures.
+            error). Above the lowest level of a greedy stack it is always mse.
+        epochs: Passes over the pictures; in a greedy schedule one number, or one a
+            level, as in 3,2,1.
+        refine: Passes with all levels at once, after the greedy ones.
         batch_size: Pictures a step.
-        learning_rate: Learning rate of Adam at the start.
-        decay: How the learning rate falls to the end: constant, linear or cosine.
+        learning_rate: Learning rate of Adam at the start; in a greedy schedule one
+            number, or one a level.
+        decay: How the learning rate falls to the end: constant, linear, cosine, or
+            one-cycle, which first rises for a tenth of the time.
         noise: Corruption of what comes in, while the target stays clean: masking:0.3,
-            gaussian:0.1 or salt-and-pepper:0.1.
+            gaussian:0.1 or salt-and-pepper:0.1; in a greedy schedule of what comes into
+            each level, alike for all or one a level: masking:0.5,masking:0.3,none.
+        sparsity: Winner-take-all: wta lets only the largest value of each map
+            reconstruct, wta:0.05 that only for 5 % of a batch's pictures.
         validation: Share of the pictures kept apart to watch the validation loss; 0
             for none.
         patience: Stop after so many epochs without a better validation loss, and
@@ -42,12 +65,18 @@ class Options:
     """
 
     arch: str = EXAMPLE
+    decoder: DecoderName = "mirror"
+    schedule: ScheduleName = "joint"
+    padding: PaddingName = "same"
+    activation: ActivationName = "relu"
     loss: LossName = "bce"
-    epochs: int = 20
+    epochs: int | tuple[int, ...] = 20
+    refine: int = 0
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float | tuple[float, ...] = 1e-3
     decay: DecayName = "constant"
     noise: str | None = None
+    sparsity: str | None = None
     validation: float = 0.0
     patience: int | None = None
     random_state: Any = None
@@ -61,20 +90,23 @@ class Options:
             NotationError: ``arch`` cannot be read.
             ArgumentError: Any other value that cannot work.
         """
-        _whole("epochs", self.epochs, 1, "Try epochs=20.")
-        _whole("batch_size", self.batch_size, 1, "Try batch_size=64.")
+        arch = self._architecture()
+        for epochs in self.per_level("epochs", arch):
+            whole("epochs", epochs, 1, "Try epochs=20.")
+        for rate in self.per_level("learning_rate", arch):
+            number("learning_rate", rate, 0, math.inf, "Try 0.001.")
+        self.noises(arch)
+        parse_sparsity(self.sparsity)
+        whole("batch_size", self.batch_size, 1, "Try batch_size=64.")
+        whole("refine", self.refine, 0, "Try refine=5, or leave it out.")
         if self.patience is not None:
-            _whole("patience", self.patience, 1, "Try patience=5, or leave it out.")
+            whole("patience", self.patience, 1, "Try patience=5, or leave it out.")
         if isinstance(self.random_state, int):
-            _whole("random_state (--seed)", self.random_state, 0, "Try 0.")
-        _number("learning_rate", self.learning_rate, 0, math.inf, "Try 0.001.")
-        _one_of("loss", self.loss, LossName)
-        _one_of("decay", self.decay, DecayName)
-        _one_of("device", self.device, DeviceName)
-        _one_of("precision", self.precision, PrecisionName)
-        parse_corruption(self.noise)
+            whole("random_state (--seed)", self.random_state, 0, "Try 0.")
+        for name, allowed in _CHOICES.items():
+            one_of(name, getattr(self, name), allowed)
         if self.validation != 0:
-            _number("validation", self.validation, 0, 1, "Try 0.1.")
+            number("validation", self.validation, 0, 1, "Try 0.1.")
         elif self.patience is not None:
             raise ArgumentError(
                 "patience",
@@ -82,20 +114,101 @@ class Options:
                 "patience together with validation",
                 "Add validation=0.1.",
             )
+        self._check_decoder()
+        return arch
+
+    def per_level(self, name: str, arch: Architecture) -> Sequence[Any]:
+        """Give an option's value for each training: one a level, or one for all.
+
+        Raises:
+            ArgumentError: Several values that are not one a level of a greedy stack.
+        """
+        value = getattr(self, name)
+        if name == "noise" and isinstance(value, str) and "," in value:
+            value = tuple(value.split(","))
+        count = arch.depth if self.schedule == "greedy" else 1
+        if not isinstance(value, tuple | list):
+            return [value] * count
+        if len(value) != count:
+            raise ArgumentError(
+                name,
+                f"{len(value)} values for {count} {'level' if count == 1 else 'levels'}"
+                + ("" if self.schedule == "greedy" else " trained at once"),
+                "one value, or in a greedy schedule one a level",
+                "Give a single value.",
+            )
+        return value
+
+    def noises(self, arch: Architecture) -> list[Corruption | None]:
+        """Give the corruption of what comes into each level.
+
+        Raises:
+            ArgumentError: A text that is no corruption, or not one a level.
+        """
+        texts = self.per_level("noise", arch)
+        return [parse_corruption(None if text == "none" else text) for text in texts]
+
+    def _architecture(self) -> Architecture:
         if not isinstance(self.arch, str):
             raise ArgumentError(
                 "arch", repr(self.arch), "a network as text", f"Try {EXAMPLE!r}."
             )
-        return parse(self.arch)
+        return replace(
+            parse(self.arch),
+            decoder=self.decoder,
+            padding=self.padding,
+            activation=self.activation,
+            output=self._output(),
+        )
+
+    def _output(self) -> ActivationName:
+        """Choose the picture's activation.
+
+        Sigmoid where the loss or the mirrored decoder wants it; else the level's own,
+        as in the paper, but for those that cannot descend everywhere in [0, 1].
+        """
+        if self.decoder == "mirror" or self.loss == "bce":
+            return "sigmoid"
+        return "linear" if self.activation in ("relu", "elu") else self.activation
+
+    def _check_decoder(self) -> None:
+        if self.decoder != "mirror":
+            return
+        needed = {
+            "schedule": ("greedy", self.schedule == "greedy"),
+            "padding": ("valid", self.padding == "valid"),
+            "sparsity": (str(self.sparsity), self.sparsity is not None),
+        }
+        for name, (value, asked) in needed.items():
+            if asked:
+                raise ArgumentError(
+                    name,
+                    f"{value!r} with the mirrored decoder",
+                    "a decoder of each level's own for it",
+                    "Add decoder='tied'.",
+                )
 
 
-def _whole(name: str, value: Any, least: int, next_step: str) -> None:
+_CHOICES: dict[str, Any] = {
+    "loss": LossName,
+    "decay": DecayName,
+    "device": DeviceName,
+    "precision": PrecisionName,
+    "decoder": DecoderName,
+    "schedule": ScheduleName,
+    "padding": PaddingName,
+    "activation": ActivationName,
+}
+
+
+def whole(name: str, value: Any, least: int, next_step: str) -> None:
+    """Refuse what is not a whole number of at least ``least``."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
         allowed = f"a whole number of at least {least}"
         raise ArgumentError(name, repr(value), allowed, next_step)
 
 
-def _number(name: str, value: Any, low: float, high: float, next_step: str) -> None:
+def number(name: str, value: Any, low: float, high: float, next_step: str) -> None:
     """Refuse what is not a number strictly between ``low`` and ``high``."""
     numeric = isinstance(value, int | float) or hasattr(value, "__float__")
     if isinstance(value, str | bool) or not numeric or not low < value < high:
@@ -105,8 +218,31 @@ def _number(name: str, value: Any, low: float, high: float, next_step: str) -> N
         raise ArgumentError(name, repr(value), allowed, next_step)
 
 
-def _one_of(name: str, value: Any, literal: Any) -> None:
+def one_of(name: str, value: Any, literal: Any) -> None:
+    """Refuse what is not one of a Literal's values."""
     choices = literal.__args__
     if value not in choices:
         allowed = " or ".join(map(repr, choices))
         raise ArgumentError(name, repr(value), allowed, f"Try {choices[0]!r}.")
+
+
+def parse_head(text: str | None) -> tuple[int, ...]:
+    """Read a head such as ``300N`` or ``500N-100N``; "none" is no hidden layer.
+
+    Raises:
+        ArgumentError: The text is not of that form.
+    """
+    if text in (None, "none"):
+        return ()
+    try:
+        arch = parse(text)
+    except NotationError:
+        arch = None
+    if arch is None or arch.levels:
+        raise ArgumentError(
+            "head",
+            repr(text),
+            "dense layers such as 300N or 500N-100N, or none",
+            "Try '300N'.",
+        )
+    return arch.dense

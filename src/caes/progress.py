@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Progress:
     """Says nothing; what the others share."""
 
-    def start(self, epochs: int, batches: int) -> None:
-        """Take note of how much work there is."""
+    def start(self, epochs: int, batches: int, level: int = 0) -> None:
+        """Take note of how much work there is, and for which level of a stack."""
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +42,7 @@ class Lines(Progress):
 
     epochs = 0
 
-    def start(self, epochs: int, batches: int) -> None:
+    def start(self, epochs: int, batches: int, level: int = 0) -> None:
         """Remember the number of epochs."""
         self.epochs = epochs
 
@@ -58,12 +58,13 @@ class Bar(Progress):
         self.epochs = 0
         self.batches = 0
         self.current = 1
+        self.title = "epoch"
         self.began = 0.0
         self.shown = 0.0
         self.bar: RichProgress
         self.task: Any = None
 
-    def start(self, epochs: int, batches: int) -> None:
+    def start(self, epochs: int, batches: int, level: int = 0) -> None:
         """Lay the bar out."""
         from rich.console import Console
         from rich.progress import (
@@ -74,9 +75,10 @@ class Bar(Progress):
             TimeRemainingColumn,
         )
 
-        self.epochs, self.batches = epochs, batches
+        self.epochs, self.batches, self.current = epochs, batches, 1
+        self.title = f"level {level}, epoch" if level else "epoch"
         self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"),
+            TextColumn(self.title + " {task.fields[epoch]}"),
             BarColumn(),
             TextColumn("loss {task.fields[loss]}  {task.fields[speed]} images/s"),
             TimeElapsedColumn(),
@@ -125,14 +127,17 @@ class Bar(Progress):
 
 def describe(row: Epoch, epochs: int) -> str:
     """Write an epoch as one line."""
-    watched = (
-        "" if row.validation_loss is None else f"  validation {row.validation_loss:.4f}"
-    )
-    return (
-        f"epoch {row.epoch}/{epochs}  loss {row.loss:.4f}{watched}  "
-        f"accuracy {row.accuracy:.4f}  PSNR {row.psnr:.2f} dB  "
-        f"{row.seconds:.1f} s  {row.images_per_second:,.0f} images/s"
-    )
+    parts = [f"epoch {row.epoch}/{epochs}", f"loss {row.loss:.4f}"]
+    if row.level:
+        parts.insert(0, f"level {row.level}")
+    if row.validation_loss is not None:
+        parts.append(f"validation {row.validation_loss:.4f}")
+    if row.accuracy is not None:
+        parts.append(f"accuracy {row.accuracy:.4f}")
+    if row.psnr is not None:
+        parts.append(f"PSNR {row.psnr:.2f} dB")
+    speed = f"{row.images_per_second:,.0f} images/s"
+    return "  ".join([*parts, f"{row.seconds:.1f} s", speed])
 
 
 def progress(verbose: bool) -> Progress:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -47,65 +47,109 @@ def reserved() -> Iterator[None]:
         _reserved.reset(token)
 
 
+class Runner(Protocol):
+    """What computes a batch's figures and gradients together."""
+
+    def step(self, inputs: Tensor, targets: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Give the figures, and the first one's gradient, flat."""
+
+    def evaluate(self, inputs: Tensor, targets: Tensor, /) -> Tensor:
+        """Give the figures."""
+
+
+def compared(
+    runner: "Runner | Shares", parameters: Sequence[Tensor], *batch: Tensor
+) -> Tensor:
+    """Give a runner's figures, with the gradient where gradients are computed.
+
+    Args:
+        runner: Compares inputs with targets.
+        parameters: What the first figure, the loss, has a gradient by.
+        batch: What the runner takes, pictures first.
+    """
+    if not torch.is_grad_enabled():
+        evaluated: Tensor = runner.evaluate(*batch)
+        return evaluated
+    figures: Tensor = _Comparison.apply(runner, batch, *parameters)  # type: ignore[no-untyped-call]
+    return figures
+
+
+class _Comparison(torch.autograd.Function):
+    """A comparison whose gradient is computed together with its value."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, runner: Any, batch: tuple[Tensor, ...], *parameters: Tensor
+    ) -> Tensor:
+        figures, ctx.gradient = runner.step(*batch)
+        ctx.shapes = [parameter.shape for parameter in parameters]
+        return figures
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        flat = ctx.gradient * outer[0][0].to(ctx.gradient.dtype)
+        sizes = [shape.numel() for shape in ctx.shapes]
+        parts = zip(flat.split(sizes), ctx.shapes, strict=True)
+        return None, None, *(part.view(shape) for part, shape in parts)
+
+
 class Shares:
     """Compares a batch's pictures with their targets on several threads.
 
     Args:
-        compare: Gives mean figures, the first of them the loss, of inputs and targets.
+        compare: Gives mean figures over the rows of its tensors, the loss first.
         parameters: What the loss depends on.
     """
 
     def __init__(
-        self,
-        compare: Callable[[Tensor, Tensor], Tensor],
-        parameters: Sequence[Tensor],
+        self, compare: Callable[..., Tensor], parameters: Sequence[Tensor]
     ) -> None:
         self.compare = compare
         self.parameters = parameters
 
-    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Give the batch's figures and the loss's gradient.
 
         Args:
-            inputs: N×H×W×C.
-            targets: The same shape.
+            batch: What `compare` takes: tensors of as many rows, pictures first.
 
         Returns:
             The figures, float64; the gradient, flat, in the parameters' order. Both are
             sums of the shares' in a fixed order: the same for the same threads.
         """
 
-        def one(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        def one(*share: Tensor) -> tuple[Tensor, Tensor]:
             with torch.enable_grad():
-                figures = self.compare(inputs, targets)
+                figures = self.compare(*share)
                 parts = torch.autograd.grad(figures[0], self.parameters)
             return figures.detach().double(), torch.cat([p.flatten() for p in parts])
 
-        results, weights = self._shared(one, inputs, targets)
+        results, weights = self._shared(one, batch)
         figures = [w * f for w, (f, _) in zip(weights, results, strict=True)]
         gradients = [w * g for w, (_, g) in zip(weights, results, strict=True)]
         return torch.stack(figures).sum(0), torch.stack(gradients).sum(0)
 
-    def evaluate(self, inputs: Tensor, targets: Tensor) -> Tensor:
+    def evaluate(self, *batch: Tensor) -> Tensor:
         """Give the figures of `step`, without gradients."""
 
-        def one(inputs: Tensor, targets: Tensor) -> Tensor:
+        def one(*share: Tensor) -> Tensor:
             with torch.no_grad():
-                return self.compare(inputs, targets).double()
+                return self.compare(*share).double()
 
-        results, weights = self._shared(one, inputs, targets)
+        results, weights = self._shared(one, batch)
         figures = [w * f for w, f in zip(weights, results, strict=True)]
         return torch.stack(figures).sum(0)
 
     def _shared(
-        self, work: Callable[[Tensor, Tensor], Result], inputs: Tensor, targets: Tensor
+        self, work: Callable[..., Result], batch: tuple[Tensor, ...]
     ) -> tuple[list[Result], list[float]]:
-        n = max(1, min(count(), len(inputs) // LEAST))
-        parts = list(zip(inputs.tensor_split(n), targets.tensor_split(n), strict=True))
+        rows = len(batch[0])
+        n = max(1, min(count(), rows // LEAST))
+        parts = list(zip(*(each.tensor_split(n) for each in batch), strict=True))
         first, *others = parts
         waiting = [self._pool.submit(work, *part) for part in others]
         results = [work(*first), *(future.result() for future in waiting)]
-        return results, [len(part) / len(inputs) for part, _ in parts]
+        return results, [len(part[0]) / rows for part in parts]
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

@@ -2,42 +2,46 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
 
 from caes import checkpoint
-from caes.batches import Batches
-from caes.data import ImageSet, load
-from caes.errors import ArgumentError, DataError
-from caes.files import new_folder
+from caes.data import ImageSet
+from caes.errors import ArgumentError, RunError
+from caes.estimators.pictures import (
+    AT_ONCE,
+    PictureEstimator,
+    Pictures,
+    enough_memory,
+    seed_of,
+)
 from caes.loop import fabric_for
-from caes.model import Autoencoder
-from caes.notation import EXAMPLE, Architecture, Shape
-from caes.options import DecayName, DeviceName, LossName, Options, PrecisionName
+from caes.model import Model
+from caes.notation import EXAMPLE, ActivationName, DecoderName, PaddingName
+from caes.options import (
+    DecayName,
+    DeviceName,
+    LossName,
+    Options,
+    PrecisionName,
+    ScheduleName,
+)
 from caes.pretrain import pretrain
 from caes.progress import progress
 from caes.provenance import provenance
 from caes.scaling import Scaling
-
-AT_ONCE = 256
-"""Pictures encoded or decoded together."""
-
-Pictures = ImageSet | ArrayLike
+from caes.sparsity import parse_sparsity
+from caes.stack import Stack, autoencoder
 
 
-class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator):  # type: ignore[misc]
     """A convolutional auto-encoder that learns from pictures alone.
 
     Pictures may come as an `ImageSet`, as an array N×H×W or N×H×W×C of any number type,
@@ -45,14 +49,23 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
     them: then square and grey unless ``image_shape`` says otherwise.
 
     Args:
-        arch: The encoder, as in "16C3-MP2-8C3-MP2"; the decoder is its mirror.
+        arch: The encoder, as in "16C3-MP2-8C3-MP2".
+        decoder: "mirror" (convolutions and up-sampling in the encoder's reverse), or
+            each level's own transpose: "tied" or "untied".
+        schedule: "joint", or "greedy": level by level, the lower ones fixed.
+        padding: "same" or "valid".
+        activation: Of the hidden levels: "relu", "tanh", "sigmoid", "elu", "linear".
         loss: "bce" (binary cross-entropy) or "mse" (mean squared error).
-        epochs: Passes over the pictures.
+        epochs: Passes over the pictures; (3, 2, 1) for each level of a greedy stack.
+        refine: Passes with all levels at once, after the greedy ones.
         batch_size: Pictures a step.
-        learning_rate: Of Adam, at the start.
-        decay: How it falls: "constant", "linear" or "cosine".
+        learning_rate: Of Adam, at the start; or one for each level of a greedy stack.
+        decay: How it falls: "constant", "linear", "cosine" or "one-cycle".
         noise: Corruption of what comes in while training, the target staying clean:
-            "masking:0.3", "gaussian:0.1" or "salt-and-pepper:0.1"; None for nothing.
+            "masking:0.3", "gaussian:0.1" or "salt-and-pepper:0.1"; None for nothing; in
+            a greedy schedule of what comes into each level, "masking:0.5,none" to
+            tell them apart.
+        sparsity: "wta" or "wta:0.05": winner-take-all, spatial and in lifetime.
         validation: Share of the pictures kept apart to watch; 0 for none.
         patience: Stop after so many epochs without a better validation loss, and
             restore the best weights; None never stops.
@@ -60,11 +73,13 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             same machine with the same threads, the same weights to the bit.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "32-true", "bf16-mixed" or "16-mixed".
+        start: A fitted stack, or the folder of its run, whose levels are taken over and
+            stay as they are; only those above are trained (see `grow`).
         image_shape: (H, W) or (H, W, C) of flattened pictures.
         verbose: Whether to report progress on standard error.
 
     Attributes:
-        model_: The network, `caes.model.Autoencoder`.
+        model_: The network, a `caes.model.Model`.
         architecture_: The encoder, as numbers.
         picture_shape_: (H, W, C) of the training pictures.
         scaling_: From the pictures' units to [0, 1] and back.
@@ -86,32 +101,46 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         self,
         arch: str = EXAMPLE,
         *,
+        decoder: DecoderName = "mirror",
+        schedule: ScheduleName = "joint",
+        padding: PaddingName = "same",
+        activation: ActivationName = "relu",
         loss: LossName = "bce",
-        epochs: int = 20,
+        epochs: int | tuple[int, ...] = 20,
+        refine: int = 0,
         batch_size: int = 64,
-        learning_rate: float = 1e-3,
+        learning_rate: float | tuple[float, ...] = 1e-3,
         decay: DecayName = "constant",
         noise: str | None = None,
+        sparsity: str | None = None,
         validation: float = 0.0,
         patience: int | None = None,
         random_state: Any = None,
         device: DeviceName = "auto",
         precision: PrecisionName = "32-true",
+        start: "CAE | str | os.PathLike[str] | None" = None,
         image_shape: tuple[int, ...] | None = None,
         verbose: bool = False,
     ) -> None:
         self.arch = arch
+        self.decoder = decoder
+        self.schedule = schedule
+        self.padding = padding
+        self.activation = activation
         self.loss = loss
         self.epochs = epochs
+        self.refine = refine
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.decay = decay
         self.noise = noise
+        self.sparsity = sparsity
         self.validation = validation
         self.patience = patience
         self.random_state = random_state
         self.device = device
         self.precision = precision
+        self.start = start
         self.image_shape = image_shape
         self.verbose = verbose
 
@@ -126,18 +155,22 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
             ArgumentError: An argument that cannot work.
             DataError: Pictures that cannot be used.
         """
-        options = Options(**{name: getattr(self, name) for name in _OPTION_NAMES})
+        options = self._options()
         arch = options.check()
         fabric = fabric_for(options.device, options.precision)
         images = self._open(X, reset=True)
         _, *picture = images.shape
-        seed = _seed(self.random_state)
+        seed = seed_of(self.random_state)
         scaling = Scaling(*images.value_range)
-        with _enough_memory(arch):
-            model = Autoencoder(arch, tuple(picture), seed)
+        with enough_memory(arch):
+            sparsity = parse_sparsity(options.sparsity)
+            model = autoencoder(arch, tuple(picture), seed, sparsity)
+        fixed = 0
+        if (lower := self._lower()) is not None:
+            fixed, scaling = self._take_over(model, lower), lower.scaling_
         path = model.path if fabric.device.type == "cpu" else "torch"
         made = provenance(images, seed, f"{path} on {fabric.device}")
-        with _enough_memory(arch):
+        with enough_memory(arch):
             history = pretrain(
                 model,
                 images,
@@ -146,9 +179,75 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
                 seed=seed,
                 fabric=fabric,
                 progress=progress(self.verbose),
+                fixed=fixed,
             )
         run = checkpoint.Run(model, scaling, self._plain_params(), history, made)
         return self._adopt(run)
+
+    def grow(self, levels: str, X: Pictures | None = None, **options: Any) -> "CAE":
+        """Put new levels on a fitted stack; only they are trained.
+
+        Args:
+            levels: What comes on top, as in "300C3-MP2".
+            X: Pictures to train the new levels on. Without them an estimator is given
+                back whose `fit` does that.
+            options: Arguments of the taller stack that differ from this one's.
+
+        Returns:
+            The taller stack; this one stays as it is.
+
+        Raises:
+            ArgumentError: The decoder is the mirrored one, which has no levels of its
+                own, or the levels cannot stand on these.
+        """
+        check_is_fitted(self)
+        mine = self.get_params(deep=False)
+        # What was given level by level holds for the new levels as for the last one.
+        for name in ("epochs", "learning_rate"):
+            if isinstance(mine[name], tuple):
+                mine[name] = mine[name][-1]
+        if isinstance(mine["noise"], str):
+            mine["noise"] = mine["noise"].rpartition(",")[2]
+        above = {"arch": f"{self.arch}-{levels}", "schedule": "greedy", "start": self}
+        taller = CAE(**mine | above | options)
+        if self.decoder == "mirror":
+            taller._options().check()  # says what is wrong
+        return taller if X is None else taller.fit(X)
+
+    def _options(self) -> Options:
+        return Options(**{name: getattr(self, name) for name in _OPTION_NAMES})
+
+    def _lower(self) -> "CAE | None":
+        """Give the stack to start from, read from its folder where one is named."""
+        if self.start is None or isinstance(self.start, CAE):
+            return self.start
+        return CAE.load(self.start)
+
+    def _take_over(self, model: Model, lower: "CAE") -> int:
+        """Copy the levels of a lower stack; give their number."""
+        check_is_fitted(lower)
+        ours, theirs = model.arch, lower.architecture_
+        same = ("decoder", "padding", "activation", "output")
+        fits = (
+            isinstance(model, Stack)
+            and isinstance(lower.model_, Stack)
+            and str(ours).startswith(f"{theirs}-")
+            and all(getattr(ours, name) == getattr(theirs, name) for name in same)
+            and model.picture[2] == lower.picture_shape_[2]
+            and not (theirs.dense and model.picture != lower.picture_shape_)
+            and self.schedule == "greedy"
+        )
+        if not fits:
+            raise ArgumentError(
+                "start",
+                f"a stack of {theirs} ({theirs.decoder}, {theirs.padding}, "
+                f"{theirs.activation}) below {ours} ({ours.decoder}, {ours.padding}, "
+                f"{ours.activation}, {self.schedule})",
+                "the lower levels of the same greedy stack, for the same pictures",
+                "Let cae.grow('300C3-MP2') choose the options.",
+            )
+        model.adopt(lower.model_)  # type: ignore[operator]
+        return theirs.depth
 
     def transform(self, X: Pictures) -> NDArray[np.float32]:
         """Encode pictures.
@@ -236,132 +335,45 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
         """
         return -float(self.errors(X).mean())
 
-    def to_unit(self, X: Pictures) -> NDArray[np.float32]:
-        """Scale pictures as the network sees them, N×H×W×C float32 in [0, 1]."""
-        return self.scaling_.to_unit(self._open(X).pixels)
-
     def first_filters(self) -> NDArray[np.float32] | None:
         """Give the first level's kernels, maps×k×k×C; None for a dense network."""
         check_is_fitted(self)
         if not self.architecture_.levels:
             return None
-        weight = next(self.model_.encoder.parameters())
+        weight = next(self.model_.parameters())
         return weight.detach().permute(0, 2, 3, 1).numpy()
 
-    def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
-        """Write model.safetensors, model.json and history.csv into a new folder.
+    @classmethod
+    def _check_kind(cls, run: checkpoint.Run, folder: Path) -> None:
+        if not isinstance(run.model, Model):
+            raise RunError(
+                str(folder),
+                "a classifier",
+                "the run of an auto-encoder",
+                "Open it with CAEClassifier.load, or use caes predict.",
+            )
 
-        Args:
-            folder: Where to.
-            force: Whether an existing folder is replaced.
-
-        Raises:
-            OutputError: The folder exists, or cannot be written.
-        """
-        check_is_fitted(self)
-        with new_folder(Path(folder), checkpoint.FILES, force=force) as staged:
-            self.write(staged)
-
-    def write(self, folder: Path) -> None:
-        """Write the same files into a folder that is there."""
-        checkpoint.write(
-            folder,
-            checkpoint.Run(
-                self.model_,
-                self.scaling_,
-                self._plain_params(),
-                self.history_,
-                self.provenance_,
-            ),
+    def _run(self) -> checkpoint.Run:
+        return checkpoint.Run(
+            self.model_,
+            self.scaling_,
+            self._plain_params(),
+            self.history_,
+            self.provenance_,
         )
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            RunError: It is not there, damaged, or from a newer version.
-        """
-        run = checkpoint.read(Path(folder))
-        known = cls._get_param_names()
-        params = {name: run.params[name] for name in known if name in run.params}
-        if params.get("image_shape") is not None:
-            params["image_shape"] = tuple(params["image_shape"])
-        cae = cls(**params)._adopt(run)
-        cae.n_features_in_ = int(np.prod(run.picture))
-        cae._flat = False
-        return cae
+    model_: Model
 
     def _adopt(self, run: checkpoint.Run) -> Self:
-        self.model_ = run.model
-        self.architecture_ = run.model.arch
-        self.picture_shape_ = run.picture
-        self.scaling_ = run.scaling
-        self.history_ = run.history
-        self.provenance_ = run.provenance
-        self.seed_ = int(run.provenance["seed"])
-        self._n_features_out = int(
-            np.prod(self.architecture_.code_shape(self.picture_shape_))
-        )
+        super()._adopt(run)
+        self.model_ = run.model  # type: ignore[assignment]
+        code = self.architecture_.code_shape(self.picture_shape_)
+        self._n_features_out = int(np.prod(code))
         return self
 
     def _plain_params(self) -> dict[str, Any]:
-        params: dict[str, Any] = self.get_params()
-        if not isinstance(self.random_state, int | None):
-            params["random_state"] = self.seed_
-        return params
-
-    def _open(self, X: Pictures, *, reset: bool = False) -> ImageSet:
-        """Take pictures in any form, and check that they suit the model."""
-        if not reset:
-            check_is_fitted(self)
-        if _is_table(X):
-            return self._unflatten(validate_data(self, X, reset=reset), reset)
-        images = load(X)
-        if reset:
-            self._flat = False
-            self.n_features_in_ = int(np.prod(images.shape[1:]))
-        else:
-            self._check_shape(images)
-        return images
-
-    def _unflatten(self, table: NDArray[Any], reset: bool) -> ImageSet:
-        self._flat = self._flat if not reset else True
-        shape = self._shape_of(table.shape[1]) if reset else self.picture_shape_
-        return ImageSet.from_pixels(table.reshape(-1, *shape))
-
-    def _shape_of(self, features: int) -> Shape:
-        if self.image_shape is not None:
-            height, width, channels = (*self.image_shape, 1)[:3]
-        else:
-            height = width = round(features**0.5)
-            channels = 1
-        if height * width * channels != features:
-            raise DataError(
-                "X",
-                f"rows of {features} features",
-                "a square number, or H·W·C as image_shape says",
-                "Give image_shape=(H, W, C), or pictures as N×H×W×C.",
-            )
-        return height, width, channels
-
-    def _check_shape(self, images: ImageSet) -> None:
-        _, *shape = images.shape
-        needed = self.picture_shape_
-        fixed = bool(self.architecture_.dense)
-        if shape[2] != needed[2] or (fixed and tuple(shape) != needed):
-            raise DataError(
-                "X",
-                f"pictures of {shape[0]}×{shape[1]}×{shape[2]}",
-                f"pictures of {needed[0]}×{needed[1]}×{needed[2]}"
-                if fixed
-                else f"pictures of {needed[2]} channels",
-                "Load them with size= and channels= as the model was trained.",
-            )
-        self.architecture_.check(tuple(shape))
-
-    def _batches(self, images: ImageSet) -> Batches:
-        return Batches(images, self.scaling_, AT_ONCE)
+        # The levels that were taken over are part of the model by now.
+        return super()._plain_params() | {"start": None}
 
     def _encode(self, images: ImageSet) -> Iterator[torch.Tensor]:
         with torch.inference_mode():
@@ -370,41 +382,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # 
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
-@contextmanager
-def _enough_memory(arch: Architecture) -> Iterator[None]:
-    """Turn a refusal of memory into an `ArgumentError`."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        raise ArgumentError(
-            "arch",
-            f"{str(arch)!r}, which needs more memory than there is",
-            "a network that fits in memory with its batch",
-            "Take fewer maps, smaller kernels or pictures, or a smaller batch.",
-        ) from error
-
-
-def _is_table(X: Pictures) -> bool:
-    """Tell flattened pictures, and all that scikit-learn has its own words for."""
-    if isinstance(X, ImageSet):
-        return False
-    try:
-        return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) <= 2
-    except ValueError:  # pictures of several sizes
-        return False
-
-
 _OPTION_NAMES = tuple(Options.__dataclass_fields__)
-
-
-def _seed(random_state: Any) -> int:
-    if isinstance(random_state, int | np.integer) and random_state >= 0:
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31))

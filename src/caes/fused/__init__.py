@@ -204,6 +204,9 @@ def fits(arch: Architecture, picture: Shape) -> bool:
     return (
         bool(arch.levels)
         and not arch.dense
+        and not arch.normalised
+        and (arch.decoder, arch.padding) == ("mirror", "same")
+        and (arch.activation, arch.output) == ("relu", "sigmoid")
         and max(weights) <= MOST_WEIGHTS
         and max(sides) <= MOST_TAPS
     )

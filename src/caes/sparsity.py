@@ -1,0 +1,77 @@
+"""Winner-take-all sparsity (Makhzani & Frey 2015, "Winner-Take-All Autoencoders")."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from caes.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """Only winners of a code may reconstruct; written ``wta`` or ``wta:0.05``.
+
+    Args:
+        lifetime: Share of a batch's pictures, in (0, 1], for which each map (or unit)
+            survives while training; 1 for all.
+    """
+
+    lifetime: float = 1.0
+
+    def __str__(self) -> str:
+        return "wta" if self.lifetime == 1 else f"wta:{self.lifetime:g}"
+
+    def __call__(self, maps: "Tensor") -> "Tensor":
+        """Set all but the winners to 0.
+
+        Spatial sparsity (section 4 there): of each picture's map only the largest value
+        survives. Lifetime sparsity (section 4.1): of these winners, each map keeps the
+        largest ones over the batch; only while gradients are computed, since a single
+        picture has no batch.
+
+        Args:
+            maps: N×maps×h×w, or N×units (which have lifetime sparsity only).
+
+        Returns:
+            The same shape.
+        """
+        import torch
+
+        spatial = maps.ndim == 4
+        winners = maps
+        if spatial:
+            flat = maps.flatten(2)
+            winners, where = flat.max(2)
+        if self.lifetime < 1 and torch.is_grad_enabled():
+            kept = max(1, round(self.lifetime * len(winners)))
+            least = winners.detach().topk(kept, dim=0).values[-1]
+            winners = winners * (winners.detach() >= least)
+        if not spatial:
+            return winners
+        sparse = torch.zeros_like(flat).scatter(2, where[..., None], winners[..., None])
+        return sparse.view(maps.shape)
+
+
+def parse_sparsity(text: str | None) -> Sparsity | None:
+    """Read ``wta`` or ``wta:0.05``; None stays None.
+
+    Raises:
+        ArgumentError: The text is not of that form.
+    """
+    if text is None:
+        return None
+    kind, colon, number = str(text).partition(":")
+    try:
+        lifetime = float(number) if colon else 1.0
+    except ValueError:
+        lifetime = 0.0
+    if kind != "wta" or not 0 < lifetime <= 1:
+        raise ArgumentError(
+            "sparsity",
+            repr(text),
+            "wta, or wta:SHARE with a share above 0 and up to 1",
+            "Try wta:0.05.",
+        )
+    return Sparsity(lifetime)
