@@ -5,9 +5,11 @@ import io
 import json
 import math
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -93,7 +95,7 @@ def write(folder: Path, run: Run) -> None:
         "best_epoch": run.history.best_epoch,
         "provenance": run.provenance,
     }
-    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(about, indent=2, ensure_ascii=False, default=_plain) + "\n"
     _write(folder / MODEL, save(weights, {"format": "pt"}))
     _write(folder / HISTORY, _table(run.history).encode())
     _write(folder / ABOUT, text.encode())
@@ -110,7 +112,7 @@ def read(folder: Path) -> Run:
         picture = tuple(map(int, about["picture"]))
         if len(picture) != 3 or not 1 <= min(picture) <= max(picture) <= LARGEST:
             raise ValueError(f"a picture of {picture}")
-        model = _model(about, picture)
+        model = _model(about, picture, _weights_in(folder / MODEL))
         scaling = _scaling(**about["scaling"])
         history = History(ended=about["ended"], best_epoch=int(about["best_epoch"]))
         if history.ended not in get_args(Ending):
@@ -118,7 +120,7 @@ def read(folder: Path) -> Run:
         params = dict(about["training"])
         provenance = {str(k): str(v) for k, v in dict(about["provenance"]).items()}
         int(provenance["seed"])
-    except (KeyError, TypeError, ValueError, OverflowError, CaesError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, CaesError) as error:
         raise _damaged(folder / ABOUT, f"contents that cannot be ({error})") from error
     except (MemoryError, RuntimeError) as error:
         received = "a network that needs more memory than there is"
@@ -143,23 +145,65 @@ def _kind(run: Run) -> dict[str, Any]:
     return {"sparsity": sparsity and str(sparsity)}
 
 
-def _model(about: dict[str, Any], picture: Shape) -> Model | Classifier:
-    network = {name: about.get("network", {}).get(name) for name in NETWORK}
+def _model(about: dict[str, Any], picture: Shape, most: float) -> Model | Classifier:
+    told = dict(about.get("network", {}))
+    network = {name: told.get(name) for name in NETWORK}
     given = {name: value for name, value in network.items() if value is not None}
     for name, allowed in NETWORK.items():
         if name in given and given[name] not in allowed:
             raise ValueError(f"a network with {name} {given[name]!r}")
     arch = replace(parse(about["architecture"]), **given)
-    if "classes" in about:
-        if len(about["classes"]) != len(about["names"]):
-            raise ValueError("classes and names of different number")
-        return Classifier(
-            autoencoder(arch, picture),
-            tuple(map(int, about["head"])),
-            len(about["classes"]),
-            dropout=float(about["dropout"]),
-        )
+    classifies = "classes" in about
+    units = _head(about) if classifies else ()
+    widths = [math.prod(arch.code_shape(picture)), *units]
+    count = arch.parameters(picture) + sum(a * b for a, b in pairwise(widths))
+    if count > most:
+        raise ValueError(f"a network of {count:,} weights, far more than are there")
+    if classifies:
+        return _classifier(about, autoencoder(arch, picture), units)
     return autoencoder(arch, picture, 0, parse_sparsity(about.get("sparsity")))
+
+
+def _head(about: dict[str, Any]) -> tuple[int, ...]:
+    units = _listed(about, "head")
+    if not all(isinstance(each, int) and 1 <= each <= LARGEST for each in units):
+        raise ValueError(f"a head of {units} units")
+    return tuple(units)
+
+
+def _classifier(
+    about: dict[str, Any], trunk: Model, units: tuple[int, ...]
+) -> Classifier:
+    classes, names = _listed(about, "classes"), _listed(about, "names")
+    # As numpy.unique gives them; and of one kind, or comparing them is an error.
+    kinds = {*map(type, classes)}
+    if len(kinds) != 1 or len(classes) < 2 or sorted({*classes}) != classes:
+        raise ValueError("classes that are not different ones in order")
+    if len(names) != len(classes):
+        raise ValueError(f"{len(names)} names for {len(classes)} classes")
+    dropout = float(about["dropout"])
+    if not 0 <= dropout < 1:
+        raise ValueError(f"a dropout of {dropout}")
+    return Classifier(trunk, units, len(classes), dropout=dropout)
+
+
+def _listed(about: dict[str, Any], name: str) -> list[Any]:
+    value = about[name]
+    if not isinstance(value, list):
+        raise ValueError(f"{name} that are no list")
+    return value
+
+
+def _weights_in(path: Path) -> float:
+    """Give the most weights that a file of this size may hold, a little generous."""
+    return path.stat().st_size / 2 + 2**20 if path.is_file() else math.inf
+
+
+def _plain(value: object) -> Any:
+    """Give a NumPy number, as a search over options leaves it, as JSON knows it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not kept in JSON")
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -77,7 +77,8 @@ class Classifier(nn.Module):
         self.trunk.requires_grad_(encoder)
         for parameter in self.trunk.decoder_parameters():
             parameter.requires_grad_(encoder and decoder)
-        self.__dict__.pop("_weights", None)
+        for kept in ("_weights", "_cache"):
+            self.__dict__.pop(kept, None)
 
     def train(self, mode: bool = True) -> "Classifier":
         """Turn training on or off; a frozen encoder stays in evaluation."""
@@ -115,7 +116,7 @@ class Classifier(nn.Module):
             smoothing: Share of each target spread evenly over all classes (Szegedy et
                 al. 2016, section 7).
             reconstruction: Weight of the mean squared reconstruction error, as a second
-                task.
+                task; 0 where the encoder does not learn.
 
         Returns:
             (3,): the loss, the one figure with a gradient; the mean squared
@@ -125,7 +126,7 @@ class Classifier(nn.Module):
             self._figures, smoothing=smoothing, reconstruction=reconstruction
         )
         batch = [pictures, labels, weights, *([] if masks is None else [masks])]
-        if not (threads.are_reserved() and self.trunk.is_plain(pictures)):
+        if not self._shares(pictures):
             return compare(*batch)
         key = (smoothing, reconstruction)
         if self._cache.get("key") != key:
@@ -138,6 +139,15 @@ class Classifier(nn.Module):
             return None
         drawn = torch.rand(n, sum(self.widths), generator=generator)
         return (drawn >= self.dropout).float() / (1 - self.dropout)
+
+    def _shares(self, pictures: Tensor) -> bool:
+        """Tell whether sharing the batch out is possible here, and faster."""
+        possible = self.trunk.splits_batches and self.trunk.is_plain(pictures)
+        if not (threads.are_reserved() and possible):
+            return False
+        # Without a gradient, the compiled loop encodes on all threads by itself.
+        learns = torch.is_grad_enabled() and not self.frozen
+        return learns or self.trunk.path != "fused"
 
     def _figures(
         self,
@@ -161,11 +171,12 @@ class Classifier(nn.Module):
         return torch.stack([loss, square.detach(), right.mean()])
 
     def _codes(self, pictures: Tensor, back: bool) -> tuple[Tensor, Tensor]:
+        nothing = pictures.new_tensor(torch.nan)
         if self.frozen:
             with torch.no_grad():
-                return self.trunk.encode(pictures), torch.tensor(torch.nan)
+                return self.trunk.encode(pictures), nothing
         if not back:
-            return self.trunk.encode(pictures), torch.tensor(torch.nan)
+            return self.trunk.encode(pictures), nothing
         codes, raw = self.trunk.both(pictures)
         again = activate(raw, self.arch.output)
         return codes, F.mse_loss(again, pictures)

@@ -72,7 +72,7 @@ class Recognition(nn.Module):
             seen = torch.cat([seen, self._changed(others)])
             labels = torch.cat([labels, guessed])
             # Means over both kinds apart, written as one mean over all rows.
-            weights = torch.cat([weights * (n + m) / n, torch.zeros(m, 2)])
+            weights = torch.cat([weights * (n + m) / n, weights.new_zeros(m, 2)])
             weights[n:, 0] = sure * self.recipe.pseudo_labels * (n + m) / m
         masks = self.model.draw_masks(len(seen), self.generator)
         return self.model.compare(

@@ -143,7 +143,8 @@ def train(
     with _stop_on_interrupt() as stop, progress:
         for epoch in range(1, settings.epochs + 1):
             start = time.perf_counter()
-            best.remember()
+            with average.in_place():
+                best.remember()
             learning = _Learning(optimizer, average, epoch - 1, settings)
             figures = _pass(trained, batches, fabric, progress, stop, learning)
             learnt = time.perf_counter() - start
@@ -154,7 +155,8 @@ def train(
             if validation is not None:
                 with average.in_place():
                     found = _pass(trained, validation, fabric, progress, stop)
-                watched = float(found[0])
+                if not stop.is_set():  # else only a part was watched
+                    watched = float(found[0])
             speed = batches.pictures / learnt
             row = _row(epoch, figures, watched, speed, start, settings.level)
             history.rows.append(row)
@@ -163,7 +165,11 @@ def train(
                 history.ended = "diverged"
                 best.forget()
                 break
-            if best.stops(row, average):
+            early = best.stops(row, average)
+            if stop.is_set():
+                history.ended = "interrupted"
+                break
+            if early:
                 history.ended = "early"
                 break
     diverged = history.ended == "diverged"

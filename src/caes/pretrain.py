@@ -1,9 +1,11 @@
 """Training without labels: the auto-encoder learns to give its pictures back."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 import torch
@@ -218,8 +220,22 @@ def _room(shape: tuple[int, ...]) -> NDArray[np.float32]:
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.truncate(size)
+            _reserve(file, size)
             return np.memmap(file, np.float32, "r+", shape=shape)
+
+
+def _reserve(file: IO[bytes], size: int) -> None:
+    """Take the bytes on disk at once: a mapped file that finds none kills the process.
+
+    Raises:
+        OSError: There are not that many.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, 2**20):
+        file.write(bytes(min(2**20, size - start)))
+    file.flush()
 
 
 def split_rows(

@@ -33,7 +33,8 @@ class FineTuning:
             as the control.
         head: Hidden dense layers between the encoder and the classes, such as 300N or
             500N-100N; none for nothing.
-        freeze: Whether only the head learns, the encoder staying as it is.
+        freeze: Whether only the head learns, the encoder staying as it is, without
+            batch normalisation.
         epochs: Passes over the labelled pictures.
         batch_size: Labelled pictures a step.
         learning_rate: Learning rate of Adam at its highest.
@@ -101,10 +102,12 @@ class FineTuning:
         recipe = Recipe(**chosen)
         recipe.check()
         self._check()
+        self._check_second_task(recipe)
         return recipe
 
     def _check(self) -> None:
         one_of("start", self.start, StartName)
+        one_of("freeze", self.freeze, Literal[False, True])
         one_of("device", self.device, DeviceName)
         one_of("precision", self.precision, PrecisionName)
         _share("confidence", self.confidence, "Try 0.95.")
@@ -122,6 +125,15 @@ class FineTuning:
             )
         if self.patience is not None:
             whole("patience", self.patience, 1, "Try patience=5, or leave it out.")
+
+    def _check_second_task(self, recipe: "Recipe") -> None:
+        if self.freeze and recipe.reconstruction:
+            raise ArgumentError(
+                "reconstruction",
+                f"{recipe.reconstruction:g} with an encoder that stays as it is",
+                "0 together with freeze",
+                "Leave reconstruction or freeze out.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +157,7 @@ class Recipe:
     @property
     def units(self) -> tuple[int, ...]:
         """The head's hidden dense layers."""
-        return parse_head(self.head)
+        return parse_head(str(self.head))
 
     def check(self) -> None:
         """Refuse values that cannot work.
@@ -153,13 +165,14 @@ class Recipe:
         Raises:
             ArgumentError: The first of them.
         """
-        parse_head(self.head)
+        parse_head(str(self.head))
         if self.augment != "auto":
             parse_augmentation(self.augment)
         whole("epochs", self.epochs, 1, "Try epochs=40.")
         whole("batch_size", self.batch_size, 1, "Try batch_size=64.")
         number("learning_rate", self.learning_rate, 0, math.inf, "Try 0.001.")
         one_of("decay", self.decay, DecayName)
+        one_of("normalise", self.normalise, Literal[False, True])
         _share("dropout", self.dropout, "Try 0.4, or 0 for none.")
         _share("smoothing", self.smoothing, "Try 0.1, or 0 for none.")
         _share("average", self.average, "Try 0.99, or 0 for none.")

@@ -21,37 +21,40 @@ class Sparsity:
     lifetime: float = 1.0
 
     def __str__(self) -> str:
-        return "wta" if self.lifetime == 1 else f"wta:{self.lifetime:g}"
+        return "wta" if self.lifetime == 1 else f"wta:{self.lifetime}"
 
     def __call__(self, maps: "Tensor") -> "Tensor":
-        """Set all but the winners to 0.
+        """Set all but the winners to 0; shapes as for `winners`."""
+        return maps.where(self.winners(maps), 0)
+
+    def winners(self, maps: "Tensor") -> "Tensor":
+        """Tell the winners.
 
         Spatial sparsity (section 4 there): of each picture's map only the largest value
         survives. Lifetime sparsity (section 4.1): of these winners, each map keeps the
         largest ones over the batch; only while gradients are computed, since a single
-        picture has no batch.
+        picture has no batch. Where the largest value is 0 nothing wins.
 
         Args:
             maps: N×maps×h×w, or N×units (which have lifetime sparsity only).
 
         Returns:
-            The same shape.
+            The same shape, bool.
         """
         import torch
 
+        values = maps.detach()
         spatial = maps.ndim == 4
-        winners = maps
         if spatial:
-            flat = maps.flatten(2)
-            winners, where = flat.max(2)
+            values, where = values.flatten(2).max(2)
+        survive = values != 0
         if self.lifetime < 1 and torch.is_grad_enabled():
-            kept = max(1, round(self.lifetime * len(winners)))
-            least = winners.detach().topk(kept, dim=0).values[-1]
-            winners = winners * (winners.detach() >= least)
+            kept = max(1, round(self.lifetime * len(values)))
+            survive &= values >= values.topk(kept, dim=0).values[-1]
         if not spatial:
-            return winners
-        sparse = torch.zeros_like(flat).scatter(2, where[..., None], winners[..., None])
-        return sparse.view(maps.shape)
+            return survive
+        places = torch.zeros_like(maps, dtype=torch.bool).flatten(2)
+        return places.scatter(2, where[..., None], survive[..., None]).view(maps.shape)
 
 
 def parse_sparsity(text: str | None) -> Sparsity | None:

@@ -101,17 +101,20 @@ class Stack(Model):
         return alone and super().splits_batches
 
     def _there_and_back(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the top code, and what the levels make of it on the way down."""
+        """Give the top code, and what the levels make of it on the way down.
+
+        With sparsity, what comes down to a level counts where its own code, on the way
+        up, had its winners: nothing else is what its way back has learnt from.
+        """
         maps = pad(pictures.permute(0, 3, 1, 2), self.arch)
         codes: list[Code] = []
         for level in self.each:
-            code = level.encode(maps, winners=True)
-            if self.sparsity is not None:
-                code = code._replace(maps=self.sparsity(code.maps))
-            codes.append(code)
-            maps = code.maps
+            codes.append(level.encode(maps, winners=True))
+            maps = codes[-1].maps
         top = maps
         for level, code in zip(self.each[::-1], codes[::-1], strict=True):
+            if self.sparsity is not None:
+                maps = maps.where(self.sparsity.winners(code.maps), 0)
             maps = level.decode(code._replace(maps=maps))
         return top, maps
 

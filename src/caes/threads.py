@@ -81,13 +81,16 @@ class _Comparison(torch.autograd.Function):
     def forward(
         ctx: Any, runner: Any, batch: tuple[Tensor, ...], *parameters: Tensor
     ) -> Tensor:
+        figures: Tensor
         figures, ctx.gradient = runner.step(*batch)
         ctx.shapes = [parameter.shape for parameter in parameters]
         return figures
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        flat = ctx.gradient * outer[0][0].to(ctx.gradient.dtype)
+        flat = ctx.gradient
+        if (scale := float(outer[0][0])) != 1:
+            flat = flat * scale
         sizes = [shape.numel() for shape in ctx.shapes]
         parts = zip(flat.split(sizes), ctx.shapes, strict=True)
         return None, None, *(part.view(shape) for part, shape in parts)
@@ -125,9 +128,12 @@ class Shares:
             return figures.detach().double(), torch.cat([p.flatten() for p in parts])
 
         results, weights = self._shared(one, batch)
-        figures = [w * f for w, (f, _) in zip(weights, results, strict=True)]
-        gradients = [w * g for w, (_, g) in zip(weights, results, strict=True)]
-        return torch.stack(figures).sum(0), torch.stack(gradients).sum(0)
+        figures, gradient = results[0]
+        figures, gradient = figures.mul_(weights[0]), gradient.mul_(weights[0])
+        for weight, (more, part) in zip(weights[1:], results[1:], strict=True):
+            figures.add_(more, alpha=weight)
+            gradient.add_(part, alpha=weight)
+        return figures, gradient
 
     def evaluate(self, *batch: Tensor) -> Tensor:
         """Give the figures of `step`, without gradients."""

@@ -7,8 +7,9 @@ are 64 products instead of 400. In the other basis the channels meet in one matr
 product a place of the tile; the changes of basis are matrix products too. The adjoint
 and the gradient of the weights are the same three steps transposed.
 
-Maps are N×H×W×C here. The result is that of the plain sum up to rounding; with tiles
-of 8 to 9 the rounding is about four times that of direct convolution in 32 bits.
+Maps are N×H×W×C here. The result is that of the plain sum up to rounding, which grows
+with the tile: relative to the result, in root mean square, about 3e-6 for tiles of 8
+and 3e-5 for tiles of 9, where direct convolution in 32 bits has 5e-7.
 """
 
 from fractions import Fraction

@@ -68,3 +68,15 @@ def pictures(n: int, *shape: int, seed: int = 0, **about: Any) -> ImageSet:
     bright = rng.random((n, 1, 1, 1))
     pixels = (rng.random((n, *shape)) * bright * 255).astype(np.uint8)
     return ImageSet.from_pixels(pixels, **about)
+
+
+def answers(
+    truth: NDArray[np.int64], k: int, wrong: Sequence[int] = (), sure: float = 0.8
+) -> NDArray[np.float32]:
+    """Probabilities that name every picture correctly but ``wrong``, which get the
+    next class; the answer has ``sure``, the others share the rest."""
+    named = truth.copy()
+    named[list(wrong)] = (named[list(wrong)] + 1) % k
+    given = np.full((len(truth), k), (1 - sure) / (k - 1), np.float32)
+    given[np.arange(len(truth)), named] = sure
+    return given

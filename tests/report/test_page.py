@@ -1,16 +1,11 @@
-import base64
-import io
 import math
-import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import caes
 from caes.data.imageset import ImageSet, Skipped
@@ -18,39 +13,9 @@ from caes.errors import DataError, OutputError
 from caes.report import write_report
 from caes.report.findings import examine
 from caes.report.page import page
-from caes.report.plates import Plate
+from caes.report.plate import Plate
 from tests.report.fake import FakeCAE, history, pictures
-
-VOID = {"meta", "link", "img", "source", "br"}
-
-
-class Page(HTMLParser):
-    """Reads a page, and refuses tags that are not closed in their order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert not self.open
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text += data + " "
-
-    def all(self, wanted: str) -> list[dict[str, str | None]]:
-        return [attrs for tag, attrs in self.tags if tag == wanted]
+from tests.report.reading import Page, check_described, check_self_contained
 
 
 def report(
@@ -81,28 +46,14 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
 
 def test_the_page_needs_nothing_but_itself(usual: tuple[Path, Page]) -> None:
     folder, read = usual
-    sources = [img["src"] for img in read.all("img")]
-    sources += [source["srcset"] for source in read.all("source")]
-    assert len(sources) > 60
-    for source in sources:
-        kind, _, data = str(source).partition(",")
-        assert kind == "data:image/png;base64"
-        Image.open(io.BytesIO(base64.b64decode(data))).verify()
-    assert not read.all("script")
-    assert [link["href"] for link in read.all("link")] == ["data:,"]
-    html = (folder / "report.html").read_text(encoding="utf-8")
-    (style,) = re.findall("<style>.*</style>", html, re.DOTALL)
-    assert "url(" not in style
-    assert "@import" not in style
+    assert len(read.all("img")) > 60
+    check_self_contained(folder / "report.html")
 
 
 def test_every_picture_has_a_text_and_every_section_a_heading(
     usual: tuple[Path, Page],
 ) -> None:
-    _, read = usual
-    assert all(img["alt"] for img in read.all("img"))
-    headings = {heading.get("id") for heading in read.all("h2")}
-    assert {section["aria-labelledby"] for section in read.all("section")} == headings
+    check_described(usual[1])
 
 
 def test_the_sections_stand_in_their_order(usual: tuple[Path, Page]) -> None:
@@ -200,6 +151,16 @@ def test_a_diverged_run_gives_a_page_that_says_so(tmp_path: Path) -> None:
     assert "Epochs 3 of 3: diverged" in read.text
     assert "Test error not a number" in read.text
     assert "5 errors not finite, left out." in read.text
+
+
+def test_what_was_not_measured_has_no_chart(tmp_path: Path) -> None:
+    about = history([0.4, 0.3])
+    about.rows[:] = [replace(row, accuracy=None, psnr=None) for row in about.rows]
+    cae = FakeCAE((6, 6, 1), history_=about)
+    report(tmp_path, cae, pictures(9, 6, 6, 1), pictures(5, 6, 6, 1, seed=1))
+    figures = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert "loss.png" in figures
+    assert figures.isdisjoint({"accuracy.png", "psnr.png"})
 
 
 def test_a_run_stopped_before_its_first_epoch_gives_a_page(tmp_path: Path) -> None:

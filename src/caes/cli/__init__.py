@@ -12,10 +12,15 @@ from typing import Any, Protocol
 
 import tyro
 
+from caes.cli.classify import Classify
 from caes.cli.fit import Fit
 from caes.cli.info import Info
+from caes.cli.label_curve import LabelCurve
+from caes.cli.predict import Predict
+from caes.cli.probe import Probe
 from caes.cli.reconstruct import Reconstruct
 from caes.cli.report import Report
+from caes.cli.reproduce import Reproduce
 from caes.errors import CaesError
 
 COMMANDS: dict[str, Any] = {
@@ -23,6 +28,11 @@ COMMANDS: dict[str, Any] = {
     "info": Info,
     "reconstruct": Reconstruct,
     "report": Report,
+    "classify": Classify,
+    "predict": Predict,
+    "probe": Probe,
+    "label-curve": LabelCurve,
+    "reproduce": Reproduce,
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from caes.cli.per_level import per_level
 from caes.options import Options
 
 if TYPE_CHECKING:
@@ -24,8 +25,14 @@ class Fit(Options):
     report.html. Ctrl-C ends the training and keeps what was learnt.
 
     Args:
-        source: digits, mnist, or the path of pictures: a folder, .npy, .npz, IDX or
-            Parquet.
+        source: digits, mnist, cifar10, or the path of pictures: a folder, .npy, .npz,
+            IDX or Parquet.
+        epochs: Passes over the pictures; in a greedy schedule one number, or one a
+            level, as in 3,2,1.
+        learning_rate: Learning rate of Adam at the start; in a greedy schedule one
+            number, or one a level.
+        start: The run of a stack whose levels are taken over and stay; only those
+            above, in --arch, are trained.
         random_state: Seed of weights, order and splits; the same one gives the same
             weights.
         split: Which part to learn from, as in train, train[:1000] or train[10%:].
@@ -41,6 +48,9 @@ class Fit(Options):
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    epochs: Annotated[int | tuple[int, ...], per_level(int)] = 20
+    learning_rate: Annotated[float | tuple[float, ...], per_level(float)] = 1e-3
+    start: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
@@ -79,7 +89,7 @@ class Fit(Options):
         from caes.estimators import CAE
 
         chosen = {f.name: getattr(self, f.name) for f in fields(Options)}
-        cae = CAE(**chosen, verbose=not self.quiet).fit(train)
+        cae = CAE(**chosen, start=self.start, verbose=not self.quiet).fit(train)
         cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
         return cae
 

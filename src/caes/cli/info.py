@@ -15,7 +15,7 @@ class Info:
     range, classes, and what cannot be read.
 
     Args:
-        source: The folder of a run, or pictures: digits, mnist, or a path.
+        source: The folder of a run, or pictures: digits, mnist, cifar10, or a path.
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]

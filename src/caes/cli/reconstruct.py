@@ -16,7 +16,7 @@ class Reconstruct:
 
     Args:
         model: The folder of a run.
-        source: Pictures: digits, mnist, or a path.
+        source: Pictures: digits, mnist, cifar10, or a path.
         out: Folder to write to.
         split: Which part; without it the test pictures, or, if there are none, all.
         size: HEIGHTxWIDTH to resize every picture to; without it, the size they

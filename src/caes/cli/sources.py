@@ -13,8 +13,9 @@ from caes.errors import ArgumentError, MixedSizesError
 
 if TYPE_CHECKING:
     from caes.cli.fit import Fit
+    from caes.cli.predict import Predict
     from caes.cli.reconstruct import Reconstruct
-    from caes.estimators import CAE
+    from caes.estimators import CAE, CAEClassifier
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
@@ -64,18 +65,20 @@ def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
     return _held_out(images, options.hold_out)
 
 
-def opened_for_model(options: "Reconstruct", cae: "CAE") -> ImageSet:
+def opened_for_model(
+    options: "Reconstruct | Predict", model: "CAE | CAEClassifier", fixed: bool = False
+) -> ImageSet:
     """Open pictures in a form that a trained model can take.
 
     Channels are the model's. The size is the pictures' own where the network is fully
-    convolutional and they are of one size, not below its poolings; else the size it
-    was trained on.
+    convolutional and they are of one size, not below its poolings; else, or where it is
+    ``fixed``, the size it was trained on.
     """
     names = split_names(options.source)
     split = options.split or ("test" if "test" in names else "+".join(names))
-    height, width, channels = cae.picture_shape_
+    height, width, channels = model.picture_shape_
     size = parse_size(options.size)
-    if size is None and cae.architecture_.dense:
+    if size is None and (fixed or model.architecture_.dense):
         size = (height, width)
 
     def opened(size: tuple[int, int] | None) -> ImageSet:
@@ -92,7 +95,7 @@ def opened_for_model(options: "Reconstruct", cae: "CAE") -> ImageSet:
         images = opened(size)
     except MixedSizesError:
         return opened((height, width))
-    small = min(images.shape[1:3]) < cae.architecture_.stride
+    small = min(images.shape[1:3]) < model.architecture_.smallest
     return opened((height, width)) if small and size is None else images
 
 

@@ -24,7 +24,13 @@ from caes.estimators.pictures import (
 )
 from caes.loop import fabric_for
 from caes.model import Model
-from caes.notation import EXAMPLE, ActivationName, DecoderName, PaddingName
+from caes.notation import (
+    EXAMPLE,
+    ActivationName,
+    Architecture,
+    DecoderName,
+    PaddingName,
+)
 from caes.options import (
     DecayName,
     DeviceName,
@@ -74,7 +80,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         device: "auto", "cpu", "cuda" or "mps".
         precision: "32-true", "bf16-mixed" or "16-mixed".
         start: A fitted stack, or the folder of its run, whose levels are taken over and
-            stay as they are; only those above are trained (see `grow`).
+            stay as they are; only those above are trained (see `grow`), until
+            ``refine`` trains them all.
         image_shape: (H, W) or (H, W, C) of flattened pictures.
         verbose: Whether to report progress on standard error.
 
@@ -202,6 +209,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         """
         check_is_fitted(self)
         mine = self.get_params(deep=False)
+        mine["refine"] = 0  # it would train the lower levels as well
         # What was given level by level holds for the new levels as for the last one.
         for name in ("epochs", "learning_rate"):
             if isinstance(mine[name], tuple):
@@ -231,7 +239,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         fits = (
             isinstance(model, Stack)
             and isinstance(lower.model_, Stack)
-            and str(ours).startswith(f"{theirs}-")
+            and _stands_on(ours, theirs)
             and all(getattr(ours, name) == getattr(theirs, name) for name in same)
             and model.picture[2] == lower.picture_shape_[2]
             and not (theirs.dense and model.picture != lower.picture_shape_)
@@ -380,10 +388,22 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             for (batch,) in self._batches(images):
                 yield self.model_.encode(batch)
 
+    def __sklearn_clone__(self) -> Self:
+        """Keep a stack to start from fitted: cloned, it would have nothing to give."""
+        twin: Self = super().__sklearn_clone__()
+        twin.start = self.start
+        return twin
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _stands_on(upper: Architecture, lower: Architecture) -> bool:
+    """Tell whether all of an architecture's levels are another's lowest ones."""
+    ours, theirs = (*upper.levels, *upper.dense), (*lower.levels, *lower.dense)
+    return upper.depth > lower.depth and ours[: lower.depth] == theirs
 
 
 _OPTION_NAMES = tuple(Options.__dataclass_fields__)

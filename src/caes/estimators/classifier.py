@@ -9,28 +9,32 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, clone
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import validate_data
 
 from caes import checkpoint
 from caes.classifier import Classifier
-from caes.data import ImageSet
+from caes.data import ImageSet, load
 from caes.data.imageset import join
 from caes.errors import ArgumentError, DataError, RunError
 from caes.estimators.cae import CAE
+from caes.estimators.labels import known_labels, numbered
 from caes.estimators.pictures import (
     PictureEstimator,
     Pictures,
     enough_memory,
+    is_table,
     seed_of,
 )
 from caes.finetune import finetune
 from caes.loop import fabric_for
+from caes.notation import Architecture
 from caes.options import DecayName, DeviceName, PrecisionName
 from caes.progress import progress
 from caes.provenance import provenance
-from caes.recipes import FineTuning, RecipeName, StartName
+from caes.recipes import FineTuning, Recipe, RecipeName, StartName
+from caes.scaling import Scaling
 from caes.stack import autoencoder
 
 
@@ -41,11 +45,12 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
 
     Args:
         stack: A fitted `CAE`, or the folder of its run; or one that is not fitted, or
-            None for the default one: then it is trained first, on all pictures.
+            None for the default one: then it is trained first, on all pictures, with
+            this seed unless it has its own.
         recipe: "default", or "paper": as in Masci et al. 2011.
         start: "stack", or "random": the same network from random weights, the control.
         head: Hidden dense layers, as in "300N"; "none" for nothing.
-        freeze: Whether only the head learns.
+        freeze: Whether only the head learns; without batch normalisation.
         epochs: Passes over the labelled pictures.
         batch_size: Labelled pictures a step.
         learning_rate: Of Adam, at its highest.
@@ -74,7 +79,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         model_: The network, `caes.classifier.Classifier`.
         classes_: The classes, as in the labels.
         class_names_: Their names.
-        stack_: The auto-encoder it started from; after `load`, None.
+        stack_: The auto-encoder it started from; None after `load`, and with random
+            weights.
         history_: Losses and accuracies, epoch by epoch.
         seed_: The seed that was used.
         n_features_in_: H·W·C.
@@ -164,9 +170,10 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
 
         Args:
             X: The pictures.
-            y: N classes: whole numbers, of which -1 means "no label", or text. None
-                takes the labels of an `ImageSet`.
-            unlabelled: More pictures, without labels.
+            y: N classes: whole numbers, of which -1 means "no label" (unless -1 and 1
+                are all there is: then they are two classes), or text. None takes the
+                labels of an `ImageSet`.
+            unlabelled: More pictures, without labels, in the same form and units.
 
         Raises:
             ArgumentError: An argument that cannot work.
@@ -176,25 +183,21 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         recipe = options.resolved()
         fabric = fabric_for(options.device, options.precision)
         images = self._open(X, reset=True)
-        labels = self._labels(images, y)
+        self.picture_shape_ = images.shape[1:]
+        given = numbered(images, y)
+        self.classes_, self.class_names_ = given.classes, given.names
+        labels = given.indices
         if unlabelled is not None:
             images, labels = self._with(unlabelled, images, labels)
         seed = seed_of(self.random_state)
-        stack = self._pretrained(images)
-        with enough_memory(stack.architecture_):
-            arch = replace(stack.architecture_, normalised=recipe.normalise)
-            trunk = autoencoder(arch, self.picture_shape_, seed)
-            if options.start == "stack":
-                trunk.load_state_dict(stack.model_.state_dict(), strict=False)
-            count = len(self.classes_)
-            model = Classifier(
-                trunk, recipe.units, count, dropout=recipe.dropout, seed=seed
-            )
+        arch, scaling, stack = self._beginning(images, seed)
+        with enough_memory(arch):
+            model = self._network(recipe, arch, stack, seed)
             history = finetune(
                 model,
                 images,
                 labels,
-                stack.scaling_,
+                scaling,
                 options,
                 seed=seed,
                 fabric=fabric,
@@ -202,8 +205,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
             )
         made = provenance(images, seed, f"torch on {fabric.device}")
         made["labelled pictures"] = str(int((labels >= 0).sum()))
-        made["start"] = self._origin(stack)
-        run = checkpoint.Run(model, stack.scaling_, self._plain_params(), history, made)
+        made["start"] = _origin(stack)
+        run = checkpoint.Run(model, scaling, self._plain_params(), history, made)
         self._adopt(run)
         self.stack_ = stack
         return self
@@ -227,96 +230,116 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
 
     def predict(self, X: Pictures) -> NDArray[Any]:
         """Give each picture's likeliest class, N, as in ``classes_``."""
-        found: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
-        return found
+        found = self.predict_proba(X).argmax(1)
+        return self.classes_[found]  # type: ignore[no-any-return]
 
     def score(
         self, X: Pictures, y: ArrayLike | None = None, sample_weight: Any = None
     ) -> float:
-        """Give the share of pictures whose class is found.
+        """Give the share of labelled pictures whose class is found.
 
         Args:
             X: The pictures.
-            y: Their classes; None takes the labels of an `ImageSet`.
+            y: Their classes, as for `fit`; -1 does not count. None takes the labels of
+                an `ImageSet`: by its classes' names, where these are known here.
             sample_weight: Weight of each picture.
+
+        Raises:
+            DataError: As for `fit`.
         """
-        if y is None and isinstance(X, ImageSet):
-            y = X.labels
-        return float(super().score(X, y, sample_weight))
+        images = self._open(X)
+        values, known = known_labels(images, y)
+        classes = self.classes_
+        if y is None and not {*self.class_names_}.isdisjoint(images.classes):
+            classes = np.array(self.class_names_)
+            values = np.array(images.classes)[values]
+        found = classes[self.predict_proba(images).argmax(1)]
+        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        right = accuracy_score(values[known], found[known], sample_weight=weights)
+        return float(right)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set arguments; one of the stack's own, ``stack__arch``, unfits the stack."""
+        if "stack" in params:
+            self.stack = params.pop("stack")
+        if isinstance(self.stack, CAE) and any(
+            name.startswith("stack__") for name in params
+        ):
+            self.stack = clone(self.stack)
+        super().set_params(**params)
+        return self
 
     def _options(self) -> FineTuning:
         names = FineTuning.__dataclass_fields__
         return FineTuning(**{name: getattr(self, name) for name in names})
 
-    def _labels(self, images: ImageSet, y: ArrayLike | None) -> NDArray[np.int64]:
-        """Number the classes; -1 stays."""
-        given = images.labels if y is None else y
-        if given is None:
-            raise DataError(
-                "y",
-                "no labels",
-                "a class for each picture, or -1 where it is not known",
-                "Pass y, or an ImageSet with labels.",
-            )
-        values = column_or_1d(given, warn=True)
-        if len(values) != len(images):
-            raise DataError(
-                "y",
-                f"{len(values)} labels for {len(images)} pictures",
-                "as many labels as pictures",
-                "Check how the two were selected.",
-            )
-        check_classification_targets(values)
-        known = np.ones(len(values), bool)
-        if values.dtype.kind in "if" and set(np.unique(values)) != {-1, 1}:
-            known = values != -1
-        self.classes_, numbered = np.unique(values[known], return_inverse=True)
-        if len(self.classes_) < 2:
-            raise DataError(
-                "y",
-                f"{len(self.classes_)} class",
-                "at least two classes",
-                "Label pictures of another class too.",
-            )
-        from_set = y is None and len(images.classes) > int(self.classes_.max())
-        self.class_names_ = tuple(
-            images.classes[value] if from_set else str(value)
-            for value in self.classes_.tolist()
-        )
-        labels = np.full(len(values), -1, np.int64)
-        labels[known] = numbered
-        return labels
+    def _network(
+        self, recipe: Recipe, arch: Architecture, stack: CAE | None, seed: int
+    ) -> Classifier:
+        """Build the network, on the stack's weights or on random ones."""
+        # What stays as it is needs no normalisation, and none would stay as it is.
+        normalised = bool(recipe.normalise) and not self.freeze
+        arch = replace(arch, normalised=normalised)
+        trunk = autoencoder(arch, self.picture_shape_, seed)
+        if stack is not None:
+            trunk.load_state_dict(stack.model_.state_dict(), strict=False)
+        head, count, dropout = recipe.units, len(self.classes_), float(recipe.dropout)
+        return Classifier(trunk, head, count, dropout=dropout, seed=seed)
 
     def _with(
         self, unlabelled: Pictures, images: ImageSet, labels: NDArray[np.int64]
     ) -> tuple[ImageSet, NDArray[np.int64]]:
         """Put pictures without labels behind the others."""
-        if isinstance(unlabelled, ImageSet):
-            more = unlabelled
+        if is_table(unlabelled) and self._flat:
+            table = validate_data(self, unlabelled, reset=False)
+            if table.dtype.kind == images.dtype.kind == "f":
+                table = table.astype(images.dtype, copy=False)
+            more = self._unflatten(table, False)
         else:
-            more = ImageSet.from_pixels(np.asarray(unlabelled))
-        if self._flat:
-            more = ImageSet.from_pixels(
-                np.asarray(unlabelled).reshape(-1, *images.shape[1:])
+            more = load(unlabelled)
+        if (form := _form(more)) != _form(images):
+            raise DataError(
+                "unlabelled",
+                f"pictures of {form}",
+                f"pictures like the others, {_form(images)}",
+                "Load both with the same size, channels and type.",
             )
         plain = (replace(each, labels=None, classes=()) for each in (images, more))
         behind = np.full(len(more), -1, np.int64)
         return join([*plain]), np.concatenate([labels, behind])
 
-    def _pretrained(self, images: ImageSet) -> CAE:
-        """Give the fitted stack, training it first where it is not."""
-        self.picture_shape_ = images.shape[1:]
-        stack = CAE() if self.stack is None else self.stack
-        if not isinstance(stack, CAE):
-            stack = CAE.load(stack)
+    def _beginning(
+        self, images: ImageSet, seed: int
+    ) -> tuple[Architecture, Scaling, CAE | None]:
+        """Give the form of the encoder, its scaling, and where its weights are from."""
+        stack = self._stack()
+        random = self.start == "random"
         if hasattr(stack, "model_"):
             self._check_stack(stack, images)
-            return stack
-        fresh: CAE = clone(stack)
-        if self.start == "random":  # only its form is used
-            fresh.set_params(epochs=1, validation=0)
-            return fresh.fit(images[:1])
-        return fresh.fit(images)
+        elif random:  # only its form is used
+            return stack._options().check(), Scaling(*images.value_range), None
+        else:
+            stack = clone(stack)
+            if stack.random_state is None:
+                stack.set_params(random_state=seed)
+            stack.fit(images)
+        return stack.architecture_, stack.scaling_, None if random else stack
+
+    def _stack(self) -> CAE:
+        """Give the stack, read from its folder where one is named."""
+        if self.stack is None:
+            where = {name: getattr(self, name) for name in ("device", "precision")}
+            return CAE(**where, verbose=self.verbose)
+        if isinstance(self.stack, CAE):
+            return self.stack
+        if isinstance(self.stack, str | os.PathLike):
+            return CAE.load(self.stack)
+        raise ArgumentError(
+            "stack",
+            repr(self.stack),
+            "a CAE, or the folder of its run",
+            "Try stack=CAE().",
+        )
 
     def _check_stack(self, stack: CAE, images: ImageSet) -> None:
         if images.shape[3] != stack.picture_shape_[2]:
@@ -336,12 +359,6 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
                 "pictures of the size it was trained on",
                 f"Load them with size=({height}, {width}).",
             )
-
-    def _origin(self, stack: CAE) -> str:
-        if self.start == "random":
-            return "random weights"
-        data = stack.provenance_["data fingerprint"]
-        return f"{stack.architecture_}, trained on {data}"
 
     @classmethod
     def _check_kind(cls, run: checkpoint.Run, folder: Path) -> None:
@@ -377,15 +394,37 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         # What was taken from the stack is part of the model by now.
         return super()._plain_params() | {"stack": None}
 
-    def __sklearn_clone__(self) -> "CAEClassifier":
+    def __sklearn_clone__(self) -> Self:
         """Keep a fitted stack fitted, as its labels are not what it learnt from."""
-        params = self.get_params(deep=False)
-        stack = params.pop("stack")
-        fitted = isinstance(stack, CAE) and hasattr(stack, "model_")
-        kept = stack if fitted or not isinstance(stack, CAE) else clone(stack)
-        return type(self)(kept, **{k: clone(v, safe=False) for k, v in params.items()})
+        twin: Self = super().__sklearn_clone__()
+        if isinstance(self.stack, CAE) and hasattr(self.stack, "model_"):
+            twin.stack = self.stack
+        return twin
+
+    def _check_shape(self, images: ImageSet) -> None:
+        """Refuse pictures of another form: the head has a weight for each place."""
+        needed, given = self.picture_shape_, images.shape[1:]
+        if given != needed:
+            raise DataError(
+                "X",
+                f"pictures of {given[0]}×{given[1]}×{given[2]}",
+                f"pictures of {needed[0]}×{needed[1]}×{needed[2]}",
+                "Load them with size= and channels= as the model was trained.",
+            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = False
         return tags
+
+
+def _form(images: ImageSet) -> str:
+    _, height, width, channels = images.shape
+    return f"{height}×{width}×{channels} {images.dtype}"
+
+
+def _origin(stack: CAE | None) -> str:
+    if stack is None:
+        return "random weights"
+    data = stack.provenance_.get("data fingerprint", "unknown pictures")
+    return f"{stack.architecture_}, trained on {data}"

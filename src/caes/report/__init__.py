@@ -35,19 +35,13 @@ def write_report(
         OutputError: The folder cannot be written.
     """
     # Only now, for matplotlib and scikit-learn take a second to import.
-    from caes.files import write_atomically
     from caes.report.findings import examine
     from caes.report.page import page
     from caes.report.plates import galleries, plates
+    from caes.report.publish import publish
 
     findings = examine(cae, train, test)
     drawn = plates(findings)
-    pictures = {name: plate.light for name, plate in drawn.items()}
-    for name, png in (pictures | galleries(findings)).items():
-        with write_atomically(folder / "figures" / f"{name}.png") as file:
-            file.write(png)
-    path = folder / "report.html"
-    with write_atomically(path) as file:
-        text = page(cae, train, test, findings, drawn, command=command)
-        file.write(text.encode())
-    return path
+    figures = {name: plate.light for name, plate in drawn.items()}
+    text = page(cae, train, test, findings, drawn, command=command)
+    return publish(folder, text, figures | galleries(findings))

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ STEPS = (1, 2, 5, 10)
 """Between ticks, times a power of ten."""
 DOTS = 100
 """Page pixels in one of matplotlib's inches."""
+Place = Literal["upper right", "upper left"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Theme:
         first: The autoencoder, training.
         second: What it is compared with. Both are told apart by colour-blind readers
             (after Okabe & Ito), and lines differ by their dashes too.
+        others: Where more than two are compared.
     """
 
     paper: str
@@ -38,10 +41,27 @@ class Theme:
     rule: str
     first: str
     second: str
+    others: tuple[str, ...]
 
 
-LIGHT = Theme("#ffffff", "#1b1d21", "#5c616b", "#e2e4e8", "#0067a5", "#c4500a")
-DARK = Theme("#14161a", "#e7e8ea", "#a0a5ae", "#2e3238", "#63b3ed", "#f0a35a")
+LIGHT = Theme(
+    paper="#ffffff",
+    ink="#1b1d21",
+    faint="#5c616b",
+    rule="#e2e4e8",
+    first="#0067a5",
+    second="#c4500a",
+    others=("#00795c", "#93479b", "#7a6600", "#5c616b"),
+)
+DARK = Theme(
+    paper="#14161a",
+    ink="#e7e8ea",
+    faint="#a0a5ae",
+    rule="#2e3238",
+    first="#63b3ed",
+    second="#f0a35a",
+    others=("#4fc79b", "#d99be0", "#d9c84a", "#a0a5ae"),
+)
 
 
 def blank(theme: Theme, width: float, height: float) -> Figure:
@@ -71,6 +91,12 @@ def chart(theme: Theme, title: str, xlabel: str) -> tuple[Figure, Axes]:
     figure = blank(theme, *CHART)
     heading(figure, theme, title)
     axes = axes_at(figure, 48, 54, 324, 184)
+    dress(axes, theme, xlabel)
+    return figure, axes
+
+
+def dress(axes: Axes, theme: Theme, xlabel: str) -> None:
+    """Give axes the house's look."""
     axes.set_xlabel(xlabel, color=theme.faint, fontsize=7.5, labelpad=4)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(theme.faint)
@@ -78,7 +104,6 @@ def chart(theme: Theme, title: str, xlabel: str) -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     axes.tick_params(colors=theme.faint, labelsize=7.5, length=0, pad=5)
     axes.tick_params(axis="x", length=3)
-    return figure, axes
 
 
 def make_room(axes: Axes, theme: Theme) -> None:
@@ -92,10 +117,10 @@ def make_room(axes: Axes, theme: Theme) -> None:
     axes.set_position((left, bottom, right - left, top - bottom))
 
 
-def legend(axes: Axes, theme: Theme) -> None:
-    """Name the lines, where they leave room."""
+def legend(axes: Axes, theme: Theme, place: Place = "upper right") -> None:
+    """Name the lines, at a place where they leave room."""
     axes.legend(
-        loc="upper right",
+        loc=place,
         fontsize=7.5,
         labelcolor=theme.ink,
         facecolor=theme.paper,

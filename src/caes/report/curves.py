@@ -1,5 +1,7 @@
 """What each epoch brought: loss, accuracy and PSNR against the epoch."""
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -38,13 +40,15 @@ def loss(history: History, theme: Theme, *, name: str) -> Figure:
 
 def accuracy(history: History, theme: Theme) -> Figure:
     """Draw the training accuracy, in per cent."""
-    values = [100 * row.accuracy for row in history.rows]
+    counted = [row.accuracy for row in history.rows]
+    values = [math.nan if value is None else 100 * value for value in counted]
     return _against_epoch(theme, "Accuracy in training (%)", {"training": values})[0]
 
 
 def psnr(history: History, theme: Theme) -> Figure:
     """Draw the peak signal-to-noise ratio in training, in dB."""
-    values = [row.psnr for row in history.rows]
+    measured = [row.psnr for row in history.rows]
+    values = [math.nan if value is None else value for value in measured]
     return _against_epoch(theme, "PSNR in training (dB)", {"training": values})[0]
 
 

@@ -4,6 +4,7 @@ import math
 import statistics
 from dataclasses import dataclass
 
+from caes.history import History
 from caes.report.amounts import count, decibels, duration, figure, psnr, shape
 from caes.report.findings import Findings
 
@@ -56,7 +57,7 @@ def facts(findings: Findings) -> list[Fact]:
             f"mean squared, {count(len(findings.errors), 'picture')}",
         ),
         Fact("Test PSNR", decibels(findings.psnr), "of that mean error"),
-        _epochs(findings),
+        epochs(findings.history, findings.epochs_asked),
         *_speed(findings),
     ]
 
@@ -83,6 +84,25 @@ def rivals(findings: Findings) -> list[Rival]:
     ]
 
 
+def epochs(history: History, asked: int) -> Fact:
+    """Say how many epochs there were, and why not all of them.
+
+    Args:
+        history: How the training went.
+        asked: Epochs in the settings.
+    """
+    run = len(history.rows)
+    endings = {
+        "early": f"of {asked:,}: stopped early",
+        "interrupted": f"of {asked:,}: interrupted",
+        "diverged": f"of {asked:,}: diverged",
+    }
+    notes = [endings.get(history.ended, "as asked")]
+    if history.best_epoch < run:
+        notes.append(f"weights of epoch {history.best_epoch} kept")
+    return Fact("Epochs", f"{run:,}", "; ".join(notes))
+
+
 def _code(findings: Findings) -> Fact:
     maps = len(findings.code_shape) > 1
     note = shape(findings.code_shape) if maps else "one a dense unit"
@@ -96,20 +116,6 @@ def _compression(findings: Findings) -> Fact:
         f"{ratio:.3g} : 1",
         f"{findings.picture_size:,} values a picture, {shape(findings.picture_shape)}",
     )
-
-
-def _epochs(findings: Findings) -> Fact:
-    history = findings.history
-    run, asked = len(history.rows), findings.epochs_asked
-    endings = {
-        "early": f"of {asked:,}: stopped early",
-        "interrupted": f"of {asked:,}: interrupted",
-        "diverged": f"of {asked:,}: diverged",
-    }
-    notes = [endings.get(history.ended, "as asked")]
-    if history.best_epoch < run:
-        notes.append(f"weights of epoch {history.best_epoch} kept")
-    return Fact("Epochs", f"{run:,}", "; ".join(notes))
 
 
 def _speed(findings: Findings) -> list[Fact]:

@@ -38,11 +38,11 @@ def gallery(bands: Sequence[Band]) -> Figure:
     figure = blank(LIGHT, width, height)
     for at, (title, examples) in enumerate(bands):
         top = MARGIN + at * band
-        _write(figure, MARGIN, top + 14, title, weight="bold", color=LIGHT.ink)
+        write(figure, MARGIN, top + 14, title, weight="bold", color=LIGHT.ink)
         for row, name in enumerate(ROWS):
             middle = top + HEADING + row * (tall + GAP) + tall / 2
-            _write(figure, MARGIN, middle, name)
-        _write(figure, MARGIN, top + HEADING + 3 * (tall + GAP) + 5, "squared error")
+            write(figure, MARGIN, middle, name)
+        write(figure, MARGIN, top + HEADING + 3 * (tall + GAP) + 5, "squared error")
         for column, example in enumerate(examples):
             left = MARGIN + LABELS + column * step
             _column(figure, example, left, top + HEADING, factor)
@@ -53,12 +53,33 @@ def _column(figure: Figure, example: Example, left: int, top: int, factor: int) 
     tall = example.picture.shape[0] * factor
     tiles = (example.picture, example.again, heat(example.difference))
     for row, tile in enumerate(tiles):
-        large = _coloured(tile).repeat(factor * SHARPNESS, axis=0)
-        large = large.repeat(factor * SHARPNESS, axis=1)
-        below = _height(figure) - top - row * (tall + GAP) - tall
-        # At the drawing's own resolution: matplotlib resamples nothing.
-        figure.figimage(large, left * SHARPNESS, round(below) * SHARPNESS)
-    _write(figure, left, top + 3 * (tall + GAP) + 5, written(example.error))
+        paste(figure, tile, left, top + row * (tall + GAP), factor)
+    write(figure, left, top + 3 * (tall + GAP) + 5, written(example.error))
+
+
+def paste(figure: Figure, tile: Tile, left: int, top: int, factor: int) -> None:
+    """Put a tile at a place in page pixels from the left and the top.
+
+    Args:
+        figure: Where to.
+        tile: The picture.
+        left: Its left edge.
+        top: Its upper edge.
+        factor: By which it is enlarged.
+    """
+    large = _coloured(tile).repeat(factor * SHARPNESS, axis=0)
+    large = large.repeat(factor * SHARPNESS, axis=1)
+    below = _height(figure) - top - tile.shape[0] * factor
+    # At the drawing's own resolution: matplotlib resamples nothing.
+    figure.figimage(large, left * SHARPNESS, round(below) * SHARPNESS)
+
+
+def write(figure: Figure, x: float, y: float, text: str, **look: str) -> None:
+    """Write at a place in page pixels from the left and the top."""
+    upwards = (_height(figure) - y) * SHARPNESS
+    written = figure.text(x * SHARPNESS, upwards, text, fontsize=7.5, va="center")
+    written.set(transform=None, color=LIGHT.faint, parse_math=False)
+    written.set(**look)
 
 
 def _coloured(tile: Tile) -> NDArray[np.uint8]:
@@ -67,11 +88,3 @@ def _coloured(tile: Tile) -> NDArray[np.uint8]:
 
 def _height(figure: Figure) -> float:
     return float(figure.bbox.height) / SHARPNESS
-
-
-def _write(figure: Figure, x: float, y: float, text: str, **look: str) -> None:
-    """Write at a place in page pixels from the left and the top."""
-    upwards = (_height(figure) - y) * SHARPNESS
-    written = figure.text(x * SHARPNESS, upwards, text, fontsize=7.5, va="center")
-    written.set(transform=None, color=LIGHT.faint)
-    written.set(**look)

@@ -1,49 +1,25 @@
 """The report's figures: drawn, named, and told in words."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from caes.report import curves, filters
-from caes.report.amounts import count, decibels
+from caes.report import filters, training
+from caes.report.amounts import count
 from caes.report.amounts import figure as written
-from caes.report.canvas import DARK, DOTS, LIGHT, Theme, png
+from caes.report.canvas import png
 from caes.report.findings import Findings
 from caes.report.gallery import Band, gallery
 from caes.report.histogram import histogram
+from caes.report.plate import Plate, plate
 from caes.report.tiles import Example, per_row
-
-
-@dataclass(frozen=True)
-class Plate:
-    """One chart, ready for a file and for the page.
-
-    Args:
-        name: Name of its file, without ``.png``.
-        alt: What a reader who cannot see it should know.
-        caption: What to read it by; may be empty.
-        width: Width on the page, in pixels.
-        height: Height on the page, in pixels.
-        light: PNG for light paper, also the file.
-        dark: PNG for the dark page.
-    """
-
-    name: str
-    alt: str
-    caption: str
-    width: int
-    height: int
-    light: bytes
-    dark: bytes
 
 
 def plates(findings: Findings) -> dict[str, Plate]:
     """Draw every chart that there is something to draw for, by name."""
     drawn = [*_curves(findings), _errors(findings), *_filters(findings)]
-    return {plate.name: plate for plate in drawn}
+    return {each.name: each for each in drawn}
 
 
 def galleries(findings: Findings) -> dict[str, bytes]:
@@ -59,26 +35,10 @@ def _curves(findings: Findings) -> list[Plate]:
     history = findings.history
     if not history.rows:
         return []
-    first, last = history.rows[0], history.rows[-1]
-    loss = partial(curves.loss, history, name=findings.loss_name)
-    span = f"over {count(len(history.rows), 'epoch')}"
     return [
-        _plate(
-            "loss",
-            loss,
-            f"Loss {span}, from {written(first.loss)} to {written(last.loss)}.",
-        ),
-        _plate(
-            "accuracy",
-            partial(curves.accuracy, history),
-            f"Accuracy {span}, from {first.accuracy:.1%} to {last.accuracy:.1%}.",
-            _accuracy(findings.picture_shape[-1]),
-        ),
-        _plate(
-            "psnr",
-            partial(curves.psnr, history),
-            f"PSNR {span}, from {decibels(first.psnr)} to {decibels(last.psnr)}.",
-        ),
+        training.loss(history, findings.loss_name),
+        *training.accuracy(history, _accuracy(findings.picture_shape[-1])),
+        *training.psnr(history),
     ]
 
 
@@ -91,7 +51,7 @@ def _errors(findings: Findings) -> Plate:
     )
     unusable = int((~np.isfinite(findings.errors)).sum())
     caption = f"{count(unusable, 'error')} not finite, left out." if unusable else ""
-    return _plate("errors", partial(histogram, findings.errors, median), alt, caption)
+    return plate("errors", partial(histogram, findings.errors, median), alt, caption)
 
 
 def _filters(findings: Findings) -> list[Plate]:
@@ -100,25 +60,13 @@ def _filters(findings: Findings) -> list[Plate]:
     grid = filters.grid(findings.filters)
     side = findings.filters.shape[1]
     alt = f"Grid of {count(len(grid.tiles), 'filter')} of {side}×{side}."
-    return [_plate("filters", partial(filters.draw, grid), alt, _colours(grid))]
+    return [plate("filters", partial(filters.draw, grid), alt, _colours(grid))]
 
 
 def _bands(title: str, examples: Sequence[Example]) -> list[Band]:
     step = per_row(examples[0].picture)
     parts = [examples[at : at + step] for at in range(0, len(examples), step)]
     return [(title if at == 0 else "", part) for at, part in enumerate(parts)]
-
-
-def _plate(
-    name: str, draw: Callable[..., Figure], alt: str, caption: str = ""
-) -> Plate:
-    def themed(theme: Theme) -> Figure:
-        return draw(theme=theme)
-
-    light = themed(LIGHT)
-    width, height = (round(inches * DOTS) for inches in light.get_size_inches())
-    dark = png(themed(DARK))
-    return Plate(name, alt, caption, width, height, png(light), dark)
 
 
 def _accuracy(channels: int) -> str:

@@ -1,0 +1,136 @@
+"""caes classify: a few labels on top of a trained auto-encoder, and the report."""
+
+import os
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from caes.recipes import FineTuning
+
+if TYPE_CHECKING:
+    from caes.data import ImageSet
+    from caes.estimators import CAE, CAEClassifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classify(FineTuning):
+    """Train a classifier that starts from a trained auto-encoder; write its report.
+
+    Writes a folder with model.safetensors, model.json, history.csv, tables, figures
+    and report.html, which compares it with the same network from random weights and
+    with logistic regression.
+
+    Args:
+        source: digits, mnist, cifar10, or the path of pictures.
+        stack: The folder of the auto-encoder's run.
+        labels: A number: so many labels, as many of each class, are drawn from those
+            there are. Or a table of them: a CSV file with name and label for some of
+            the pictures. Without it all labels are used.
+        random_state: Seed of labels, weights, order and splits.
+        split: Which part to learn from, as in train or train[:50000].
+        size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
+            the stack was trained on.
+        hold_out: Share of the labelled pictures kept apart to test on, where the
+            source has no labelled test split.
+        out: Folder of the run; without it runs/NAME-classes-N, N counted up.
+        force: Replace the folder if it exists.
+        strict: Stop at the first picture that cannot be read, instead of skipping
+            it.
+        quiet: Print nothing but errors and the report's path.
+    """
+
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    stack: Annotated[Path, tyro.conf.arg(name="from", metavar="RUN")]
+    labels: Annotated[str | None, tyro.conf.arg(metavar="N|CSV")] = None
+    random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
+    split: str = "train"
+    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
+    hold_out: float = 0.2
+    out: Path | None = None
+    force: bool = False
+    strict: bool = False
+    quiet: bool = False
+
+    def run(self, typed: str) -> None:
+        """Do it; ``typed`` is the command as it was typed."""
+        from caes.checkpoint import FILES
+        from caes.cli.labels import labelled_pictures
+        from caes.cli.sources import announce, run_name
+        from caes.estimators import CAE
+        from caes.estimators.pictures import seed_of
+        from caes.files import new_folder, reserved
+
+        self.resolved()
+        seed = seed_of(self.random_state)
+        cae = CAE.load(self.stack)
+        place = (
+            nullcontext(self.out)
+            if self.out
+            else reserved(Path("runs"), f"{run_name(self.source)}-classes")
+        )
+        with place as folder:
+            with new_folder(folder, FILES, force=self.force) as staged:
+                train, test = labelled_pictures(self, cae, seed)
+                if not self.quiet:
+                    announce(train)
+                start = time.perf_counter()
+                classifier = self._fit(cae, train, seed, typed)
+                seconds = time.perf_counter() - start
+                classifier.write(staged)
+            page = self._report(folder, classifier, seconds, train, test, typed)
+        print(page)
+
+    def _fit(
+        self, cae: "CAE", train: "ImageSet", seed: int, typed: str
+    ) -> "CAEClassifier":
+        from caes.estimators import CAEClassifier
+
+        chosen = {f.name: getattr(self, f.name) for f in fields(FineTuning)}
+        chosen["random_state"] = seed
+        classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet).fit(train)
+        classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
+        return classifier
+
+    def _report(
+        self,
+        folder: Path,
+        classifier: "CAEClassifier",
+        seconds: float,
+        train: "ImageSet",
+        test: "ImageSet",
+        typed: str,
+    ) -> Path:
+        from caes.report.classification import write_classification_report
+        from caes.tasks.classify import contenders
+        from caes.tasks.probe import labels_of
+
+        known = int((labels_of(train) >= 0).sum())
+        rivals = contenders(classifier, seconds, train, test, self._say)
+        return write_classification_report(
+            folder,
+            images=test,
+            truth=labels_of(test),
+            classes=train.classes,
+            contenders=[*rivals],
+            history=classifier.history_,
+            settings={**classifier.get_params(deep=False), **_resolved(self)},
+            provenance=classifier.provenance_,
+            command=typed,
+            notes=[*dict.fromkeys(train.notes + test.notes)],
+            labelled=known,
+            unlabelled=len(train) - known if _resolved(self)["pseudo_labels"] else 0,
+        )
+
+    def _say(self, line: str) -> None:
+        if not self.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _resolved(options: FineTuning) -> dict[str, object]:
+    recipe = options.resolved()
+    return {each.name: getattr(recipe, each.name) for each in fields(recipe)}

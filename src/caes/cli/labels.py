@@ -1,0 +1,93 @@
+"""Opening labelled pictures as the command line's options say."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from caes.cli.sources import decoding, parse_size
+from caes.data import ImageSet, load, split_names
+from caes.tasks.classify import (
+    check_labels,
+    hold_out,
+    only,
+    same_classes,
+    with_table,
+)
+from caes.tasks.probe import labels_of
+
+if TYPE_CHECKING:
+    from caes.estimators import CAE
+
+
+class Labelled(Protocol):
+    """The options that say which pictures and which labels are meant."""
+
+    @property
+    def source(self) -> str:
+        """What the pictures come from."""
+
+    @property
+    def labels(self) -> str | None:
+        """A number, the path of a table, or None for all."""
+
+    @property
+    def split(self) -> str:
+        """Which part to learn from."""
+
+    @property
+    def size(self) -> str | None:
+        """HEIGHTxWIDTH, or None for the model's."""
+
+    @property
+    def hold_out(self) -> float:
+        """Share of the labelled pictures to test on."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether an unreadable picture is an error."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is said."""
+
+
+def labelled_pictures(
+    options: Labelled, cae: "CAE", seed: int
+) -> tuple[ImageSet, ImageSet]:
+    """Open what to learn from, with labels for some or all of it, and what to test on.
+
+    Raises:
+        DataError: Pictures or labels that cannot be used.
+        ArgumentError: Options that cannot be.
+    """
+    height, width, channels = cae.picture_shape_
+    size = parse_size(options.size) or (height, width)
+
+    def opened(split: str) -> ImageSet:
+        return load(
+            options.source,
+            split,
+            size=size,
+            channels=channels if channels in (1, 3) else None,
+            strict=options.strict,
+            progress=decoding(options.quiet),
+        )
+
+    train = opened(options.split)
+    labels = options.labels
+    if labels is not None and not re.fullmatch(r"\d+", labels):
+        train = with_table(train, Path(labels))
+    check_labels(train)
+    test = None
+    if "test" in split_names(options.source) and "test" not in options.split:
+        test = opened("test")
+    if test is None or (labels_of(test) < 0).all():
+        train, test = hold_out(train, options.hold_out, seed)
+    test = same_classes(train, test[np.flatnonzero(labels_of(test) >= 0)])
+    if labels is not None and re.fullmatch(r"\d+", labels):
+        train = only(train, int(labels), seed)
+    check_labels(train)
+    return train, replace(test, classes=train.classes)

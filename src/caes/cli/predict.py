@@ -1,0 +1,61 @@
+"""caes predict: the class of each picture, as a table."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from caes.errors import OutputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """Write the class and its probability for each picture.
+
+    Args:
+        model: The folder of a classifier's run.
+        source: Pictures: digits, mnist, cifar10, or a path.
+        out: The table to write.
+        split: Which part; without it the test pictures, or, if there are none, all.
+        size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
+            the classifier was trained on.
+        force: Replace the table if it exists.
+        strict: Stop at the first picture that cannot be read, instead of skipping
+            it.
+        quiet: Print nothing but errors and the table's path.
+    """
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    out: Path = Path("predictions.csv")
+    split: str | None = None
+    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
+    force: bool = False
+    strict: bool = False
+    quiet: bool = False
+
+    def run(self, typed: str) -> None:
+        """Do it; ``typed`` is the command as it was typed."""
+        from caes.cli.sources import announce, opened_for_model
+        from caes.estimators import CAEClassifier
+        from caes.tasks.predict import predict, write_predictions
+
+        if self.out.exists() and not self.force:
+            raise OutputError(
+                str(self.out),
+                "a file that exists",
+                "a new file",
+                "Choose another name, or add --force to replace it.",
+            )
+        classifier = CAEClassifier.load(self.model)
+        images = opened_for_model(self, classifier, fixed=True)
+        if not self.quiet:
+            announce(images)
+        predictions = predict(classifier, images)
+        write_predictions(predictions, self.out)
+        if predictions.accuracy is not None and not self.quiet:
+            error = 100 * (1 - predictions.accuracy)
+            print(f"error {error:.2f} % of the labelled pictures", file=sys.stderr)
+        print(self.out)

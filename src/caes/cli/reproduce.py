@@ -1,0 +1,68 @@
+"""caes reproduce: a paper's tables and figure, made again."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from caes.errors import ArgumentError
+
+Paper = Literal["masci2011", "successors"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduce:
+    """Make the tables and the figure of Masci et al. 2011 again.
+
+    Every run is kept in runs.csv as soon as it is done: the same command goes on where
+    it was interrupted. "successors" trains with the system's default recipe instead,
+    against what came after the paper.
+
+    Args:
+        paper: masci2011, or successors.
+        table: mnist or cifar10: errors with 1,000, 10,000 and 50,000 labels, from the
+            stack and from random weights, in pairs.
+        figure: filters: those of four auto-encoders, clean and noisy, with and without
+            pooling.
+        quick: A small version on 5,000 digits, in minutes: table and figure.
+        out: Folder of runs, tables and figures.
+    """
+
+    paper: Annotated[Paper, tyro.conf.Positional]
+    table: Literal["mnist", "cifar10"] | None = None
+    figure: Literal["filters"] | None = None
+    quick: bool = False
+    out: Path = Path("runs/reproduce")
+
+    def run(self, typed: str) -> None:
+        """Do it; ``typed`` is the command as it was typed."""
+        from caes.reproduce import masci2011, successors
+        from caes.reproduce.filters import draw_filters
+
+        if not (self.table or self.figure or self.quick):
+            raise ArgumentError(
+                "reproduce",
+                "neither a table nor a figure",
+                "--table mnist, --table cifar10, --figure filters or --quick",
+                "Try --quick, which takes a few minutes.",
+            )
+        module = masci2011 if self.paper == "masci2011" else successors
+        if self.table or self.quick:
+            self._table(module.QUICK if self.quick else module.TABLES[self.table or ""])
+        if self.figure or (self.quick and self.paper == "masci2011"):
+            draw_filters(self.out, quick=self.quick, say=_say)
+
+    def _table(self, table: "object") -> None:
+        from caes.reproduce.study import Study, Table, markdown
+
+        if not isinstance(table, Table):
+            raise TypeError(table)
+        ledger = Study(table, self.out, _say).run()
+        print("\n".join(markdown(table, ledger)))
+        print(ledger.path)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

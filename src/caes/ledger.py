@@ -1,0 +1,131 @@
+"""A table of runs that grows row by row: what is in it is not run again."""
+
+import csv
+import io
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from caes.errors import DataError
+from caes.files import write_atomically
+from caes.provenance import processor
+from caes.version import __version__
+
+Row = dict[str, str]
+
+MADE = ("date", "commit", "caes", "torch", "python", "machine", "threads")
+"""Columns that say how a row came about."""
+
+
+class Ledger:
+    """A CSV file of runs, told apart by some of its columns.
+
+    Every row is on disk before the next run starts, so that an interrupted series goes
+    on where it stopped.
+
+    Args:
+        path: The file; it may not be there yet.
+        keys: Columns that name a run, such as seed and number of labels.
+        figures: Columns of what it gave.
+
+    Raises:
+        DataError: The file is there, and is another table.
+    """
+
+    def __init__(
+        self, path: Path, keys: tuple[str, ...], figures: tuple[str, ...]
+    ) -> None:
+        self.path = path
+        self.keys = keys
+        self.columns = (*keys, *figures, *MADE)
+        self.rows = self._read()
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def find(self, **key: object) -> Row | None:
+        """Give the row of a run, or None where it has not been made."""
+        wanted = {name: str(value) for name, value in key.items()}
+        for row in self.rows:
+            if all(row[name] == value for name, value in wanted.items()):
+                return row
+        return None
+
+    def add(self, key: Mapping[str, object], figures: Mapping[str, object]) -> Row:
+        """Put a run into the file.
+
+        Args:
+            key: Its keys.
+            figures: What it gave.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        known = {**key, **figures, **made()}
+        row = {name: str(known.get(name, "")) for name in self.columns}
+        self.rows.append(row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        with write_atomically(self.path) as file:
+            file.write(text.getvalue().encode())
+        return row
+
+    def _read(self) -> list[Row]:
+        if not self.path.exists():
+            return []
+        try:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file)
+                rows = list(reader)
+        except (OSError, ValueError, csv.Error) as error:
+            raise self._strange(f"a file that cannot be read ({error})") from error
+        if tuple(reader.fieldnames or ()) != self.columns:
+            raise self._strange("a table with other columns")
+        if any(None in row or None in row.values() for row in rows):
+            raise self._strange("a table with rows of another length")
+        return rows
+
+    def _strange(self, received: str) -> DataError:
+        return DataError(
+            str(self.path),
+            received,
+            "the table of an earlier run of the same command",
+            "Name another folder with --out, or move the file away.",
+        )
+
+
+def made() -> Row:
+    """Say when, by which code and on which machine something was made."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "caes": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": processor(),
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def commit() -> str:
+    """Give the commit of the code, with a + where it was changed since; else ""."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=here, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        changed = git("status", "--porcelain", "--untracked-files=no", str(here))
+        return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""  # installed, not checked out

@@ -1,0 +1,161 @@
+"""The classifier beside its controls: a table, and what it means in plain words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.report.amounts import count, listed, percent, points, told
+from caes.report.contender import Contender
+from caes.report.judgement import CHANCE, accuracy_interval, mcnemar
+from caes.report.verdict import FEW, Verdict
+
+NAMED = 5
+"""Classes without a test picture that are named."""
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How one of the contenders did.
+
+    Args:
+        title: Its name, at the beginning of a sentence.
+        name: Its name within a sentence.
+        right: N bool, which test pictures it names correctly.
+        seconds: Time of its training; None for a rule that needs none.
+        difference: Its error minus the classifier's, in [-1, 1]; 0 for itself.
+        p: Of McNemar's exact test against the classifier; 1 for itself.
+    """
+
+    title: str
+    name: str
+    right: NDArray[np.bool_]
+    seconds: float | None
+    difference: float = 0.0
+    p: float = 1.0
+
+    @property
+    def n(self) -> int:
+        """Test pictures."""
+        return len(self.right)
+
+    @cached_property
+    def wrong(self) -> int:
+        """Test pictures it names wrongly."""
+        return int(np.count_nonzero(~self.right))
+
+    @property
+    def error(self) -> float:
+        """The share of them, in [0, 1]."""
+        return self.wrong / self.n
+
+    @cached_property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper bound of the true error, in [0, 1]."""
+        low, high = accuracy_interval(self.n - self.wrong, self.n)
+        return 1 - high, 1 - low
+
+
+def standings(
+    contenders: Sequence[Contender], truth: NDArray[np.int64]
+) -> list[Standing]:
+    """Compare every contender with the first one.
+
+    Args:
+        contenders: The classifier, then its controls.
+        truth: N class indices.
+    """
+    own = contenders[0].answers == truth
+    rows = [(c.title, c.name, c.answers == truth, c.seconds) for c in contenders]
+    return [_beside(own, *row) for row in rows]
+
+
+def simplest(
+    own: Standing, truth: NDArray[np.int64], classes: Sequence[str]
+) -> Standing:
+    """Give the rule that always answers the class most frequent in ``truth``."""
+    most = int(np.bincount(truth).argmax())
+    name = f"always answering “{classes[most]}”"
+    title = f"Always “{classes[most]}”, the most frequent here"
+    return _beside(own.right, title, name, truth == most, None)
+
+
+def judge(rows: Sequence[Standing], rule: Standing, unseen: Sequence[str]) -> Verdict:
+    """Say in plain words how the classifier stands.
+
+    Args:
+        rows: The classifier, then its controls.
+        rule: The simplest rule of all.
+        unseen: Classes without a test picture.
+    """
+    own, *controls = rows
+    lead = _lead(own, controls, rule)
+    figures = " ".join([_error(own), *map(_control, controls)])
+    return Verdict(lead, figures, " ".join(_caveats(own, unseen)))
+
+
+def _beside(
+    own: NDArray[np.bool_],
+    title: str,
+    name: str,
+    right: NDArray[np.bool_],
+    seconds: float | None,
+) -> Standing:
+    difference = (np.count_nonzero(own) - np.count_nonzero(right)) / len(own)
+    return Standing(title, name, right, seconds, float(difference), mcnemar(own, right))
+
+
+def _lead(own: Standing, controls: Sequence[Standing], rule: Standing) -> str:
+    if own.error >= rule.error > 0:
+        return f"{own.title} is no better than {rule.name}."
+    if not controls and own.wrong:
+        shown = percent(1 - own.error, own.n)
+        return f"{own.title} names {shown} of the test pictures correctly."
+    if not controls:
+        return f"{own.title} names every test picture correctly."
+    return f"{own.title} is {listed(list(_ranks(controls)))}."
+
+
+def _ranks(controls: Sequence[Standing]) -> Iterator[str]:
+    """Sort the controls into those behind, ahead, and level."""
+    apart = [each for each in controls if each.p < CHANCE]
+    behind = [each.name for each in apart if each.difference > 0]
+    ahead = [each.name for each in apart if each.difference < 0]
+    level = [each.name for each in controls if each.p >= CHANCE]
+    if behind:
+        yield f"better than {listed(behind)}"
+    if ahead:
+        yield f"worse than {listed(ahead)}"
+    if level:
+        yield f"not to be told apart from {listed(level)}"
+
+
+def _error(own: Standing) -> str:
+    low, high = (percent(bound, own.n) for bound in own.interval)
+    return (
+        f"It errs on {percent(own.error, own.n)} of {count(own.n, 'test picture')} "
+        f"(95% confidence: {low} to {high})."
+    )
+
+
+def _control(row: Standing) -> str:
+    begin = f"{row.title} errs on {percent(row.error, row.n)}"
+    p = told(row.p)
+    if not row.difference:
+        return f"{begin} too {p}."
+    much = points(abs(row.difference), row.n)
+    more = "points more" if row.difference > 0 else "points fewer"
+    sure = "is more than chance" if row.p < CHANCE else "may be chance"
+    return f"{begin}: {much} {more}, which {sure} {p}."
+
+
+def _caveats(own: Standing, unseen: Sequence[str]) -> Iterator[str]:
+    if unseen:
+        named = [f"“{name}”" for name in unseen[:NAMED]]
+        more = [f"{len(unseen) - NAMED} more"] if len(unseen) > NAMED else []
+        which = listed(named + more)
+        yield f"Nothing is known of classes without a test picture: {which}."
+    if own.n < FEW:
+        yield "So few test pictures make an anecdote, not a measurement."

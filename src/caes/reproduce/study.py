@@ -1,0 +1,196 @@
+"""A study: the same network from a trained stack and from random weights, in pairs."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.data import ImageSet, load
+from caes.data.labelling import stratified
+from caes.errors import DataError, RunError
+from caes.estimators import CAE, CAEClassifier
+from caes.ledger import Ledger
+from caes.recipes import StartName
+from caes.reproduce.summary import Errors, summary_lines
+
+KEYS = ("table", "labels", "seed", "start")
+FIGURES = ("error", "test_pictures", "epochs", "seconds", "data", "stack")
+STARTS: tuple[StartName, ...] = ("stack", "random")
+Run = tuple[int, int, StartName]
+"""Number of labels, seed and start."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a study: how its networks are trained, and with how many labels.
+
+    Args:
+        name: What it is called in the results.
+        data: Source, as for `caes.load`.
+        learn: Split that is learned from: without labels by the stack, with some of
+            them by the classifiers.
+        test: Split that every error is measured on, once.
+        stack: Arguments of the `CAE`.
+        classifier: Arguments of the `CAEClassifier`.
+        seeds: For each number of labels the seeds: of labels, weights and order.
+        changes: For a number of labels, arguments of the classifier that differ.
+        beside: Whether the pictures whose labels are not drawn are learned from, too,
+            by the classifier that starts from the stack.
+        published: Errors in per cent to print beside, by number of labels and name.
+    """
+
+    name: str
+    data: str
+    learn: str
+    test: str
+    stack: Mapping[str, Any]
+    classifier: Mapping[str, Any]
+    seeds: Mapping[int, int]
+    changes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    beside: bool = False
+    published: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+    def plan(self) -> Iterator[Run]:
+        """Give number of labels, seed and start of each run, pair by pair."""
+        for labels, seeds in self.seeds.items():
+            for seed in range(seeds):
+                for start in STARTS:
+                    yield labels, seed, start
+
+
+@dataclass
+class Study:
+    """Runs of a table, each one kept as soon as it is done.
+
+    Args:
+        table: What is made.
+        folder: Where the stack and the runs are kept.
+        say: Told of every step, a line each.
+    """
+
+    table: Table
+    folder: Path
+    say: Callable[[str], None]
+
+    def run(self) -> Ledger:
+        """Make all runs that are not there yet.
+
+        Raises:
+            DataError: The pictures are missing.
+            OutputError: The folder cannot be written.
+        """
+        ledger = Ledger(self.folder / "runs.csv", KEYS, FIGURES)
+        missing = [key for key in self.table.plan() if not self._done(ledger, key)]
+        if not missing:
+            return ledger
+        images, test = self._load(self.table.learn), self._load(self.table.test)
+        stack = self._stack(images)
+        for key in missing:
+            self._one(ledger, key, stack, images, test)
+        return ledger
+
+    def _done(self, ledger: Ledger, key: Run) -> bool:
+        labels, seed, start = key
+        name = self.table.name
+        found = ledger.find(table=name, labels=labels, seed=seed, start=start)
+        return found is not None
+
+    def _load(self, split: str) -> ImageSet:
+        return load(self.table.data, split)
+
+    def _stack(self, images: ImageSet) -> CAE:
+        """Train the stack, or read it where an earlier call has kept it."""
+        folder = self.folder / f"{self.table.name}-stack"
+        wanted = CAE(**self.table.stack, random_state=0)
+        try:
+            kept = CAE.load(folder)
+        except RunError:
+            kept = None
+        if (
+            kept is not None
+            and kept.get_params() == wanted.get_params()
+            and kept.provenance_["data fingerprint"] == f"sha256:{images.fingerprint}"
+        ):
+            return kept
+        self.say(f"{self.table.name}: training the stack {wanted.arch}")
+        wanted.fit(images).save(folder, force=True)
+        return wanted
+
+    def _one(
+        self,
+        ledger: Ledger,
+        key: Run,
+        stack: CAE,
+        images: ImageSet,
+        test: ImageSet,
+    ) -> None:
+        labels, seed, start = key
+        began = time.perf_counter()
+        classifier = fitted(self.table, stack, images, labels, seed, start)
+        error = 100 * (1 - classifier.score(test))
+        seconds = time.perf_counter() - began
+        figures = {
+            "error": f"{error:.4f}",
+            "test_pictures": len(test),
+            "epochs": len(classifier.history_.rows),
+            "seconds": f"{seconds:.1f}",
+            "data": images.source,
+            "stack": stack.arch,
+        }
+        name = dict(zip(KEYS, (self.table.name, *key), strict=True))
+        ledger.add(name, figures)
+        self.say(
+            f"{self.table.name}: {labels:,} labels, seed {seed}, {start}: "
+            f"error {error:.2f} % ({seconds:.0f} s)"
+        )
+
+
+def fitted(
+    table: Table,
+    stack: CAE,
+    images: ImageSet,
+    labels: int,
+    seed: int,
+    start: StartName,
+) -> CAEClassifier:
+    """Train one classifier of a table.
+
+    Both starts of a seed see the same labels in the same order.
+    """
+    options = {**table.classifier, **table.changes.get(labels, {})}
+    classifier = CAEClassifier(stack, start=start, random_state=seed, **options)
+    known = _labels(images)
+    rows = stratified(known, labels, seed)
+    if not (table.beside and start == "stack"):
+        return classifier.fit(images[rows])
+    few = np.full(len(images), -1)
+    few[rows] = known[rows]
+    return classifier.fit(images, few)
+
+
+def _labels(images: ImageSet) -> NDArray[np.int64]:
+    if images.labels is None:
+        raise DataError(
+            images.source, "no labels", "labelled pictures", "Choose another source."
+        )
+    return images.labels
+
+
+def markdown(table: Table, ledger: Ledger) -> list[str]:
+    """Write a table's errors, mean ± sd over the seeds, with the paired test."""
+    return summary_lines(table.published, errors_in(table.name, ledger))
+
+
+def errors_in(name: str, ledger: Ledger) -> Errors:
+    """Sort a table's errors by number of labels, start and seed."""
+    found: Errors = {}
+    for row in ledger:
+        if row["table"] == name:
+            per_start = found.setdefault(int(row["labels"]), {})
+            runs = per_start.setdefault(row["start"], {})
+            runs[int(row["seed"])] = float(row["error"])
+    return dict(sorted(found.items()))

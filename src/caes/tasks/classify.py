@@ -1,0 +1,157 @@
+"""A few labels on top of a trained auto-encoder, and what they are worth."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.data import ImageSet
+from caes.data.labelling import check_classes, labelled, read_labels, stratified
+from caes.errors import ArgumentError, DataError
+from caes.estimators import CAEClassifier
+from caes.report.contender import Contender
+from caes.tasks.probe import fit_probe, labels_of, pixels_of
+
+CONTROL = "the same network from random weights, on the labels alone"
+PIXELS = "logistic regression on pixels"
+CODES = "logistic regression on codes"
+
+
+def with_table(images: ImageSet, path: Path) -> ImageSet:
+    """Take the labels of a table instead of the pictures' own.
+
+    Raises:
+        DataError: The table cannot be used for these pictures.
+    """
+    return labelled(images, *read_labels(path, images.names))
+
+
+def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Keep some labelled pictures apart to test on, of every class alike.
+
+    Args:
+        images: Pictures of which some are labelled.
+        share: Share of the labelled ones, above 0.
+        seed: Draws them.
+
+    Returns:
+        The rest, and those kept apart.
+
+    Raises:
+        ArgumentError: The share leaves less than one picture a class on a side.
+    """
+    labels = labels_of(images)
+    count = round(int((labels >= 0).sum()) * share)
+    if not count > 0:
+        raise ArgumentError(
+            "--hold-out",
+            f"{share:g} where the source has no labelled test split",
+            "a share of the labelled pictures above 0, to test on",
+            "Try --hold-out 0.2.",
+        )
+    apart = np.zeros(len(images), bool)
+    apart[stratified(labels, count, seed)] = True
+    test = replace(images[apart], split=f"{images.split} (held out)")
+    return images[~apart], test
+
+
+def only(images: ImageSet, count: int, seed: int) -> ImageSet:
+    """Forget all labels but ``count``, drawn from the seed, of every class alike.
+
+    Raises:
+        ArgumentError: Fewer than the classes, or more than there are.
+    """
+    labels = labels_of(images)
+    kept = np.full(len(images), -1, np.int64)
+    rows = stratified(labels, count, seed)
+    kept[rows] = labels[rows]
+    return replace(images, labels=kept)
+
+
+def check_labels(images: ImageSet) -> None:
+    """Make sure that there is something to learn from.
+
+    Raises:
+        DataError: No labels, one class only, or a class with one picture.
+    """
+    check_classes(labels_of(images), images.classes)
+
+
+def answers(
+    classifier: CAEClassifier, images: ImageSet, classes: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """Give probabilities for all classes, also those that it never met: N×K."""
+    spread = np.zeros((len(images), len(classes)), np.float32)
+    spread[:, classifier.classes_] = classifier.predict_proba(images)
+    return spread
+
+
+def contenders(
+    classifier: CAEClassifier,
+    seconds: float,
+    train: ImageSet,
+    test: ImageSet,
+    say: Callable[[str], None],
+) -> Iterator[Contender]:
+    """Give the classifier and its controls, each trained on the same labels.
+
+    Args:
+        classifier: The trained one.
+        seconds: That its training took.
+        train: What it learned from.
+        test: What all answer for.
+        say: Told which control is trained.
+    """
+    classes = train.classes
+    yield Contender("the classifier", answers(classifier, test, classes), seconds)
+    stack = classifier.stack_
+    if stack is None:
+        return
+    few = train[labels_of(train) >= 0]
+    if classifier.start != "random":
+        say("training the control from random weights …")
+        start = time.perf_counter()
+        control = CAEClassifier(**classifier.get_params(deep=False))
+        control.set_params(start="random", verbose=False).fit(few)
+        took = time.perf_counter() - start
+        yield Contender(CONTROL, answers(control, test, classes), took)
+    for name, features in ((CODES, stack.transform), (PIXELS, pixels_of(stack))):
+        say(f"fitting {name} …")
+        start = time.perf_counter()
+        fitted = fit_probe("logistic regression", features(few), labels_of(few))
+        found = np.zeros((len(test), len(classes)), np.float32)
+        found[:, fitted.classes_] = fitted.predict_proba(features(test))
+        yield Contender(name, found, time.perf_counter() - start)
+
+
+def same_classes(train: ImageSet, test: ImageSet) -> ImageSet:
+    """Number the test pictures' classes as the training pictures'.
+
+    Raises:
+        DataError: A class that was not learned.
+    """
+    if test.classes == train.classes:
+        return test
+    strange = [name for name in test.classes if name not in train.classes]
+    if strange:
+        raise unknown_class(test.source, strange[0], train.classes)
+    places = np.array([train.classes.index(name) for name in test.classes])
+    labels = labels_of(test)
+    known = labels >= 0
+    moved = np.full(len(labels), -1, np.int64)
+    moved[known] = places[labels[known]]
+    return replace(test, labels=moved, classes=train.classes)
+
+
+def unknown_class(source: str, name: str, known: tuple[str, ...]) -> DataError:
+    """The error for labels that the classifier cannot give."""
+    listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+    return DataError(
+        source,
+        f"the class {name!r}, which the classifier does not know",
+        listed,
+        "Train it on this class too, or leave its pictures out.",
+    )

@@ -1,0 +1,90 @@
+"""The class and its probability for each picture, as a table."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.data import ImageSet
+from caes.estimators import CAEClassifier
+from caes.files import write_atomically
+from caes.tasks.classify import unknown_class
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier says of pictures.
+
+    Args:
+        names: N names of pictures.
+        classes: K names.
+        probabilities: N×K float32, rows summing to 1.
+        truth: N indices into ``classes``, -1 where not known; None without labels.
+    """
+
+    names: list[str]
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    truth: NDArray[np.int64] | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the labelled pictures whose class is found; None without any."""
+        if self.truth is None or not (self.truth >= 0).any():
+            return None
+        known = self.truth >= 0
+        right = self.probabilities.argmax(1)[known] == self.truth[known]
+        return float(right.mean())
+
+
+def predict(classifier: CAEClassifier, images: ImageSet) -> Predictions:
+    """Classify pictures; where they have labels of the same classes, compare.
+
+    Args:
+        classifier: The trained classifier.
+        images: The pictures, in the training pictures' units.
+
+    Raises:
+        DataError: The pictures do not suit the network, or some of their classes are
+            not the classifier's. Sub-folders that are none of its classes are no
+            labels.
+    """
+    known = classifier.class_names_
+    shared = [name for name in images.classes if name in known]
+    strange = [name for name in images.classes if name not in known]
+    if shared and strange:
+        raise unknown_class(images.source, strange[0], known)
+    truth = None
+    if shared and images.labels is not None:
+        places = np.array([known.index(name) for name in images.classes])
+        labelled = images.labels >= 0
+        truth = np.full(len(images), -1, np.int64)
+        truth[labelled] = places[images.labels[labelled]]
+    found = classifier.predict_proba(images)
+    return Predictions(list(images.names), known, found, truth)
+
+
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """Write a row a picture: name, class, probability, and each class's probability.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    each = [f"p({name})" for name in predictions.classes]
+    truth = [] if predictions.truth is None else ["label"]
+    writer.writerow(["name", "class", "probability", *truth, *each])
+    best = predictions.probabilities.argmax(1)
+    for row, name in enumerate(predictions.names):
+        chances = predictions.probabilities[row].tolist()
+        cells = [name, predictions.classes[best[row]], f"{chances[best[row]]:.6f}"]
+        if predictions.truth is not None:
+            at = predictions.truth[row]
+            cells.append(predictions.classes[at] if at >= 0 else "")
+        writer.writerow([*cells, *(f"{chance:.6f}" for chance in chances)])
+    with write_atomically(path) as file:
+        file.write(text.getvalue().encode())

@@ -1,0 +1,98 @@
+"""Simple classifiers on codes, or on pixels: what a representation is worth."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from caes.data import ImageSet
+from caes.estimators import CAE
+
+PROBES: dict[str, Callable[[], Any]] = {
+    "logistic regression": lambda: make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.01, max_iter=300, tol=1e-3)
+    ),
+    "linear SVM": lambda: make_pipeline(
+        StandardScaler(), LinearSVC(C=0.001, dual="auto")
+    ),
+    "5 nearest neighbours": lambda: KNeighborsClassifier(5),
+}
+"""Each on features scaled to unit variance, but for the neighbours."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a probe reached.
+
+    Args:
+        probe: Its name in `PROBES`.
+        features: "codes" or "pixels".
+        error: On the test pictures, in per cent.
+        seconds: Of fitting and predicting.
+    """
+
+    probe: str
+    features: str
+    error: float
+    seconds: float
+
+
+def probe(cae: CAE, train: ImageSet, test: ImageSet) -> Iterator[Result]:
+    """Fit every probe on the codes, and on the pixels beside them.
+
+    Args:
+        cae: The trained auto-encoder; it stays as it is.
+        train: Labelled pictures; those with label -1 are left out.
+        test: Labelled pictures.
+    """
+    train = train[labels_of(train) >= 0]
+    truth, known = labels_of(test), labels_of(train)
+    for features, seen in (("codes", cae.transform), ("pixels", pixels_of(cae))):
+        inside, outside = seen(train), seen(test)
+        for name in PROBES:
+            start = time.perf_counter()
+            fitted = fit_probe(name, inside, known)
+            error = 100 * float((fitted.predict(outside) != truth).mean())
+            yield Result(name, features, error, time.perf_counter() - start)
+
+
+def fit_probe(
+    name: str, features: NDArray[np.float32], labels: NDArray[np.int64]
+) -> Any:
+    """Fit one probe.
+
+    Args:
+        name: In `PROBES`.
+        features: N×features, float32.
+        labels: N class indices.
+    """
+    with warnings.catch_warnings():
+        # Its error is what counts, whether or not the last digits have settled.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return PROBES[name]().fit(features, labels)
+
+
+def pixels_of(cae: CAE) -> Callable[[ImageSet], NDArray[np.float32]]:
+    """Give what turns pictures into N×(H·W·C) pixels in [0, 1], as the network's."""
+
+    def pixels(images: ImageSet) -> NDArray[np.float32]:
+        return cae.to_unit(images).reshape(len(images), -1)
+
+    return pixels
+
+
+def labels_of(images: ImageSet) -> NDArray[np.int64]:
+    """Give the labels of a set that has some; -1 for each picture of one without."""
+    if images.labels is None:
+        return np.full(len(images), -1, np.int64)
+    return images.labels

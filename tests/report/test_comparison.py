@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from caes.report.comparison import judge, simplest, standings
+from caes.report.contender import Contender
+from caes.report.judgement import mcnemar
+from caes.report.verdict import Verdict
+from tests.report.fake import answers
+
+TRUTH = np.repeat(np.arange(4), [40, 25, 20, 15])
+CLASSES = ("a", "b", "c", "d")
+
+
+def judged(*wrong: range, unseen: list[str] | None = None) -> Verdict:
+    """The classifier and its controls, each wrong on these pictures of 100."""
+    names = ("the classifier", "random weights", "logistic regression", "a third")
+    contenders = [
+        Contender(name, answers(TRUTH, 4, rows), 1.0)
+        for name, rows in zip(names, wrong, strict=False)
+    ]
+    rows = standings(contenders, TRUTH)
+    return judge(rows, simplest(rows[0], TRUTH, CLASSES), unseen or [])
+
+
+def test_the_verdict_tells_all_errors_and_whether_they_differ() -> None:
+    assert judged(range(4), range(2, 20), range(1, 6)) == Verdict(
+        "The classifier is better than random weights and not to be told apart from "
+        "logistic regression.",
+        "It errs on 4.0% of 100 test pictures (95% confidence: 1.6% to 9.8%). Random "
+        "weights errs on 18.0%: 14.0 points more, which is more than chance "
+        "(p = 0.00131). Logistic regression errs on 5.0%: 1.0 points more, which may "
+        "be chance (p = 1).",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "lead"),
+    [
+        ([range(5)], "The classifier names 95.0% of the test pictures correctly."),
+        ([range(0)], "The classifier names every test picture correctly."),
+        ([range(5), range(30)], "The classifier is better than random weights."),
+        ([range(30), range(5)], "The classifier is worse than random weights."),
+        (
+            [range(5), range(5)],
+            "The classifier is not to be told apart from random weights.",
+        ),
+        (
+            [range(20), range(5), range(50), range(19)],
+            "The classifier is better than logistic regression, worse than random "
+            "weights and not to be told apart from a third.",
+        ),
+        (
+            [range(70), range(80)],
+            "The classifier is no better than always answering “a”.",
+        ),
+    ],
+)
+def test_the_lead_follows_the_errors(wrong: list[range], lead: str) -> None:
+    assert judged(*wrong).lead == lead
+
+
+def test_equal_errors_are_called_so() -> None:
+    told = "Random weights errs on 5.0% too (p = 1)."
+    assert judged(range(5), range(5, 10)).figures.endswith(told)
+
+
+def test_a_control_that_errs_less_is_called_so() -> None:
+    told = "errs on 5.0%: 25.0 points fewer, which is more than chance (p < 0.001)."
+    assert judged(range(30), range(5)).figures.endswith(told)
+
+
+def test_classes_without_a_test_picture_are_named() -> None:
+    begin = "Nothing is known of classes without a test picture:"
+    assert judged(range(5), unseen=["x"]).context == f"{begin} “x”."
+    assert judged(range(5), unseen=list("stuvwxyz")).context == (
+        f"{begin} “s”, “t”, “u”, “v”, “w” and 3 more."
+    )
+
+
+def test_few_pictures_are_called_an_anecdote() -> None:
+    rows = standings([Contender("it", answers(TRUTH[:29], 4), 1.0)], TRUTH[:29])
+    rule = simplest(rows[0], TRUTH[:29], CLASSES)
+    told = "So few test pictures make an anecdote, not a measurement."
+    assert judge(rows, rule, []).context == told
+
+
+def test_a_standing_is_measured_against_the_first() -> None:
+    contenders = [
+        Contender("it", answers(TRUTH, 4, range(10)), 2.0),
+        Contender("other", answers(TRUTH, 4, range(5, 30)), 3.0),
+    ]
+    own, other = standings(contenders, TRUTH)
+    assert (own.wrong, own.error, own.difference, own.p) == (10, 0.1, 0, 1)
+    assert (other.wrong, other.error, other.seconds) == (25, 0.25, 3.0)
+    assert other.difference == pytest.approx(0.15)
+    assert other.p == mcnemar(own.right, other.right)
+    low, high = other.interval
+    assert 0 < low < 0.25 < high < 1
+
+
+def test_the_simplest_rule_always_gives_one_answer() -> None:
+    (own,) = standings([Contender("it", answers(TRUTH, 4), 2.0)], TRUTH)
+    rule = simplest(own, TRUTH, CLASSES)
+    assert rule.title == "Always “a”, the most frequent here"
+    assert (rule.wrong, rule.seconds) == (60, None)
