@@ -7,6 +7,8 @@ import pytest
 
 from caes import CAE
 from caes.errors import OutputError, RunError
+from caes.sparsity import Sparsity
+from caes.stack import Stack
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,21 @@ def test_weights_of_another_network_are_refused(run: Path) -> None:
         {"provenance": []},
         {"provenance": {"seed": "[red]"}},
         {"best_epoch": "x"},
+        {"network": None},
+        {"network": 3},
+        {"network": "tied"},
+        {"network": ["tied"]},
+        {"network": {"decoder": "sideways"}},
+        {"network": {"decoder": ["tied"]}},
+        {"network": {"decoder": {"tied": True}}},
+        {"network": {"padding": "full"}},
+        {"network": {"padding": "valid"}},  # the mirrored decoder knows no such thing
+        {"network": {"activation": "__import__('os')"}},
+        {"network": {"output": 1}},
+        {"network": {"normalised": "yes"}},
+        {"sparsity": 3},
+        {"sparsity": "wta:2"},
+        {"sparsity": ["wta"]},
     ],
 )
 def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) -> None:
@@ -139,5 +156,133 @@ def test_text_that_is_not_json_is_refused(run: Path) -> None:
 
 def test_a_history_that_cannot_be_read_is_named(run: Path) -> None:
     (run / "history.csv").write_text("epoch,loss\n1,x\n")
+    with pytest.raises(RunError, match=r"history\.csv: received a table that cannot"):
+        CAE.load(run)
+
+
+STACK: dict[str, Any] = {
+    "decoder": "tied",
+    "schedule": "greedy",
+    "padding": "valid",
+    "activation": "tanh",
+    "loss": "mse",
+    "sparsity": "wta:0.25",
+    "epochs": (2, 1, 1),
+    "noise": "masking:0.3,none,gaussian:0.1",
+    "validation": 0.25,
+    "refine": 1,
+    "random_state": 4,
+}
+
+
+@pytest.fixture(scope="module", params=["tied", "untied"])
+def stack(request: pytest.FixtureRequest) -> CAE:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 13, 12, 2), np.uint8)
+    options = STACK | {"decoder": request.param}
+    return CAE("4C3-MP2-3C3-5N", **options).fit(pixels)
+
+
+@pytest.fixture
+def stacked(stack: CAE, tmp_path: Path) -> Path:
+    stack.save(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_saved_stack_loads_as_it_was(stack: CAE, stacked: Path) -> None:
+    again = CAE.load(stacked)
+    pixels = np.random.default_rng(1).integers(0, 256, (9, 13, 12, 2), np.uint8)
+    np.testing.assert_array_equal(again.transform(pixels), stack.transform(pixels))
+    np.testing.assert_array_equal(again.reconstruct(pixels), stack.reconstruct(pixels))
+    assert again.architecture_ == stack.architecture_
+    assert again.get_params() == stack.get_params()
+    assert again.history_ == stack.history_
+    assert [row.level for row in again.history_.rows] == [1, 1, 2, 3, 0]
+    assert [row.accuracy is None for row in again.history_.rows] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    model = again.model_
+    assert isinstance(model, Stack)
+    assert model.sparsity == Sparsity(0.25)
+    assert not model.training
+
+
+def test_a_stack_s_description_says_what_it_is(stack: CAE, stacked: Path) -> None:
+    about = json.loads((stacked / "model.json").read_text())
+    assert about["architecture"] == "4C3-MP2-3C3-5N"
+    assert about["network"] == {
+        "decoder": stack.decoder,
+        "padding": "valid",
+        "activation": "tanh",
+        "output": "tanh",
+        "normalised": False,
+    }
+    assert about["sparsity"] == "wta:0.25"
+    assert about["parameters"] == stack.architecture_.parameters((13, 12, 2))
+
+
+def test_a_loaded_stack_can_be_grown(stack: CAE, stacked: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (9, 13, 12, 2), np.uint8)
+    taller = CAE.load(stacked).grow("3N", pixels, validation=0.0)
+    assert taller.transform(pixels).shape == (9, 3)
+    assert [row.level for row in taller.history_.rows] == [4]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {},  # mirrored
+        {"decoder": "mirror"},
+        {"decoder": "tied", "normalised": True},
+    ],
+)
+def test_a_stack_s_weights_are_refused_in_another_network(
+    stacked: Path, network: dict[str, Any]
+) -> None:
+    _mended(stacked, network=network)
+    with pytest.raises(RunError) as caught:
+        CAE.load(stacked)
+    assert str(caught.value) == (
+        f"{stacked}/model.safetensors: received weights that are not those of "
+        "4C3-MP2-3C3-5N; allowed: the file as caes wrote it. "
+        "Copy it again from where it was made, or fit again."
+    )
+
+
+def test_a_run_of_the_first_format_still_opens(fitted: CAE, run: Path) -> None:
+    """It knew one kind of network and of training, and no levels."""
+    about = json.loads((run / "model.json").read_text())
+    for name in ("network", "sparsity"):
+        del about[name]
+    news = [
+        "decoder",
+        "schedule",
+        "padding",
+        "activation",
+        "refine",
+        "sparsity",
+        "start",
+    ]
+    for name in news:
+        del about["training"][name]
+    (run / "model.json").write_text(json.dumps(about | {"format": 1}))
+    rows = (run / "history.csv").read_text().splitlines()
+    old = [row.rpartition(",")[0] for row in rows]
+    assert old[0].endswith(",images_per_second")
+    (run / "history.csv").write_text("\n".join(old) + "\n")
+    again = CAE.load(run)
+    pixels = np.random.default_rng(1).integers(0, 65_536, (5, 9, 8, 2), np.uint16)
+    np.testing.assert_array_equal(again.transform(pixels), fitted.transform(pixels))
+    assert again.architecture_ == fitted.architecture_
+    assert again.history_ == fitted.history_
+    assert again.get_params() == fitted.get_params()
+
+
+def test_a_level_that_is_no_number_is_refused(run: Path) -> None:
+    text = (run / "history.csv").read_text()
+    (run / "history.csv").write_text(text.replace(",0\n", ",top\n"))
     with pytest.raises(RunError, match=r"history\.csv: received a table that cannot"):
         CAE.load(run)

@@ -6,13 +6,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from caes.batches import Batches
 from caes.data import ImageSet
 from caes.history import Epoch, History
-from caes.loop import Settings, train
+from caes.loop import RISE, Settings, train
+from caes.options import DecayName
 from caes.progress import Bar, Lines, Progress, describe
 from caes.scaling import Scaling
 
@@ -87,11 +90,36 @@ QUARTERS = (0, 0.25, 0.5, 0.75)
             "cosine",
             [0.1 * (1 + math.cos(math.pi * p)) / 2 for p in (0, 0.25, 0.5, 0.75)],
         ),
+        (
+            "one-cycle",
+            [
+                0.1 * 0.01 / 0.11,
+                *(0.05 * (1 + math.cos(math.pi * p / 0.9)) for p in (0.15, 0.4, 0.65)),
+            ],
+        ),
     ],
 )
 def test_the_learning_rate_falls_as_told(decay: str, expected: list[float]) -> None:
     settings = Settings(epochs=2, learning_rate=0.1, decay=decay)  # type: ignore[arg-type]
     assert [settings.rate(p) for p in (0, 0.25, 0.5, 0.75)] == pytest.approx(expected)
+
+
+def test_one_cycle_rises_for_a_tenth_of_the_time_and_falls_to_nothing() -> None:
+    settings = Settings(epochs=1, learning_rate=0.1, decay="one-cycle")
+    rates = [settings.rate(step / 1000) for step in range(1001)]
+    top = round(1000 * RISE)
+    assert top == 100
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[top] == pytest.approx(0.1)
+    assert rates[1000] == pytest.approx(0, abs=1e-12)
+
+
+@given(st.sampled_from(["constant", "linear", "cosine", "one-cycle"]), st.floats(0, 1))
+def test_no_rate_is_above_the_given_one_or_below_0(
+    decay: DecayName, progress: float
+) -> None:
+    assert 0 <= Settings(1, 0.3, decay).rate(progress) <= 0.3
 
 
 def test_the_loop_takes_the_rate_from_its_place_in_the_whole_training(
@@ -167,6 +195,210 @@ def test_ctrl_c_ends_after_the_step_and_keeps_what_was_learnt() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_ctrl_c_while_watching_keeps_the_epoch_but_no_half_watched_loss() -> None:
+    objective = Level(start=5.0)
+    batches = Batches(_images(8), Scaling(0, 255), 4)
+    watched = Batches(_images(8), Scaling(0, 255), 2)
+    settings = Settings(epochs=3, learning_rate=0.1, patience=5)
+    # Of 2 batches learnt from and 4 watched an epoch: in the second one's watching.
+    pressing = Interrupting(after=9)
+    history = _train(objective, batches, settings, watched, pressing)
+    assert history.ended == "interrupted"
+    assert [row.validation_loss is None for row in history.rows] == [False, True]
+    assert len(objective.batches) == 9
+    assert history.best_epoch == 1
+    assert objective.value.item() == pytest.approx(5 - 2 * 0.1, abs=1e-2)
+
+
+def test_ctrl_c_in_the_last_epoch_s_watching_is_not_forgotten() -> None:
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    history = _train(
+        Level(), batches, Settings(epochs=1), batches, Interrupting(after=4)
+    )
+    assert history.ended == "interrupted"
+    assert len(history.rows) == 1
+
+
+class Layered(nn.Module):
+    """Weights, biases and a normalisation, in a loss that pulls at all of them."""
+
+    def __init__(self, pull: float = 1.0) -> None:
+        super().__init__()
+        self.dense = nn.Linear(1, 3)
+        self.norm = nn.BatchNorm1d(3)
+        self.fixed = nn.Parameter(torch.ones(2, 2), requires_grad=False)
+        self.pull = pull
+        self.before: list[list[Tensor]] = []
+        self.modes: list[tuple[bool, bool]] = []
+        for parameter in self.dense.parameters():
+            nn.init.constant_(parameter, 0.5)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        self.before.append([p.detach().clone() for p in self.parameters()])
+        self.modes.append((self.training, torch.is_grad_enabled()))
+        found = self.norm(self.dense(pictures.flatten(1)))
+        loss = self.pull * (found + self.dense.weight.sum()).square().mean()
+        return torch.stack([loss, loss.detach(), loss.detach()])
+
+
+def test_weight_decay_shrinks_weights_and_nothing_else() -> None:
+    objective = Layered(pull=0.0)  # no gradient: Adam itself does not move
+    settings = Settings(epochs=2, learning_rate=0.1, weight_decay=0.5)
+    _train(objective, Batches(_images(6), Scaling(0, 255), 2), settings)
+    shrunk = torch.full((3, 1), 0.5 * (1 - 0.1 * 0.5) ** 6)
+    torch.testing.assert_close(objective.dense.weight.detach(), shrunk)
+    assert torch.equal(objective.dense.bias.detach(), torch.full((3,), 0.5))
+    assert torch.equal(objective.norm.weight.detach(), torch.ones(3))
+    assert torch.equal(objective.fixed, torch.ones(2, 2))
+
+
+def test_weight_decay_follows_the_learning_rate() -> None:
+    objective = Layered(pull=0.0)
+    settings = Settings(2, 0.1, "linear", weight_decay=0.5)
+    _train(objective, Batches(_images(4), Scaling(0, 255), 2), settings)
+    kept = math.prod(1 - 0.1 * (1 - p) * 0.5 for p in QUARTERS)
+    assert objective.dense.weight[0, 0].item() == pytest.approx(0.5 * kept)
+
+
+def test_the_objective_learns_in_training_mode_and_is_watched_in_evaluation() -> None:
+    objective = Layered()
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    _train(objective, batches, Settings(epochs=2), batches)
+    assert (
+        objective.modes
+        == [(True, True)] * 2
+        + [(False, False)] * 2
+        + [(True, True)] * 2
+        + [(False, False)] * 2
+    )
+    assert not objective.training
+
+
+def _averages(weights: list[list[Tensor]], keep: float) -> list[list[Tensor]]:
+    """The running average after each step: a plain mean until it is long enough."""
+    found: list[list[Tensor]] = []
+    for step, now in enumerate(weights, 1):
+        share = min(keep, 1 - 1 / step)
+        last = found[-1] if found else now
+        found.append(
+            [share * a + (1 - share) * b for a, b in zip(last, now, strict=True)]
+        )
+    return found
+
+
+@pytest.mark.parametrize("keep", [0.4, 0.75, 0.999])
+def test_the_average_of_all_weights_is_watched_and_kept(keep: float) -> None:
+    """Three steps an epoch, one batch watched: its weights, and the final ones."""
+    plain, averaged = Layered(), Layered()
+    batches = Batches(_images(6), Scaling(0, 255), 2)
+    watched = Batches(_images(1), Scaling(0, 255), 1)
+    for objective, average in ((plain, 0.0), (averaged, keep)):
+        settings = Settings(epochs=3, learning_rate=0.1, average=average)
+        _train(objective, batches, settings, watched)
+
+    def steps(objective: Layered) -> list[list[Tensor]]:
+        passes = zip(objective.before, objective.modes, strict=True)
+        return [weights for weights, (learning, _) in passes if learning]
+
+    for mine, theirs in zip(steps(averaged), steps(plain), strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            assert torch.equal(a, b)  # learning itself goes on from the plain ones
+    after = [*steps(plain)[1:], [p.detach() for p in plain.parameters()]]
+    expected = _averages(after, keep)
+    seen = [averaged.before[index] for index in (3, 7, 11)]
+    kept = [p.detach() for p in averaged.parameters()]
+    wanted = [expected[2], expected[5], expected[8], expected[8]]
+    for mine, theirs in zip([*seen, kept], wanted, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(a, b)
+    statistics = (averaged.norm.running_mean, plain.norm.running_mean)
+    assert torch.equal(*statistics)  # type: ignore[arg-type]
+
+
+def test_with_patience_the_best_epoch_s_average_is_restored() -> None:
+    """Black is watched and white learnt from: the first epoch is the best."""
+    objective = Level(start=0.0)
+    white = ImageSet.from_pixels(np.full((4, 1, 1, 1), 255, np.uint8))
+    batches = Batches(white, Scaling(0, 255), 2)
+    settings = Settings(epochs=9, learning_rate=0.1, patience=2, average=0.9)
+    history = _train(
+        objective, batches, settings, Batches(_images(1), Scaling(0, 1), 1)
+    )
+    assert history.best_epoch == 1
+    # Two steps of 0.1 each: the mean of 0.1 and 0.2.
+    assert objective.value.item() == pytest.approx(0.15, abs=1e-3)
+    first = history.rows[0].validation_loss
+    assert first == pytest.approx(0.15**2, abs=1e-3)
+
+
+class Breaking(Level):
+    """Gives no number from a step on."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        figures = super().forward(pictures)
+        return figures * (math.nan if len(self.batches) > 4 else 1)
+
+
+def test_after_a_loss_that_is_no_number_the_average_before_that_epoch_is_kept() -> None:
+    objective = Breaking(start=5.0)
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    settings = Settings(epochs=9, learning_rate=0.1, average=0.99)
+    history = _train(objective, batches, settings)
+    assert history.ended == "diverged"
+    assert len(history.rows) == 3
+    assert history.best_epoch == 2
+    # Four steps of 0.1 down from 5: the mean of 4.9, 4.8, 4.7 and 4.6.
+    assert objective.value.item() == pytest.approx(4.75, abs=1e-2)
+
+
+def test_a_row_names_the_level_that_was_trained() -> None:
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    told: list[int] = []
+
+    class Listening(Progress):
+        def start(self, epochs: int, batches: int, level: int = 0) -> None:
+            told.append(level)
+
+    history = _train(Level(), batches, Settings(2, level=3), progress=Listening())
+    assert [row.level for row in history.rows] == [3, 3]
+    assert told == [3]
+    assert _train(Level(), batches, Settings(1)).rows[0].level == 0
+
+
+class Figures(nn.Module):
+    """Gives figures as told."""
+
+    def __init__(self, square: float, accuracy: float) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(1.0))
+        self.figures = torch.tensor([square, accuracy])
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return torch.cat([self.value.square()[None], self.figures])
+
+
+@pytest.mark.parametrize(
+    ("square", "accuracy", "psnr", "counted"),
+    [
+        (0.01, 0.25, 20.0, 0.25),
+        (math.nan, 0.25, None, 0.25),
+        (0.001, math.nan, 30.0, None),
+        (math.nan, math.nan, None, None),
+        (0.0, 0.0, math.inf, 0.0),
+    ],
+)
+def test_where_there_is_nothing_to_tell_the_row_has_none(
+    square: float, accuracy: float, psnr: float | None, counted: float | None
+) -> None:
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    row = _train(Figures(square, accuracy), batches, Settings(1)).rows[0]
+    assert row.psnr == pytest.approx(psnr) if psnr is not None else row.psnr is None
+    assert row.accuracy == counted
+    line = describe(row, 1)
+    assert ("PSNR" in line) == (psnr is not None)
+    assert ("accuracy" in line) == (counted is not None)
+
+
 def _row(watched: float | None = None) -> Epoch:
     return Epoch(3, 0.12345, watched, 0.5, 12.3, 4.56, 7890.1)
 
@@ -182,6 +414,13 @@ def test_where_there_is_no_terminal_an_epoch_is_a_plain_line(
         "PSNR 12.30 dB  4.6 s  7,890 images/s\n"
     )
     assert "validation" not in describe(_row(), 20)
+
+
+def test_a_line_of_a_stack_begins_with_its_level() -> None:
+    row = Epoch(1, 0.5, None, None, 30.0, 2.0, 100.0, level=2)
+    assert describe(row, 5) == (
+        "level 2  epoch 1/5  loss 0.5000  PSNR 30.00 dB  2.0 s  100 images/s"
+    )
 
 
 def test_the_bar_shows_loss_speed_and_time_left(

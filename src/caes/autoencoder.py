@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from caes import fused, threads
+from caes.errors import NotationError
 from caes.layers import Convolution, Dense, activate, crop, initialise, pad
 from caes.model import Model
 from caes.notation import Architecture, Shape
@@ -25,10 +26,21 @@ class Autoencoder(Model):
         picture: (H, W, C) of the pictures it is trained on. Without dense layers other
             sizes can be passed as well.
         seed: Of the weights: Glorot-uniform, biases zero.
+
+    Raises:
+        NotationError: The convolutions are valid ones, whose sizes up-sampling cannot
+            give back, or the pictures are too small.
     """
 
     def __init__(self, arch: Architecture, picture: Shape, seed: int = 0) -> None:
         super().__init__(arch, picture)
+        if arch.padding == "valid":
+            raise NotationError(
+                "padding",
+                "'valid' with the mirrored decoder",
+                "a decoder of each level's own for it",
+                "Add decoder='tied'.",
+            )
         self.encoder = nn.ModuleList(_encoder(arch, picture))
         self.decoder = nn.ModuleList(_decoder(arch, picture))
         initialise(self, torch.Generator().manual_seed(seed))

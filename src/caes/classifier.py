@@ -54,6 +54,7 @@ class Classifier(nn.Module):
             )
         )
         initialise(self.head, torch.Generator().manual_seed(seed))
+        self.choose(encoder=True, decoder=False)
 
     @property
     def arch(self) -> Architecture:
@@ -66,7 +67,7 @@ class Classifier(nn.Module):
         return self.trunk.picture
 
     def choose(self, *, encoder: bool, decoder: bool) -> None:
-        """Choose what learns beside the head.
+        """Choose what learns beside the head; without a choice, the encoder.
 
         Args:
             encoder: Whether the encoder does; else it stays as it is, normalisation

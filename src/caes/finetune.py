@@ -165,7 +165,7 @@ def finetune(
         known[rows] for rows in split_rows(len(known), options.validation, order)
     )
     model.choose(encoder=not options.freeze, decoder=recipe.reconstruction > 0)
-    size = min(recipe.batch_size, len(learn))
+    size = _batch_size(len(learn), recipe.batch_size)
     labelled = Batches(images, scaling, size, shuffle=order, rows=learn, labels=labels)
     batches: Batches | Together = labelled
     rest = np.flatnonzero(labels < 0)
@@ -179,7 +179,7 @@ def finetune(
         model, recipe, _augmentation(recipe, images), options.confidence, seed
     )
     settings = Settings(
-        recipe.epochs,
+        recipe.passes(len(learn)),
         recipe.learning_rate,
         recipe.decay,
         options.patience,
@@ -197,6 +197,15 @@ def finetune(
         )
     model.to("cpu").eval()
     return history
+
+
+def _batch_size(pictures: int, most: int) -> int:
+    """Give the pictures of a step; one more where a single one would be left over.
+
+    Its maps, if they are of one pixel, could not be normalised: they do not vary.
+    """
+    size = min(most, pictures)
+    return -(-pictures // (pictures // size)) if pictures % size == 1 else size
 
 
 def _augmentation(recipe: Recipe, images: ImageSet) -> Augmentation | None:

@@ -179,7 +179,7 @@ class Convolution(nn.Module):
         pool: Max-pooling after it; 1 for none.
         padding: "same" or "valid".
         activation: What the maps pass through at the end.
-        normalised: Whether batch normalisation follows the convolution (Ioffe &
+        normalised: Whether batch normalisation follows convolution and pooling (Ioffe &
             Szegedy 2015).
     """
 
@@ -208,10 +208,10 @@ class Convolution(nn.Module):
             maps = up_convolve(maps, self.weight, self.bias, self.up)
         else:
             maps = convolve(maps, self.weight, self.bias, self.padding)
-        if self.norm is not None:
-            maps = self.norm(maps)
         if self.pool > 1:
             maps = F.max_pool2d(maps, self.pool)
+        if self.norm is not None:
+            maps = self.norm(maps)
         return activate(maps, self.activation)
 
 

@@ -43,7 +43,7 @@ class ConvolutionalLevel(nn.Module):
         padding: "valid" (the way back is then a full convolution) or "same".
         activation: σ, of the maps.
         output: σ', of what the way back gives.
-        normalised: Whether batch normalisation follows the convolution.
+        normalised: Whether batch normalisation follows convolution and pooling.
     """
 
     def __init__(
@@ -69,14 +69,13 @@ class ConvolutionalLevel(nn.Module):
 
     def encode(self, maps: Tensor, *, winners: bool = False) -> Code:
         """Give the code of N×inputs×H×W, and on request the places of its winners."""
-        maps = convolve(maps, self.weight, self.bias, self.padding)
+        maps, where = convolve(maps, self.weight, self.bias, self.padding), None
+        if self.pool > 1 and winners:
+            maps, where = F.max_pool2d(maps, self.pool, return_indices=True)
+        elif self.pool > 1:
+            maps = F.max_pool2d(maps, self.pool)
         if self.norm is not None:
             maps = self.norm(maps)
-        if self.pool == 1:
-            return Code(activate(maps, self.activation))
-        if not winners:
-            return Code(activate(F.max_pool2d(maps, self.pool), self.activation))
-        maps, where = F.max_pool2d(maps, self.pool, return_indices=True)
         return Code(activate(maps, self.activation), where)
 
     def decode(self, code: Code) -> Tensor:

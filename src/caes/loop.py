@@ -140,7 +140,7 @@ def train(
     best = _Best(trained, settings.patience)
     average = _Average(trained, settings.average)
     progress.start(settings.epochs, len(batches), settings.level)
-    with _stop_on_interrupt() as stop, progress:
+    with stop_on_interrupt() as stop, progress:
         for epoch in range(1, settings.epochs + 1):
             start = time.perf_counter()
             with average.in_place():
@@ -343,8 +343,8 @@ class _Best:
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C end the training after its step; the second is a real one.
+def stop_on_interrupt() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C end the work after its step; the second is a real one.
 
     Outside the main thread, where signals do not arrive, nothing is changed.
     """

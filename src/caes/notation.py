@@ -214,13 +214,12 @@ class Architecture:
             used = "" if self.normalised else self._shown(self.activation)
             yield _convolve("encoder", channels, output, level.kernel, used)
             channels = level.maps
-            if self.normalised:
-                used = self._shown(self.activation)
-                count = 2 * channels
-                yield Stage("encoder", "normalise", output, 0, count, used)
             if level.pool > 1:
                 height, width = height // level.pool, width // level.pool
                 yield Stage("encoder", "pool", (height, width, channels), level.pool)
+            if self.normalised:
+                output, used = (height, width, channels), self._shown(self.activation)
+                yield Stage("encoder", "normalise", output, 0, 2 * channels, used)
         if self.dense:
             units = height * width * channels
             yield Stage("encoder", "flatten", (units,))

@@ -20,7 +20,7 @@ from caes.data import ImageSet
 from caes.errors import ArgumentError
 from caes.files import output_errors
 from caes.history import History
-from caes.loop import Settings, train
+from caes.loop import Settings, stop_on_interrupt, train
 from caes.model import Model
 from caes.options import Options
 from caes.places import cache_folder
@@ -132,7 +132,11 @@ def _greedily(
             if history.ended in ("interrupted", "diverged"):
                 break
         if index + 1 < stack.arch.depth:
-            entering, known = _codes(level, entering, known, training.fabric), None
+            codes = _codes(level, entering, known, training.fabric)
+            if codes is None:
+                history.ended = "interrupted"
+                break
+            entering, known = codes, None
     return history
 
 
@@ -194,20 +198,24 @@ def _codes(
     entering: ImageSet | NDArray[np.float32],
     scaling: Scaling | None,
     fabric: Fabric,
-) -> NDArray[np.float32]:
-    """Compute a level's code of every picture once: N×h×w×maps or N×units."""
+) -> NDArray[np.float32] | None:
+    """Compute a level's code of every picture once: N×h×w×maps or N×units.
+
+    Returns:
+        The codes; None after Ctrl-C.
+    """
     level.to(fabric.device).eval()
     kept: NDArray[np.float32] | None = None
     start = 0
-    with torch.inference_mode():
+    with torch.inference_mode(), stop_on_interrupt() as stop:
         for (batch,) in Batches(entering, scaling, AT_ONCE):
             codes = level.encode(batch.to(fabric.device)).cpu().numpy()
             if kept is None:
                 kept = _room((len(entering), *codes.shape[1:]))
             kept[start : start + len(codes)] = codes
             start += len(codes)
-    if kept is None:
-        raise ArgumentError("X", "no pictures", "at least one", "Give some pictures.")
+            if stop.is_set():
+                return None
     return kept
 
 

@@ -16,6 +16,9 @@ from caes.options import (
     whole,
 )
 
+FEWEST_PASSES, FEWEST_STEPS = 10, 1_500
+"""What training by the default recipe comes to at least."""
+
 RecipeName = Literal["default", "paper"]
 StartName = Literal["stack", "random"]
 
@@ -35,7 +38,8 @@ class FineTuning:
             500N-100N; none for nothing.
         freeze: Whether only the head learns, the encoder staying as it is, without
             batch normalisation.
-        epochs: Passes over the labelled pictures.
+        epochs: Passes over the labelled pictures; 0 for as many as make 1,500 steps,
+            and at least 10.
         batch_size: Labelled pictures a step.
         learning_rate: Learning rate of Adam at its highest.
         decay: How it falls to the end: constant, linear, cosine or one-cycle.
@@ -154,6 +158,11 @@ class Recipe:
     pseudo_labels: float
     reconstruction: float
 
+    def passes(self, pictures: int) -> int:
+        """Give the passes over so many labelled pictures."""
+        steps = -(-pictures // self.batch_size)
+        return self.epochs or max(FEWEST_PASSES, -(-FEWEST_STEPS // steps))
+
     @property
     def units(self) -> tuple[int, ...]:
         """The head's hidden dense layers."""
@@ -168,7 +177,7 @@ class Recipe:
         parse_head(str(self.head))
         if self.augment != "auto":
             parse_augmentation(self.augment)
-        whole("epochs", self.epochs, 1, "Try epochs=40.")
+        whole("epochs", self.epochs, 0, "Try epochs=40, or 0 for enough.")
         whole("batch_size", self.batch_size, 1, "Try batch_size=64.")
         number("learning_rate", self.learning_rate, 0, math.inf, "Try 0.001.")
         one_of("decay", self.decay, DecayName)
@@ -199,7 +208,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
     "default": {
         "head": "none",
-        "epochs": 60,
+        "epochs": 0,
         "batch_size": 64,
         "learning_rate": 2e-3,
         "decay": "one-cycle",

@@ -24,6 +24,8 @@ from torch import Tensor
 
 POINTS = tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2", "4")))
 """Where the polynomials are evaluated, besides infinity: small, for small errors."""
+Rational = NDArray[Any]
+"""A matrix of `Fraction`."""
 LARGEST_TILE = len(POINTS) + 1
 LEAST_CHANNELS = 32
 GAIN = 1.6
@@ -46,10 +48,19 @@ class Bases(NamedTuple):
 
 @cache
 def bases(places: int, kernel: int) -> Bases:
-    """Build the changes of basis for m places and a kernel of side k.
+    """Give the changes of basis for m places and a kernel of side k, in 32 bits."""
+    return Bases(*map(_both_axes, one_axis(places, kernel)))
+
+
+def one_axis(places: int, kernel: int) -> tuple[Rational, Rational, Rational]:
+    """Build the changes of basis along one axis, exactly.
 
     Toom and Cook's way: polynomials of degree t-1 = m+k-2 are known by their values at
     t points; the transposition principle turns their product into a convolution.
+
+    Returns:
+        Aᵀ (m×t), G (t×k) and Bᵀ (t×t), of `Fraction`: Aᵀ[(G g) ⊙ (Bᵀ d)] is what a
+        filter g gives at m places of t values d.
     """
     tile = places + kernel - 1
     points = POINTS[: tile - 1]
@@ -62,10 +73,10 @@ def bases(places: int, kernel: int) -> Bases:
         inputs[row] *= int(factor)
         filters[row] /= int(factor)
     outputs = np.array(_vandermonde(points, places), dtype=object).T
-    return Bases(*(_both_axes(matrix) for matrix in (outputs, filters, inputs)))
+    return outputs, filters, inputs
 
 
-def _both_axes(matrix: NDArray[Any]) -> Tensor:
+def _both_axes(matrix: Rational) -> Tensor:
     values = matrix.astype(np.float64)
     return torch.from_numpy(np.kron(values, values).astype(np.float32))
 

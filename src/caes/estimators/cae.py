@@ -30,6 +30,7 @@ from caes.notation import (
     Architecture,
     DecoderName,
     PaddingName,
+    Shape,
 )
 from caes.options import (
     DecayName,
@@ -216,7 +217,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
                 mine[name] = mine[name][-1]
         if isinstance(mine["noise"], str):
             mine["noise"] = mine["noise"].rpartition(",")[2]
-        above = {"arch": f"{self.arch}-{levels}", "schedule": "greedy", "start": self}
+        arch = f"{self.architecture_}-{levels}"
+        above = {"arch": arch, "schedule": "greedy", "start": self}
         taller = CAE(**mine | above | options)
         if self.decoder == "mirror":
             taller._options().check()  # says what is wrong
@@ -229,6 +231,13 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         """Give the stack to start from, read from its folder where one is named."""
         if self.start is None or isinstance(self.start, CAE):
             return self.start
+        if not isinstance(self.start, str | os.PathLike):
+            raise ArgumentError(
+                "start",
+                f"an object of type {type(self.start).__name__}",
+                "a fitted CAE, or the folder of its run",
+                "Try cae.grow('300C3-MP2').",
+            )
         return CAE.load(self.start)
 
     def _take_over(self, model: Model, lower: "CAE") -> int:
@@ -248,9 +257,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         if not fits:
             raise ArgumentError(
                 "start",
-                f"a stack of {theirs} ({theirs.decoder}, {theirs.padding}, "
-                f"{theirs.activation}) below {ours} ({ours.decoder}, {ours.padding}, "
-                f"{ours.activation}, {self.schedule})",
+                f"{_form(theirs, lower.picture_shape_)} below "
+                f"{_form(ours, model.picture)}, {self.schedule}",
                 "the lower levels of the same greedy stack, for the same pictures",
                 "Let cae.grow('300C3-MP2') choose the options.",
             )
@@ -398,6 +406,12 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _form(arch: Architecture, picture: Shape) -> str:
+    kinds = ", ".join((arch.decoder, arch.padding, arch.activation, arch.output))
+    height, width, channels = picture
+    return f"{arch} ({kinds}) for pictures of {height}×{width}×{channels}"
 
 
 def _stands_on(upper: Architecture, lower: Architecture) -> bool:

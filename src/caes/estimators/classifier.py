@@ -51,7 +51,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         start: "stack", or "random": the same network from random weights, the control.
         head: Hidden dense layers, as in "300N"; "none" for nothing.
         freeze: Whether only the head learns; without batch normalisation.
-        epochs: Passes over the labelled pictures.
+        epochs: Passes over the labelled pictures; 0 for as many as make 1,500 steps,
+            and at least 10.
         batch_size: Labelled pictures a step.
         learning_rate: Of Adam, at its highest.
         decay: How it falls: "constant", "linear", "cosine" or "one-cycle".

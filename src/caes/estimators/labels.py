@@ -116,7 +116,8 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
     try:
         check_classification_targets(values)
     except ValueError as error:  # such as 0.5
-        raise _no_classes(str(error).partition(". ")[0]) from error
+        reason = str(error).partition(". ")[0]
+        raise _no_classes(f"measured values ({reason})") from error
     return values
 
 

@@ -1,0 +1,276 @@
+"""Errors with few and with more labels: paired, kept as they come, and gone on with."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caes import CAE, CAEClassifier, ImageSet
+from caes.cli.label_curve import check_folder, parse_counts
+from caes.errors import ArgumentError, DataError, OutputError
+from caes.ledger import Ledger
+from caes.recipes import FineTuning
+from caes.report.label_summary import CurveRun
+from caes.tasks import label_curve as module
+from caes.tasks.classify import CODES, CONTROL, PIXELS, only
+from caes.tasks.label_curve import CONTENDERS, FIGURES, KEYS, STACK, label_curve
+from caes.tasks.probe import labels_of
+from tests import stripes
+
+OPTIONS = FineTuning(recipe="paper", head="none", epochs=1, pseudo_labels=1.0)
+CURVE = [3, 9]
+RUNS = len(CURVE) * 2 * len(CONTENDERS)
+
+
+@dataclass
+class Fits:
+    """What was trained: start, seed, and the pictures with and without labels."""
+
+    networks: list[tuple[str, int, tuple[str, ...], int]] = field(default_factory=list)
+    probes: list[tuple[int, ...]] = field(default_factory=list)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
+    seen = Fits()
+    fit: Callable[..., CAEClassifier] = CAEClassifier.fit
+    fit_probe = module.fit_probe
+
+    def network(self: CAEClassifier, images: ImageSet) -> CAEClassifier:
+        known = labels_of(images) >= 0
+        names = tuple(images[known].names)
+        seen.networks.append(
+            (self.start, self.random_state, names, int((~known).sum()))
+        )
+        return fit(self, images)
+
+    def simple(name: str, features: Any, labels: Any) -> Any:
+        seen.probes.append(tuple(labels.tolist()))
+        return fit_probe(name, features, labels)
+
+    monkeypatch.setattr(CAEClassifier, "fit", network)
+    monkeypatch.setattr(module, "fit_probe", simple)
+    return seen
+
+
+@pytest.fixture
+def no_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        pytest.fail("something was trained")
+
+    monkeypatch.setattr(CAEClassifier, "fit", refuse)
+    monkeypatch.setattr(module, "fit_probe", refuse)
+
+
+Curve = Callable[..., list[CurveRun]]
+
+
+@pytest.fixture
+def curve(tmp_path: Path, stack: CAE, images: ImageSet, test_images: ImageSet) -> Curve:
+    """Give what makes the curve in one folder, each time with a new ledger."""
+
+    def run(say: Callable[[str], None] = str, **other: Any) -> list[CurveRun]:
+        given: dict[str, Any] = {
+            "cae": stack,
+            "train": images,
+            "test": test_images,
+            "counts": CURVE,
+            "seeds": 2,
+            "options": OPTIONS,
+            "ledger": Ledger(tmp_path / "runs.csv", KEYS, FIGURES),
+        }
+        return label_curve(**{**given, **other}, say=say)
+
+    return run
+
+
+def on_disk(folder: Path) -> list[dict[str, str]]:
+    with (folder / "runs.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_all_contenders_of_a_seed_learn_from_the_same_labels(
+    curve: Curve, fits: Fits, images: ImageSet
+) -> None:
+    told: list[str] = []
+    runs = curve(told.append)
+    assert [(run.labels, run.seed, run.contender) for run in runs] == [
+        (labels, seed, contender)
+        for labels in CURVE
+        for seed in (0, 1)
+        for contender in (STACK, CONTROL, CODES, PIXELS)
+    ]
+    drawn = [(labels, seed) for labels in CURVE for seed in (0, 1)]
+    assert len(fits.networks) == len(fits.probes) == 2 * len(drawn)
+    for at, (labels, seed) in enumerate(drawn):
+        few = only(images, labels, seed)
+        few = few[labels_of(few) >= 0]
+        names = tuple(few.names)
+        assert len(names) == labels
+        assert fits.networks[2 * at : 2 * at + 2] == [
+            ("stack", seed, names, 30 - labels),
+            ("random", seed, names, 0),
+        ]
+        assert fits.probes[2 * at : 2 * at + 2] == [tuple(labels_of(few).tolist())] * 2
+    assert told[0] == f"3 labels, seed 0, {STACK}: error {runs[0].error:.2f} %"
+    assert len(told) == RUNS
+
+
+def test_the_errors_are_those_of_the_estimators(
+    curve: Curve, stack: CAE, images: ImageSet, test_images: ImageSet
+) -> None:
+    runs = {(run.labels, run.seed, run.contender): run.error for run in curve()}
+    few = only(images, 9, 1)
+    given: dict[str, Any] = {**vars(OPTIONS), "random_state": 1}
+    alone = CAEClassifier(stack, **given).fit(few)
+    wrong = 100 * (1 - alone.score(test_images))
+    assert runs[9, 1, STACK] == pytest.approx(wrong, abs=1e-4)
+    given["start"] = "random"
+    alone = CAEClassifier(stack, **given).fit(few[labels_of(few) >= 0])
+    wrong = 100 * (1 - alone.score(test_images))
+    assert runs[9, 1, CONTROL] == pytest.approx(wrong, abs=1e-4)
+    assert runs[9, 1, PIXELS] == 0  # stripes are told apart by logistic regression
+
+
+def test_every_run_is_in_the_file_and_none_is_made_again(
+    curve: Curve, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    first = curve()
+    rows = on_disk(tmp_path)
+    assert [float(row["error"]) for row in rows] == [run.error for run in first]
+    assert {row["test_pictures"] for row in rows} == {"12"}
+    assert {row["settings"] for row in rows} == {
+        "recipe=paper head=none epochs=1 pseudo_labels=1.0"
+    }
+    request.getfixturevalue("no_fit")
+    assert curve() == first
+    assert on_disk(tmp_path) == rows
+
+
+def test_an_interrupted_curve_goes_on_where_it_stopped(
+    curve: Curve, fits: Fits, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    def stop(line: str) -> None:
+        told.append(line)
+        if len(told) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        curve(stop)
+    assert len(on_disk(tmp_path)) == 5
+    assert len(curve()) == RUNS
+    assert len(fits.networks) + len(fits.probes) == RUNS
+    assert len(on_disk(tmp_path)) == RUNS
+
+
+def test_a_training_that_was_interrupted_is_no_run(
+    curve: Curve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit: Callable[..., CAEClassifier] = CAEClassifier.fit
+
+    def cut_short(self: CAEClassifier, images: ImageSet) -> CAEClassifier:
+        fit(self, images)
+        if self.start == "random":
+            self.history_.ended = "interrupted"
+        return self
+
+    monkeypatch.setattr(CAEClassifier, "fit", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        curve()
+    assert [row["contender"] for row in on_disk(tmp_path)] == [STACK]
+
+
+def test_runs_of_another_stack_of_other_pictures_or_options_are_others(
+    curve: Curve, fits: Fits, stack: CAE, images: ImageSet, tmp_path: Path
+) -> None:
+    one = {"counts": [3], "seeds": 1}
+    others: list[dict[str, Any]] = [
+        {},
+        {"cae": stripes.stack(images, epochs=2)},
+        {"train": images[1:]},
+        {"test": stripes.images(12, seed=7)},
+        {"options": FineTuning(recipe="paper", head="none", epochs=2)},
+    ]
+    for number, other in enumerate(others, 1):
+        curve(**one, **other)
+        assert len(on_disk(tmp_path)) == 4 * number
+        assert len(fits.networks) == 2 * number
+    curve(**one, cae=stripes.stack(images))  # the same weights, trained again
+    assert len(fits.networks) == 2 * len(others)
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_too_many_labels_are_refused_before_anything_is_trained(
+    curve: Curve, tmp_path: Path
+) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        curve(counts=[3, 31])
+    assert str(caught.value) == (
+        "labels: received 31; allowed: a whole number from 3 (one for each class) to 30 "
+        "(all that have a label). Try labels=30."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("no_fit")
+def test_an_unwritable_folder_is_refused_before_anything_is_trained(
+    curve: Curve, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "runs.csv"
+    with pytest.raises(OutputError, match="a path that runs through a file"):
+        curve(ledger=Ledger(path, KEYS, FIGURES))
+
+
+def test_an_error_damaged_by_hand_is_named(curve: Curve, tmp_path: Path) -> None:
+    curve(counts=[3], seeds=1)
+    path = tmp_path / "runs.csv"
+    error = on_disk(tmp_path)[0]["error"]
+    path.write_text(path.read_text().replace(f",{error},12,", ",much,12,", 1))
+    with pytest.raises(DataError) as caught:
+        curve(counts=[3], seeds=1)
+    assert str(caught.value) == (
+        f"{path}: received 'much' as error of a run; allowed: the table of an earlier "
+        "run of the same command. Name another folder with --out, or move the file away."
+    )
+
+
+def test_numbers_of_labels_are_read_in_order_and_once() -> None:
+    assert parse_counts("100") == [100]
+    assert parse_counts("1000,30,100,30") == [30, 100, 1000]
+
+
+@pytest.mark.parametrize("text", ["", "0", "10,", ",10", "10, 20", "1e3", "-5", "ten"])
+def test_what_are_no_numbers_of_labels(text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        parse_counts(text)
+    assert str(caught.value) == (
+        f"--labels: received {text!r}; allowed: whole numbers with commas between them. "
+        "Try --labels 100,300,1000."
+    )
+
+
+def test_only_a_new_folder_or_that_of_a_curve_is_written_to(tmp_path: Path) -> None:
+    check_folder(tmp_path / "new")
+    check_folder(tmp_path)
+    (tmp_path / "report.html").write_text("of something else")
+    with pytest.raises(OutputError) as caught:
+        check_folder(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: received a folder of something else; allowed: a new folder, or "
+        "that of an earlier run of the same command. Give another one with --out."
+    )
+    (tmp_path / "runs.csv").touch()
+    check_folder(tmp_path)
+
+
+def test_the_labels_of_a_seed_grow(images: ImageSet) -> None:
+    few, more = (labels_of(only(images, n, 1)) for n in CURVE)
+    assert (more[few >= 0] == few[few >= 0]).all()
+    assert np.count_nonzero(more >= 0) == 9

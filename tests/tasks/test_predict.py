@@ -1,0 +1,138 @@
+"""What a classifier says of pictures, and its table."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from caes import CAE, CAEClassifier, ImageSet
+from caes.errors import DataError, OutputError
+from caes.tasks.predict import Predictions, predict, write_predictions
+
+PROBABILITIES = np.array([[0.75, 0.25], [0.125, 0.875], [0.5, 0.5]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def classifier(images: ImageSet, stack: CAE) -> CAEClassifier:
+    options = {"recipe": "paper", "head": "none", "epochs": 2, "random_state": 0}
+    return CAEClassifier(stack, **options).fit(images)  # type: ignore[arg-type]
+
+
+def some(truth: list[int] | None) -> Predictions:
+    names = ["a.png", "b, with a comma.png", "c.png"]
+    known = None if truth is None else np.array(truth)
+    return Predictions(names, ("cat", "dog"), PROBABILITIES, known)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_without_known_classes_there_is_no_column_for_them(tmp_path: Path) -> None:
+    write_predictions(some(None), tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == (
+        "name,class,probability,p(cat),p(dog)\n"
+        "a.png,cat,0.750000,0.750000,0.250000\n"
+        '"b, with a comma.png",dog,0.875000,0.125000,0.875000\n'
+        "c.png,cat,0.500000,0.500000,0.500000\n"
+    )
+
+
+def test_known_classes_stand_beside_and_unknown_ones_are_empty(tmp_path: Path) -> None:
+    write_predictions(some([1, 1, -1]), tmp_path / "t.csv")
+    found = rows(tmp_path / "t.csv")
+    assert list(found[0]) == [
+        "name",
+        "class",
+        "probability",
+        "label",
+        "p(cat)",
+        "p(dog)",
+    ]
+    assert [row["label"] for row in found] == ["dog", "dog", ""]
+
+
+@pytest.mark.parametrize(
+    ("truth", "accuracy"),
+    [(None, None), ([-1, -1, -1], None), ([1, 1, -1], 0.5), ([0, 1, 1], 2 / 3)],
+)
+def test_accuracy_counts_what_is_labelled(
+    truth: list[int] | None, accuracy: float | None
+) -> None:
+    assert some(truth).accuracy == accuracy
+
+
+def test_every_picture_gets_a_class_and_probabilities_that_sum_to_1(
+    classifier: CAEClassifier, test_images: ImageSet, tmp_path: Path
+) -> None:
+    found = predict(classifier, test_images)
+    write_predictions(found, tmp_path / "t.csv")
+    table = rows(tmp_path / "t.csv")
+    assert [row["name"] for row in table] == list(test_images.names)
+    for row, chances in zip(table, classifier.predict_proba(test_images), strict=True):
+        each = {name: float(row[f"p({name})"]) for name in test_images.classes}
+        np.testing.assert_allclose([*each.values()], chances, atol=1e-6)
+        assert sum(each.values()) == pytest.approx(1, abs=1e-5)
+        assert row["class"] == max(each, key=lambda name: each[name])
+        assert float(row["probability"]) == max(each.values())
+    assert found.accuracy == classifier.score(test_images)
+
+
+def test_classes_in_another_order_are_told_by_their_names(
+    classifier: CAEClassifier, test_images: ImageSet
+) -> None:
+    assert test_images.labels is not None
+    moved = replace(
+        test_images,
+        labels=np.array([1, 0])[np.minimum(test_images.labels, 1)],
+        classes=(test_images.classes[1], test_images.classes[0]),
+    )
+    found = predict(classifier, moved)
+    assert found.truth is not None
+    assert found.truth.tolist() == np.minimum(test_images.labels, 1).tolist()
+    assert found.classes == test_images.classes
+
+
+def test_pictures_without_a_label_have_none(
+    classifier: CAEClassifier, test_images: ImageSet
+) -> None:
+    half = replace(test_images, labels=np.array([0, -1] * 6))
+    found = predict(classifier, half)
+    assert found.truth is not None
+    assert found.truth.tolist() == [0, -1] * 6
+
+
+def test_folders_that_are_none_of_the_classes_are_no_labels(
+    classifier: CAEClassifier, test_images: ImageSet
+) -> None:
+    found = predict(classifier, replace(test_images, classes=("May", "June", "July")))
+    assert found.truth is None
+    assert (
+        predict(classifier, replace(test_images, labels=None, classes=())).truth is None
+    )
+
+
+def test_a_class_among_others_that_was_not_learned_is_named(
+    classifier: CAEClassifier, test_images: ImageSet
+) -> None:
+    strange = replace(test_images, classes=("high", "low", "odd"))
+    with pytest.raises(DataError) as caught:
+        predict(classifier, strange)
+    assert str(caught.value) == (
+        "stripes: received the class 'odd', which the classifier does not know; "
+        "allowed: high, low, middle. Train it on this class too, or leave its pictures "
+        "out."
+    )
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError) as caught:
+        write_predictions(some(None), tmp_path / "file" / "t.csv")
+    assert str(caught.value) == (
+        f"{tmp_path / 'file' / 't.csv'}: received a path that runs through a file; "
+        "allowed: a place that can be written. Choose another folder."
+    )
