@@ -206,7 +206,127 @@ class Keras(Contender):
         return Model(self.network.inputs, self.network.get_layer("code").output)
 
 
-SYSTEMS = {"caes": Caes, "torch": Torch, "keras": Keras}
+class CaesCnn(Caes):
+    """The paper's network with labels, from random weights, by its estimator."""
+
+    def ready(self) -> Answer:
+        """Tell the number of parameters, and how they are computed with."""
+        model = self.classifier(self.first(self.batch)).model_
+        trunk = {id(each) for each in model.trunk.decoder_parameters()}
+        used = [each for each in model.parameters() if id(each) not in trunk]
+        return {"parameters": sum(each.numel() for each in used), "path": "winograd"}
+
+    def train(self, images: int) -> Answer:
+        """Train for one epoch; tell the seconds."""
+        pictures = self.first(images)
+        start = time.perf_counter()
+        self.classifier(pictures)
+        return {"seconds": time.perf_counter() - start}
+
+    def classifier(self, pictures: ImageSet) -> Any:
+        """Give a classifier trained for one epoch by the paper's recipe."""
+        from caes import CAEClassifier
+
+        return CAEClassifier(
+            self.stack,
+            recipe="paper",
+            start="random",
+            epochs=1,
+            batch_size=self.batch,
+            random_state=0,
+            device="cpu",
+        ).fit(pictures)
+
+    @cached_property
+    def stack(self) -> Any:
+        """An auto-encoder of the network's form; its weights are not used."""
+        from caes import CAE
+
+        form: dict[str, Any] = {
+            "decoder": "tied",
+            "padding": "valid",
+            "activation": "tanh",
+        }
+        stack = CAE("100C5-MP2-150C5-MP2-200C3", epochs=1, device="cpu", **form)
+        return stack.fit(self.first(self.batch))
+
+
+class TorchCnn(Contender):
+    """The paper's network as PyTorch's users write it, in the product's own loop."""
+
+    channels_last = False
+
+    def ready(self) -> Answer:
+        """Tell the number of parameters, and how they are computed with."""
+        from plain_torch import PlainCnn
+
+        parameters = PlainCnn(channels_last=self.channels_last).parameters()
+        return {"parameters": sum(p.numel() for p in parameters), "path": "torch"}
+
+    def train(self, images: int) -> Answer:
+        """Train for one epoch; tell the seconds."""
+        from plain_torch import train_cnn
+
+        pictures = self.first(images)
+        start = time.perf_counter()
+        train_cnn(pictures, self.batch, channels_last=self.channels_last)
+        return {"seconds": time.perf_counter() - start}
+
+
+class TorchCnnChannelsLast(TorchCnn):
+    """The same in channels-last memory, which PyTorch's kernels like better."""
+
+    channels_last = True
+
+
+class KerasCnn(Keras):
+    """The paper's network as it is written for Keras."""
+
+    def fit(self, network: Any, pictures: NDArray[np.float32], **how: Any) -> Any:
+        """Call Keras's own ``fit`` with the labels; give its history."""
+        labels = np.resize(self.labels, len(pictures))
+        return network.fit(
+            pictures, labels, batch_size=self.batch, shuffle=True, verbose=0, **how
+        )
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The classes of all pictures to train on."""
+        if self.images.labels is None:
+            raise SystemExit(f"{self.source} has no labels")
+        return self.images.labels
+
+    def build(self) -> Any:
+        """Build and compile the network, weights drawn anew."""
+        from keras import Input, Sequential, layers
+
+        network = Sequential(
+            [
+                Input((28, 28, 1)),
+                layers.Conv2D(100, 5, activation="tanh"),
+                layers.MaxPooling2D(2),
+                layers.Conv2D(150, 5, activation="tanh"),
+                layers.MaxPooling2D(2),
+                layers.Conv2D(200, 3, activation="tanh"),
+                layers.Flatten(),
+                layers.Dense(300, activation="tanh"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+        loss = "sparse_categorical_crossentropy"
+        network.compile("adam", loss, metrics=["accuracy"])
+        return network
+
+
+SYSTEMS = {
+    "caes": Caes,
+    "torch": Torch,
+    "keras": Keras,
+    "caes-cnn": CaesCnn,
+    "torch-cnn": TorchCnn,
+    "torch-cnn-channels-last": TorchCnnChannelsLast,
+    "keras-cnn": KerasCnn,
+}
 
 
 def serve(contender: Any, answers: TextIO) -> None:

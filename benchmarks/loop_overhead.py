@@ -14,9 +14,9 @@ import torch
 import tyro
 
 from caes import ImageSet, load, parse, threads
+from caes.autoencoder import Autoencoder
 from caes.batches import Batches
 from caes.loop import Settings, fabric_for, train
-from caes.autoencoder import Autoencoder
 from caes.notation import EXAMPLE
 from caes.pretrain import Reconstruction
 from caes.progress import Progress

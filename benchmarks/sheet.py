@@ -3,7 +3,6 @@
 import os
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -110,12 +109,13 @@ def machine() -> dict[str, str]:
     """Describe code, machine and versions, on which every figure depends."""
     import torch
 
+    from caes.ledger import commit
     from caes.provenance import processor
 
     load = f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
-        "commit": commit(),
+        "commit": commit() or "unknown",
         "machine": f"{platform.system()} {platform.machine()}, {processor()}",
         "processors": f"{os.cpu_count()}, load before the start {load}",
         "threads": f"the default of each system; {torch.get_num_threads()} in torch",
@@ -123,21 +123,6 @@ def machine() -> dict[str, str]:
             [f"python {platform.python_version()}", *map(_version, PACKAGES)]
         ),
     }
-
-
-def commit() -> str:
-    """Name the commit, and say "dirty" when anything but results has changed since."""
-    head = _git("rev-parse", "--short=12", "HEAD")
-    changes = _git("status", "--porcelain", "--", ":/", ":/!benchmarks/results")
-    return f"{head}{', dirty' if changes else ''}" if head else "unknown"
-
-
-def _git(*words: str) -> str:
-    command = ["git", "-C", str(FOLDER), *words]
-    try:
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    except OSError:
-        return ""
 
 
 def _command() -> str:

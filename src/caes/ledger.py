@@ -2,16 +2,19 @@
 
 import csv
 import io
+import math
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import torch
 
 from caes.errors import DataError
 from caes.files import write_atomically
+from caes.history import History
 from caes.provenance import processor
 from caes.version import __version__
 
@@ -55,26 +58,60 @@ class Ledger:
                 return row
         return None
 
+    def number(self, row: Row, column: str) -> float:
+        """Give one of a row's cells as a number.
+
+        Raises:
+            DataError: It is none, as after an edit by hand.
+        """
+        try:
+            value = float(row[column])
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise self._strange(f"{row[column]!r} as {column} of a run")
+        return value
+
     def add(self, key: Mapping[str, object], figures: Mapping[str, object]) -> Row:
-        """Put a run into the file.
+        """Put a run into the file, in place of an older one of the same keys.
+
+        What another process has put there meanwhile stays.
 
         Args:
             key: Its keys.
             figures: What it gave.
 
         Raises:
+            DataError: Another table is in the file's place by now.
             OutputError: The file cannot be written.
         """
         known = {**key, **figures, **made()}
         row = {name: str(known.get(name, "")) for name in self.columns}
-        self.rows.append(row)
+        self._write([row])
+        return row
+
+    def claim(self) -> None:
+        """Write the file as it stands: an unwritable place is refused before any work.
+
+        Raises:
+            DataError: Another table is in the file's place by now.
+            OutputError: The file cannot be written.
+        """
+        self._write([])
+
+    def _key(self, row: Row) -> tuple[str, ...]:
+        return tuple(row[name] for name in self.keys)
+
+    def _write(self, new: list[Row]) -> None:
+        every = (*self.rows, *self._read(), *new)
+        rows = [*{self._key(row): row for row in every}.values()]
         text = io.StringIO()
         writer = csv.DictWriter(text, self.columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows(rows)
         with write_atomically(self.path) as file:
             file.write(text.getvalue().encode())
-        return row
+        self.rows = rows
 
     def _read(self) -> list[Row]:
         if not self.path.exists():
@@ -82,10 +119,10 @@ class Ledger:
         try:
             with self.path.open(newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
-                rows = list(reader)
+                columns, rows = tuple(reader.fieldnames or ()), list(reader)
         except (OSError, ValueError, csv.Error) as error:
             raise self._strange(f"a file that cannot be read ({error})") from error
-        if tuple(reader.fieldnames or ()) != self.columns:
+        if columns != self.columns:
             raise self._strange("a table with other columns")
         if any(None in row or None in row.values() for row in rows):
             raise self._strange("a table with rows of another length")
@@ -98,6 +135,16 @@ class Ledger:
             "the table of an earlier run of the same command",
             "Name another folder with --out, or move the file away.",
         )
+
+
+def pass_on_interruption(history: History) -> None:
+    """Leave with the Ctrl-C that ended a training: what was cut short is not kept.
+
+    Raises:
+        KeyboardInterrupt: The training was interrupted.
+    """
+    if history.interrupted:
+        raise KeyboardInterrupt
 
 
 def made() -> Row:
@@ -113,8 +160,12 @@ def made() -> Row:
     }
 
 
+@cache
 def commit() -> str:
-    """Give the commit of the code, with a + where it was changed since; else ""."""
+    """Give the commit of the code, with a + where it was changed since; else "".
+
+    It is asked for once a process: what is committed later is not what runs.
+    """
     here = Path(__file__).parent
 
     def git(*words: str) -> str:

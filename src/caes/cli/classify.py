@@ -15,6 +15,7 @@ from caes.recipes import FineTuning
 if TYPE_CHECKING:
     from caes.data import ImageSet
     from caes.estimators import CAE, CAEClassifier
+    from caes.report.contender import Contender
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,7 @@ class Classify(FineTuning):
         from caes.estimators import CAE
         from caes.estimators.pictures import seed_of
         from caes.files import new_folder, reserved
+        from caes.tasks.classify import contenders
 
         self.resolved()
         seed = seed_of(self.random_state)
@@ -75,14 +77,16 @@ class Classify(FineTuning):
         )
         with place as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
-                train, test = labelled_pictures(self, cae, seed)
+                train, test = labelled_pictures(self, self.labels, cae, seed)
                 if not self.quiet:
                     announce(train)
                 start = time.perf_counter()
                 classifier = self._fit(cae, train, seed, typed)
                 seconds = time.perf_counter() - start
                 classifier.write(staged)
-            page = self._report(folder, classifier, seconds, train, test, typed)
+            # The run is safe by now, whatever happens to its controls and its report.
+            rivals = contenders(classifier, cae, seconds, train, test, self._say)
+            page = self._report(folder, classifier, [*rivals], train, test, typed)
         print(page)
 
     def _fit(
@@ -100,37 +104,38 @@ class Classify(FineTuning):
         self,
         folder: Path,
         classifier: "CAEClassifier",
-        seconds: float,
+        rivals: "list[Contender]",
         train: "ImageSet",
         test: "ImageSet",
         typed: str,
     ) -> Path:
         from caes.report.classification import write_classification_report
-        from caes.tasks.classify import contenders
         from caes.tasks.probe import labels_of
 
         known = int((labels_of(train) >= 0).sum())
-        rivals = contenders(classifier, seconds, train, test, self._say)
         return write_classification_report(
             folder,
             images=test,
             truth=labels_of(test),
             classes=train.classes,
-            contenders=[*rivals],
+            contenders=rivals,
             history=classifier.history_,
-            settings={**classifier.get_params(deep=False), **_resolved(self)},
+            settings=self._settings(classifier, known),
             provenance=classifier.provenance_,
             command=typed,
             notes=[*dict.fromkeys(train.notes + test.notes)],
             labelled=known,
-            unlabelled=len(train) - known if _resolved(self)["pseudo_labels"] else 0,
+            unlabelled=len(train) - known if self.resolved().pseudo_labels else 0,
         )
+
+    def _settings(self, classifier: "CAEClassifier", known: int) -> dict[str, object]:
+        """Give every option as it came to be; epochs as many as were asked for."""
+        recipe = self.resolved()
+        chosen = {f.name: getattr(self, f.name) for f in fields(FineTuning)}
+        learned = known - round(known * self.validation)
+        now = {"epochs": recipe.passes(learned), "random_state": classifier.seed_}
+        return {"stack": str(self.stack), **chosen, **vars(recipe), **now}
 
     def _say(self, line: str) -> None:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)
-
-
-def _resolved(options: FineTuning) -> dict[str, object]:
-    recipe = options.resolved()
-    return {each.name: getattr(recipe, each.name) for each in fields(recipe)}

@@ -5,12 +5,19 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from caes.errors import ArgumentError
-from caes.recipes import FineTuning
+from caes.errors import ArgumentError, OutputError
+from caes.options import whole
+from caes.recipes import FineTuning, StartName
+
+if TYPE_CHECKING:
+    from caes.data import ImageSet
+    from caes.report.label_summary import CurveRun
+
+RUNS = "runs.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +32,15 @@ class LabelCurve(FineTuning):
         stack: The folder of the auto-encoder's run.
         labels: Numbers of labels, such as 100,300,1000.
         seeds: Seeds for each number: 0, 1, and so on.
+        start: Not used: both starts are trained.
         random_state: Not used: the seeds are counted.
         split: Which part to learn from.
         size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
             the stack was trained on.
         hold_out: Share of the pictures kept apart to test on, where the source has no
             labelled test split.
-        out: Folder of tables, figure and report; without it runs/NAME-curve-N.
+        out: Folder of tables, figure and report, new or that of the same command;
+            without it runs/NAME-curve-N, N counted up.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
         quiet: Print nothing but errors and the report's path.
@@ -41,6 +50,7 @@ class LabelCurve(FineTuning):
     stack: Annotated[Path, tyro.conf.arg(name="from", metavar="RUN")]
     labels: Annotated[str, tyro.conf.arg(metavar="N,N,…")]
     seeds: int = 5
+    start: tyro.conf.Suppress[StartName] = "stack"
     random_state: tyro.conf.Suppress[None] = None
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
@@ -55,16 +65,10 @@ class LabelCurve(FineTuning):
         from caes.cli.sources import announce, run_name
         from caes.estimators import CAE
         from caes.files import reserved
-        from caes.ledger import Ledger, made
-        from caes.report.label_curve import write_label_curve
+        from caes.ledger import Ledger
         from caes.tasks.label_curve import FIGURES, KEYS, label_curve
 
-        self.resolved()
-        counts = parse_counts(self.labels)
-        if self.seeds < 1:
-            raise ArgumentError(
-                "--seeds", str(self.seeds), "a whole number of at least 1", "Try 5."
-            )
+        counts, recipe = self._checked()
         cae = CAE.load(self.stack)
         place = (
             nullcontext(self.out)
@@ -72,40 +76,70 @@ class LabelCurve(FineTuning):
             else reserved(Path("runs"), f"{run_name(self.source)}-curve")
         )
         with place as folder:
-            options = _All(self)
-            train, test = labelled_pictures(options, cae, 0)
+            ledger = Ledger(folder / RUNS, KEYS, FIGURES)
+            train, test = labelled_pictures(self, None, cae, 0)
             if not self.quiet:
                 announce(train)
-            ledger = Ledger(folder / "runs.csv", KEYS, FIGURES)
-            chosen = {f.name: getattr(self, f.name) for f in fields(FineTuning)}
-            recipe = FineTuning(**chosen)
             runs = label_curve(
                 cae, train, test, counts, self.seeds, recipe, ledger, self._say
             )
-            page = write_label_curve(
-                folder,
-                runs=runs,
-                test_pictures=len(test),
-                provenance={"data": f"{train.source} {train.split}", **made()},
-                command=typed,
-                notes=[*dict.fromkeys(train.notes + test.notes)],
-                settings={**chosen, **vars(recipe.resolved())},
-            )
+            page = self._report(folder, runs, recipe, train, test, typed)
         print(page)
+
+    def _checked(self) -> tuple[list[int], FineTuning]:
+        """Give the numbers of labels and the recipe, or refuse what cannot work."""
+        counts = parse_counts(self.labels)
+        whole("--seeds", self.seeds, 1, "Try 5.")
+        recipe = FineTuning(
+            **{f.name: getattr(self, f.name) for f in fields(FineTuning)}
+        )
+        recipe.resolved()
+        if self.out is not None:
+            check_folder(self.out)
+        return counts, recipe
+
+    def _report(
+        self,
+        folder: Path,
+        runs: "list[CurveRun]",
+        recipe: FineTuning,
+        train: "ImageSet",
+        test: "ImageSet",
+        typed: str,
+    ) -> Path:
+        from caes.ledger import made
+        from caes.report.label_curve import write_label_curve
+
+        unused = ("random_state", "start")
+        options = {k: v for k, v in vars(recipe).items() if k not in unused}
+        return write_label_curve(
+            folder,
+            runs=runs,
+            test_pictures=len(test),
+            provenance={"data": f"{train.source} {train.split}", **made()},
+            command=typed,
+            notes=[*dict.fromkeys(train.notes + test.notes)],
+            settings={"stack": str(self.stack), **options, **vars(recipe.resolved())},
+        )
 
     def _say(self, line: str) -> None:
         if not self.quiet:
             print(line, file=sys.stderr, flush=True)
 
 
-class _All:
-    """The same options with all labels."""
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that holds something else than an earlier curve.
 
-    def __init__(self, options: LabelCurve) -> None:
-        self.labels = None
-        self.source, self.split = options.source, options.split
-        self.size, self.hold_out = options.size, options.hold_out
-        self.strict, self.quiet = options.strict, options.quiet
+    Raises:
+        OutputError: Its report would be overwritten.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUNS).exists():
+        raise OutputError(
+            str(folder),
+            "a folder of something else",
+            "a new folder, or that of an earlier run of the same command",
+            "Give another one with --out.",
+        )
 
 
 def parse_counts(text: str) -> list[int]:

@@ -1,21 +1,13 @@
 """Opening labelled pictures as the command line's options say."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from caes.cli.sources import decoding, parse_size
 from caes.data import ImageSet, load, split_names
-from caes.tasks.classify import (
-    check_labels,
-    hold_out,
-    only,
-    same_classes,
-    with_table,
-)
+from caes.data.labelling import check_classes
+from caes.tasks.classify import hold_out, only, same_classes, with_table
 from caes.tasks.probe import labels_of
 
 if TYPE_CHECKING:
@@ -23,15 +15,11 @@ if TYPE_CHECKING:
 
 
 class Labelled(Protocol):
-    """The options that say which pictures and which labels are meant."""
+    """The options that say which pictures are meant."""
 
     @property
     def source(self) -> str:
         """What the pictures come from."""
-
-    @property
-    def labels(self) -> str | None:
-        """A number, the path of a table, or None for all."""
 
     @property
     def split(self) -> str:
@@ -55,9 +43,15 @@ class Labelled(Protocol):
 
 
 def labelled_pictures(
-    options: Labelled, cae: "CAE", seed: int
+    options: Labelled, labels: str | None, cae: "CAE", seed: int
 ) -> tuple[ImageSet, ImageSet]:
     """Open what to learn from, with labels for some or all of it, and what to test on.
+
+    Args:
+        options: Which pictures are meant.
+        labels: A number of labels, the path of a table of them, or None for all.
+        cae: Pictures come in the form that it was trained on.
+        seed: Draws the labels, and the pictures that are kept apart.
 
     Raises:
         DataError: Pictures or labels that cannot be used.
@@ -76,18 +70,14 @@ def labelled_pictures(
             progress=decoding(options.quiet),
         )
 
-    train = opened(options.split)
-    labels = options.labels
-    if labels is not None and not re.fullmatch(r"\d+", labels):
+    train, test = opened(options.split), None
+    count = int(labels) if labels and re.fullmatch(r"\d{1,18}", labels) else None
+    if labels is not None and count is None:
         train = with_table(train, Path(labels))
-    check_labels(train)
-    test = None
+    check_classes(labels_of(train), train.classes)
     if "test" in split_names(options.source) and "test" not in options.split:
         test = opened("test")
     if test is None or (labels_of(test) < 0).all():
         train, test = hold_out(train, options.hold_out, seed)
-    test = same_classes(train, test[np.flatnonzero(labels_of(test) >= 0)])
-    if labels is not None and re.fullmatch(r"\d+", labels):
-        train = only(train, int(labels), seed)
-    check_labels(train)
-    return train, replace(test, classes=train.classes)
+    test = same_classes(train, test[labels_of(test) >= 0])
+    return (train if count is None else only(train, count, seed)), test

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+from caes.options import whole
+
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
@@ -45,8 +47,9 @@ class Probe:
         from caes.estimators import CAE
         from caes.tasks.probe import labels_of, probe
 
+        whole("--seed", self.seed, 0, "Try 0.")
         cae = CAE.load(self.stack)
-        train, test = labelled_pictures(self, cae, self.seed)
+        train, test = labelled_pictures(self, self.labels, cae, self.seed)
         if not self.quiet:
             announce(train)
         known = int((labels_of(train) >= 0).sum())

@@ -3,11 +3,14 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from caes.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from caes.reproduce.study import Table
 
 Paper = Literal["masci2011", "successors"]
 
@@ -48,17 +51,30 @@ class Reproduce:
                 "--table mnist, --table cifar10, --figure filters or --quick",
                 "Try --quick, which takes a few minutes.",
             )
+        if self.figure and self.paper != "masci2011":
+            raise self._strange("--figure", self.figure, ["no figure"], "Leave it out.")
         module = masci2011 if self.paper == "masci2011" else successors
-        if self.table or self.quick:
-            self._table(module.QUICK if self.quick else module.TABLES[self.table or ""])
+        if self.quick:
+            self._make(module.QUICK)
+        elif self.table in module.TABLES:
+            self._make(module.TABLES[self.table])
+        elif self.table:
+            tables = [*module.TABLES]
+            raise self._strange(
+                "--table", self.table, tables, f"Try --table {tables[0]}."
+            )
         if self.figure or (self.quick and self.paper == "masci2011"):
             draw_filters(self.out, quick=self.quick, say=_say)
 
-    def _table(self, table: "object") -> None:
-        from caes.reproduce.study import Study, Table, markdown
+    def _strange(
+        self, option: str, value: str, allowed: list[str], next_step: str
+    ) -> ArgumentError:
+        received = f"{value!r} with {self.paper}"
+        return ArgumentError(option, received, " or ".join(allowed), next_step)
 
-        if not isinstance(table, Table):
-            raise TypeError(table)
+    def _make(self, table: "Table") -> None:
+        from caes.reproduce.study import Study, markdown
+
         ledger = Study(table, self.out, _say).run()
         print("\n".join(markdown(table, ledger)))
         print(ledger.path)

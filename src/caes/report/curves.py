@@ -13,6 +13,8 @@ from caes.report.canvas import STEPS, Theme, chart, legend, make_room
 
 MARKED = 12
 """Up to so many epochs each one gets a dot."""
+Style = tuple[str, str]
+"""A curve's colour and dashes."""
 
 
 def loss(history: History, theme: Theme, *, name: str) -> Figure:
@@ -56,18 +58,34 @@ def _against_epoch(
     theme: Theme, title: str, curves: dict[str, list[float]]
 ) -> tuple[Figure, Axes]:
     figure, axes = chart(theme, title, "epoch")
-    styles = ((theme.first, "-"), (theme.second, "--"))
     values = np.array(list(curves.values()), dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
-    epochs = np.arange(1, values.shape[1] + 1)
-    for label, row, (colour, dashes) in zip(curves, values, styles, strict=False):
-        (line,) = axes.plot(epochs, row, label=label, color=colour, linewidth=1.6)
-        line.set(linestyle=dashes, marker="o" if len(epochs) <= MARKED else "")
-        line.set_markersize(3.2)
+    epochs = np.arange(1.0, values.shape[1] + 1)
+    for label, row, style in zip(curves, values, styles(theme), strict=False):
+        plot(axes, epochs, row, label, style)
     _scale(axes, values)
-    _name_gaps(axes, theme, values)
+    name_gaps(axes, theme, values)
     make_room(axes, theme)
     return figure, axes
+
+
+def plot(
+    axes: Axes,
+    places: NDArray[np.float64],
+    values: NDArray[np.float64],
+    label: str,
+    style: Style,
+) -> None:
+    """Draw one curve; of few epochs each one gets a dot."""
+    colour, dashes = style
+    (line,) = axes.plot(places, values, label=label, color=colour, linewidth=1.6)
+    line.set(linestyle=dashes, marker="o" if len(values) <= MARKED else "")
+    line.set_markersize(3.2)
+
+
+def styles(theme: Theme) -> tuple[Style, Style]:
+    """Give the looks of training and of validation."""
+    return (theme.first, "-"), (theme.second, "--")
 
 
 def _scale(axes: Axes, values: NDArray[np.float64]) -> None:
@@ -78,6 +96,11 @@ def _scale(axes: Axes, values: NDArray[np.float64]) -> None:
     axes.xaxis.set_major_locator(
         MaxNLocator(nbins=8, integer=True, min_n_ticks=1, steps=STEPS)
     )
+    fit(axes, values)
+
+
+def fit(axes: Axes, values: NDArray[np.float64]) -> None:
+    """Fit the upward axis to values, of which any may be NaN."""
     finite = values[~np.isnan(values)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     room = 0.06 * (high - low) or 0.05 * max(abs(high), 1e-6)
@@ -86,7 +109,8 @@ def _scale(axes: Axes, values: NDArray[np.float64]) -> None:
     axes.ticklabel_format(axis="y", useOffset=False, scilimits=(-3, 5))
 
 
-def _name_gaps(axes: Axes, theme: Theme, values: NDArray[np.float64]) -> None:
+def name_gaps(axes: Axes, theme: Theme, values: NDArray[np.float64]) -> None:
+    """Say what a gap in a curve is, where there is one."""
     if np.isnan(values).all():
         told, height = "no epoch has a finite value", 0.5
     elif np.isnan(values).any():

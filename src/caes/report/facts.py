@@ -5,6 +5,7 @@ import statistics
 from dataclasses import dataclass
 
 from caes.history import History
+from caes.report.account import reckoning
 from caes.report.amounts import count, decibels, duration, figure, psnr, shape
 from caes.report.findings import Findings
 
@@ -31,18 +32,22 @@ class Rival:
     Args:
         name: The method.
         code: Values it keeps of a picture.
+        places: Places of winners it is told beside them.
         learned: Numbers it learned.
         mse: Its mean squared error.
         psnr: The same in dB.
         share: Its error, in per cent of the largest one in the table.
+        own: Whether it is the autoencoder.
     """
 
     name: str
     code: int
+    places: int
     learned: int
     mse: str
     psnr: str
     share: float
+    own: bool
 
 
 def facts(findings: Findings) -> list[Fact]:
@@ -57,30 +62,35 @@ def facts(findings: Findings) -> list[Fact]:
             f"mean squared, {count(len(findings.errors), 'picture')}",
         ),
         Fact("Test PSNR", decibels(findings.psnr), "of that mean error"),
-        epochs(findings.history, findings.epochs_asked),
+        _epochs(findings),
         *_speed(findings),
     ]
 
 
 def rivals(findings: Findings) -> list[Rival]:
     """Compare the autoencoder with PCA and with the mean training picture."""
-    pca = findings.pca
-    rows = [
-        ("Autoencoder", findings.code_size, findings.parameters, findings.mse),
-        ("PCA", pca.components, pca.learned, findings.pca_mse),
-        ("Mean training picture", 0, pca.features, findings.mean_mse),
-    ]
+    pca, told = findings.pca, findings.winners
+    own = (told.size, told.count, findings.parameters, findings.mse)
+    rows = [("Autoencoder", *own)]
+    if findings.alone_mse is not None:
+        alone = (told.size, 0, findings.parameters, findings.alone_mse)
+        rows.append(("Autoencoder, from its code alone", *alone))
+    ours = len(rows)
+    rows.append(("PCA", pca.components, 0, pca.learned, findings.pca_mse))
+    rows.append(("Mean training picture", 0, 0, pca.features, findings.mean_mse))
     largest = max(mse for *_, mse in rows if math.isfinite(mse)) or 1.0
     return [
         Rival(
             name=name,
             code=code,
+            places=places,
             learned=learned,
             mse=figure(mse),
             psnr=decibels(psnr(mse)),
             share=100 * mse / largest if math.isfinite(mse) else 100.0,
+            own=at < ours,
         )
-        for name, code, learned, mse in rows
+        for at, (name, code, places, learned, mse) in enumerate(rows)
     ]
 
 
@@ -101,6 +111,13 @@ def epochs(history: History, asked: int) -> Fact:
     if history.best_epoch < run:
         notes.append(f"weights of epoch {history.best_epoch} kept")
     return Fact("Epochs", f"{run:,}", "; ".join(notes))
+
+
+def _epochs(findings: Findings) -> Fact:
+    if findings.plan.staged:
+        return Fact("Epochs", *reckoning(findings.phases))
+    (asked,) = findings.plan.epochs.values()
+    return epochs(findings.history, asked)
 
 
 def _code(findings: Findings) -> Fact:

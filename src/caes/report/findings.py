@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from caes.data.imageset import ImageSet
 from caes.errors import DataError
 from caes.history import History
+from caes.notation import Architecture
+from caes.report.account import epoch_of, loss_name
 from caes.report.amounts import psnr, shape
+from caes.report.code_alone import from_code
 from caes.report.fitted import Fitted
 from caes.report.pca import Baseline, baseline
+from caes.report.phases import Phase, Plan, phases, plan
 from caes.report.tiles import Example, examples
+from caes.report.winners import Winners, winners
 
-LOSSES = {"bce": "binary cross-entropy", "mse": "mean squared error"}
 SHOWN = 10
 """Test pictures beside their reconstructions."""
 EXTREMES = 5
@@ -28,12 +32,16 @@ class Findings:
 
     Args:
         history: How the training went.
-        loss: "bce" or "mse", what was trained on.
-        epochs_asked: Epochs in the settings.
+        loss: "bce" or "mse", what pictures were compared by.
+        plan: What the training was asked to do.
+        arch: The network.
         parameters: Weights and biases of the network.
         code_shape: Shape of a picture's code.
         picture_shape: (H, W, C).
         errors: N float64, each test picture's mean squared error on the scale [0, 1].
+        winners: What of the code reconstructs, and the places it is told beside.
+        alone: N float64, the errors from the code alone, where the places were not
+            told; None where there are none, or nothing was decoded so.
         pca: What PCA and the mean picture do on the same pictures.
         same: Whether the test pictures are the training pictures themselves.
         shown: Pictures spread evenly over the test pictures.
@@ -44,11 +52,14 @@ class Findings:
 
     history: History
     loss: str
-    epochs_asked: int
+    plan: Plan
+    arch: Architecture
     parameters: int
     code_shape: tuple[int, ...]
     picture_shape: tuple[int, int, int]
     errors: NDArray[np.float64]
+    winners: Winners
+    alone: NDArray[np.float64] | None
     pca: Baseline
     same: bool
     shown: Sequence[Example]
@@ -59,7 +70,12 @@ class Findings:
     @property
     def loss_name(self) -> str:
         """What was trained on, for a reader."""
-        return LOSSES.get(self.loss, self.loss)
+        return loss_name(0, self.loss)
+
+    @property
+    def phases(self) -> list[Phase]:
+        """The training in its phases."""
+        return phases(self.history, self.plan)
 
     @property
     def code_size(self) -> int:
@@ -92,11 +108,21 @@ class Findings:
         return float(self.pca.mean_errors.mean())
 
     @property
-    def diverged_at(self) -> int | None:
-        """The first epoch whose loss is not finite, or None."""
-        rows = self.history.rows
-        lost = (row.epoch for row in rows if not math.isfinite(row.loss))
-        return next(lost, None)
+    def alone_mse(self) -> float | None:
+        """The autoencoder's mean squared error from the code alone."""
+        return None if self.alone is None else float(self.alone.mean())
+
+    @property
+    def diverged_at(self) -> str | None:
+        """The first epoch whose loss is not finite, as a sentence names it, or None."""
+        for phase in self.phases:
+            for row in phase.rows:
+                if not math.isfinite(row.loss):
+                    staged = self.plan.staged
+                    return (
+                        epoch_of(phase, row.epoch) if staged else f"epoch {row.epoch}"
+                    )
+        return None
 
 
 def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Findings:
@@ -107,19 +133,24 @@ def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Findings:
     """
     _check(train, test)
     settings = cae.get_params()
-    picture = cae.picture_shape_
-    code_shape = cae.architecture_.code_shape(picture)
+    arch, picture = cae.architecture_, cae.picture_shape_
     errors = np.asarray(cae.errors(test), dtype=np.float64)
     shown, best, worst = _chosen(errors)
     chosen = examples(cae, test, [*shown, *best, *worst], errors)
+    code_shape = arch.code_shape(picture)
+    sparse = settings.get("sparsity") is not None
+    told = winners(arch, picture, sparse=sparse)
     return Findings(
         history=cae.history_,
         loss=str(settings["loss"]),
-        epochs_asked=int(settings["epochs"]),
-        parameters=cae.architecture_.parameters(picture),
+        plan=plan(settings, arch),
+        arch=arch,
+        parameters=arch.parameters(picture),
         code_shape=code_shape,
         picture_shape=picture,
         errors=errors,
+        winners=told,
+        alone=from_code(cae, test) if told.places and not sparse else None,
         pca=baseline(cae, train, test, math.prod(code_shape)),
         same=_same(train, test),
         shown=chosen[: len(shown)],

@@ -39,6 +39,12 @@ class Fitted(Protocol):
     def reconstruct(self, images: ImageSet) -> NDArray[np.float32]:
         """Encode and decode: N×H×W×C in [0, 1]."""
 
+    def transform(self, images: ImageSet) -> NDArray[np.float32]:
+        """Encode: N×code, the maps h×w×maps of each picture flattened, or units."""
+
+    def inverse_transform(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Decode codes of pictures of the training size: N×H×W×C in [0, 1]."""
+
     def errors(self, images: ImageSet) -> NDArray[np.float64]:
         """Give each picture's mean squared error, N values, on the scale [0, 1]."""
 

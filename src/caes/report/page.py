@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from caes.data.imageset import ImageSet
 from caes.report import tiles
+from caes.report.account import Entry, entries, story
 from caes.report.facts import facts, rivals
 from caes.report.findings import Findings
 from caes.report.fitted import Fitted
@@ -36,6 +37,7 @@ def page(
         "page.html",
         arch=str(cae.architecture_),
         command=command,
+        entries=_entries(findings),
         difference=tiles.DIFFERENCE,
         facts=facts(findings),
         findings=findings,
@@ -43,8 +45,34 @@ def page(
         plates=plates,
         provenance=cae.provenance_,
         rivals=rivals(findings),
-        settings=cae.get_params(),
+        schooling=story(findings.phases),
+        settings=_settings(cae),
         stages=cae.architecture_.stages(cae.picture_shape_),
+        way=_way(cae),
+        told=findings.winners,
         verdict=verdict(findings),
         **sources(Part("Training", train), Part("Test", test)),
     )
+
+
+def _entries(findings: Findings) -> list[Entry]:
+    if not findings.plan.staged:
+        return []
+    picture, loss = findings.picture_shape, findings.loss
+    return entries(findings.phases, findings.arch, picture, loss)
+
+
+def _settings(cae: Fitted) -> dict[str, object]:
+    """Give the settings, but for those within another one."""
+    given = cae.get_params()
+    return {name: value for name, value in given.items() if "__" not in name}
+
+
+def _way(cae: Fitted) -> str:
+    """Say what a stack is, beside its text; nothing of a mirrored decoder."""
+    arch = cae.architecture_
+    if arch.decoder == "mirror":
+        return ""
+    one_by_one = cae.get_params().get("schedule") == "greedy" and arch.depth > 1
+    learned = "level by level" if one_by_one else "all levels at once"
+    return f"{arch.decoder} decoder, trained {learned}"

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from caes.report import filters, training
+from caes.report import filters, stack_training, training
 from caes.report.amounts import count
 from caes.report.amounts import figure as written
 from caes.report.canvas import png
@@ -35,9 +35,17 @@ def _curves(findings: Findings) -> list[Plate]:
     history = findings.history
     if not history.rows:
         return []
+    counted = _accuracy(findings.picture_shape[-1])
+    if findings.plan.staged:
+        phases = findings.phases
+        return [
+            *stack_training.loss(phases, findings.loss),
+            *stack_training.accuracy(phases, counted),
+            *stack_training.psnr(phases),
+        ]
     return [
         training.loss(history, findings.loss_name),
-        *training.accuracy(history, _accuracy(findings.picture_shape[-1])),
+        *training.accuracy(history, counted),
         *training.psnr(history),
     ]
 

@@ -56,6 +56,10 @@ def _uri(png: bytes) -> str:
 def _setting(value: object) -> str:
     if value is None:
         return "not set"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_setting, value))
+    if hasattr(value, "architecture_"):
+        return f"a trained {value.architecture_}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

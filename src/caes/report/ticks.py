@@ -54,4 +54,4 @@ def apart(tried: NDArray[np.float64], room: float, across: float) -> list[float]
 
 
 def _within(rungs: Sequence[float], low: float, high: float) -> list[float]:
-    return [round(float(rung), 9) for rung in rungs if low <= rung <= high]
+    return [float(f"{rung:.9g}") for rung in rungs if low <= rung <= high]

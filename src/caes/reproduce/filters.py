@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import correlate
 
 from caes.data import ImageSet, load
 from caes.estimators import CAE
 from caes.files import write_atomically
-from caes.ledger import Ledger
+from caes.ledger import Ledger, pass_on_interruption
 from caes.report.canvas import LIGHT, png
 from caes.reproduce.plate import draw
 
@@ -34,7 +35,7 @@ TRAINING: dict[str, Any] = {
 SETS = {"mnist": "train[:20000]", "cifar10": "train[:20000]"}
 EPOCHS = 10
 KEYS = ("data", "autoencoder")
-FIGURES = ("pixels", "of", "loss", "pictures", "epochs", "seconds")
+FIGURES = ("pixels", "response", "of", "loss", "pictures", "epochs", "seconds")
 
 
 def concentration(filters: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -51,9 +52,33 @@ def concentration(filters: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     energy = (filters.astype(np.float64) ** 2).sum(-1).reshape(len(filters), -1)
     total = energy.sum(1) ** 2
-    return np.divide(
+    found: NDArray[np.float64] = np.divide(
         total, (energy**2).sum(1), out=np.ones(len(energy)), where=total > 0
     )
+    return found
+
+
+def impulse_response(filters: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give what the auto-encoder makes of a single pixel, were its units linear.
+
+    With tied weights and without pooling a picture comes back as x ∗ Σ_k W_k ⋆ W_k: an
+    auto-encoder that has only learnt to copy has a delta here, whatever each single
+    filter looks like.
+
+    Args:
+        filters: maps×k×k×C.
+
+    Returns:
+        (2k-1)×(2k-1), the mean over channels.
+    """
+    shown = filters.astype(np.float64)
+    parts = [
+        correlate(shown[k, :, :, c], shown[k, :, :, c])
+        for k in range(shown.shape[0])
+        for c in range(shown.shape[3])
+    ]
+    response: NDArray[np.float64] = np.sum(parts, axis=0) / shown.shape[3]
+    return response
 
 
 def draw_filters(folder: Path, *, quick: bool, say: Callable[[str], None]) -> None:
@@ -92,30 +117,40 @@ def _filters(
 ) -> NDArray[np.float32]:
     """Train one auto-encoder, or read it where it is kept; give maps×k×k×C."""
     kept = folder / "filters" / f"{images.source}-{title.replace(' ', '-')}"
-    row = ledger.find(data=images.source, autoencoder=title)
+    key = {"data": images.source, "autoencoder": title}
+    row = ledger.find(**key)
     if row is not None and kept.exists():
         cae = CAE.load(kept)
     else:
         cae = CAE(**TRAINING, **AUTOENCODERS[title], epochs=epochs).fit(images)
+        pass_on_interruption(cae.history_)
         cae.save(kept, force=True)
-        row = None
+        row = ledger.add(key, _figures(cae, len(images)))
+    say(
+        f"{images.source}, {title}: a filter lies on {row['pixels']} of {row['of']} "
+        f"pixels, the linear response to one pixel on {row['response']} of 169"
+    )
+    return _shown(cae)
+
+
+def _shown(cae: CAE) -> NDArray[np.float32]:
     filters = cae.first_filters()
     if filters is None:
-        raise TypeError(title)
-    pixels = float(np.median(concentration(filters)))
-    if row is None:
-        last = cae.history_.rows[-1]
-        seconds = sum(each.seconds for each in cae.history_.rows)
-        ledger.add(
-            {"data": images.source, "autoencoder": title},
-            {
-                "pixels": f"{pixels:.2f}",
-                "of": filters[0, :, :, 0].size,
-                "loss": f"{last.loss:.6f}",
-                "pictures": len(images),
-                "epochs": epochs,
-                "seconds": f"{seconds:.1f}",
-            },
-        )
-    say(f"{images.source}, {title}: a filter lies on {pixels:.1f} of 49 pixels")
+        raise TypeError(f"{cae.arch} has no filters")
     return filters
+
+
+def _figures(cae: CAE, pictures: int) -> dict[str, object]:
+    """Say what the filters of a trained auto-encoder are like."""
+    filters = _shown(cae)
+    response = impulse_response(filters).astype(np.float32)[None, :, :, None]
+    history = cae.history_.rows
+    return {
+        "pixels": f"{np.median(concentration(filters)):.2f}",
+        "response": f"{concentration(response)[0]:.2f}",
+        "of": filters[0, :, :, 0].size,
+        "loss": f"{history[-1].loss:.6f}",
+        "pictures": pictures,
+        "epochs": len(history),
+        "seconds": f"{sum(each.seconds for each in history):.1f}",
+    }

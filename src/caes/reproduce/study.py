@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from caes.data import ImageSet, load
-from caes.data.labelling import stratified
-from caes.errors import DataError, RunError
+from caes.errors import RunError
 from caes.estimators import CAE, CAEClassifier
-from caes.ledger import Ledger
+from caes.ledger import Ledger, pass_on_interruption
 from caes.recipes import StartName
 from caes.reproduce.summary import Errors, summary_lines
+from caes.tasks.classify import only
+from caes.tasks.probe import labels_of
 
 KEYS = ("table", "labels", "seed", "start")
 FIGURES = ("error", "test_pictures", "epochs", "seconds", "data", "stack")
@@ -80,13 +78,14 @@ class Study:
         """Make all runs that are not there yet.
 
         Raises:
-            DataError: The pictures are missing.
+            DataError: The pictures are missing, or the table of runs is another one.
             OutputError: The folder cannot be written.
         """
         ledger = Ledger(self.folder / "runs.csv", KEYS, FIGURES)
         missing = [key for key in self.table.plan() if not self._done(ledger, key)]
         if not missing:
             return ledger
+        ledger.claim()
         images, test = self._load(self.table.learn), self._load(self.table.test)
         stack = self._stack(images)
         for key in missing:
@@ -117,7 +116,8 @@ class Study:
         ):
             return kept
         self.say(f"{self.table.name}: training the stack {wanted.arch}")
-        wanted.fit(images).save(folder, force=True)
+        pass_on_interruption(wanted.fit(images).history_)
+        wanted.save(folder, force=True)
         return wanted
 
     def _one(
@@ -131,6 +131,7 @@ class Study:
         labels, seed, start = key
         began = time.perf_counter()
         classifier = fitted(self.table, stack, images, labels, seed, start)
+        pass_on_interruption(classifier.history_)
         error = 100 * (1 - classifier.score(test))
         seconds = time.perf_counter() - began
         figures = {
@@ -163,21 +164,10 @@ def fitted(
     """
     options = {**table.classifier, **table.changes.get(labels, {})}
     classifier = CAEClassifier(stack, start=start, random_state=seed, **options)
-    known = _labels(images)
-    rows = stratified(known, labels, seed)
+    few = only(images, labels, seed)
     if not (table.beside and start == "stack"):
-        return classifier.fit(images[rows])
-    few = np.full(len(images), -1)
-    few[rows] = known[rows]
-    return classifier.fit(images, few)
-
-
-def _labels(images: ImageSet) -> NDArray[np.int64]:
-    if images.labels is None:
-        raise DataError(
-            images.source, "no labels", "labelled pictures", "Choose another source."
-        )
-    return images.labels
+        few = few[labels_of(few) >= 0]
+    return classifier.fit(few)
 
 
 def markdown(table: Table, ledger: Ledger) -> list[str]:
@@ -186,11 +176,15 @@ def markdown(table: Table, ledger: Ledger) -> list[str]:
 
 
 def errors_in(name: str, ledger: Ledger) -> Errors:
-    """Sort a table's errors by number of labels, start and seed."""
+    """Sort a table's errors by number of labels, start and seed.
+
+    Raises:
+        DataError: The ledger was damaged by hand.
+    """
     found: Errors = {}
     for row in ledger:
         if row["table"] == name:
-            per_start = found.setdefault(int(row["labels"]), {})
-            runs = per_start.setdefault(row["start"], {})
-            runs[int(row["seed"])] = float(row["error"])
+            labels, seed = (int(ledger.number(row, key)) for key in ("labels", "seed"))
+            runs = found.setdefault(labels, {}).setdefault(row["start"], {})
+            runs[seed] = ledger.number(row, "error")
     return dict(sorted(found.items()))

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
-from caes.data.labelling import check_classes, labelled, read_labels, stratified
+from caes.data.labelling import labelled, read_labels, stratified
 from caes.errors import ArgumentError, DataError
-from caes.estimators import CAEClassifier
+from caes.estimators import CAE, CAEClassifier
 from caes.report.contender import Contender
 from caes.tasks.probe import fit_probe, labels_of, pixels_of
 
@@ -23,37 +23,44 @@ CODES = "logistic regression on codes"
 def with_table(images: ImageSet, path: Path) -> ImageSet:
     """Take the labels of a table instead of the pictures' own.
 
+    Its rows may also name pictures that were skipped.
+
     Raises:
         DataError: The table cannot be used for these pictures.
     """
-    return labelled(images, *read_labels(path, images.names))
+    skipped = [each.name for each in images.skipped]
+    labels, classes = read_labels(path, [*images.names, *skipped])
+    return labelled(images, labels[: len(images)], classes)
 
 
 def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Keep some labelled pictures apart to test on, of every class alike.
+    """Keep a share of each class's labelled pictures apart to test on.
 
     Args:
-        images: Pictures of which some are labelled.
-        share: Share of the labelled ones, above 0.
+        images: Pictures of which some are labelled, at least two of each class.
+        share: Of a class's pictures, between 0 and 1; at least one goes to each side.
         seed: Draws them.
 
     Returns:
         The rest, and those kept apart.
 
     Raises:
-        ArgumentError: The share leaves less than one picture a class on a side.
+        ArgumentError: The share is not between 0 and 1.
     """
-    labels = labels_of(images)
-    count = round(int((labels >= 0).sum()) * share)
-    if not count > 0:
+    if not 0 < share < 1:
         raise ArgumentError(
             "--hold-out",
             f"{share:g} where the source has no labelled test split",
-            "a share of the labelled pictures above 0, to test on",
+            "a share of the labelled pictures above 0 and below 1, to test on",
             "Try --hold-out 0.2.",
         )
+    labels = labels_of(images)
     apart = np.zeros(len(images), bool)
-    apart[stratified(labels, count, seed)] = True
+    for label in np.unique(labels[labels >= 0]):
+        own = np.where(labels == label, label, -1)
+        number = int((own >= 0).sum())
+        count = min(max(round(number * share), 1), number - 1)
+        apart[stratified(own, count, seed)] = True
     test = replace(images[apart], split=f"{images.split} (held out)")
     return images[~apart], test
 
@@ -71,15 +78,6 @@ def only(images: ImageSet, count: int, seed: int) -> ImageSet:
     return replace(images, labels=kept)
 
 
-def check_labels(images: ImageSet) -> None:
-    """Make sure that there is something to learn from.
-
-    Raises:
-        DataError: No labels, one class only, or a class with one picture.
-    """
-    check_classes(labels_of(images), images.classes)
-
-
 def answers(
     classifier: CAEClassifier, images: ImageSet, classes: tuple[str, ...]
 ) -> NDArray[np.float32]:
@@ -91,6 +89,7 @@ def answers(
 
 def contenders(
     classifier: CAEClassifier,
+    stack: CAE,
     seconds: float,
     train: ImageSet,
     test: ImageSet,
@@ -99,32 +98,46 @@ def contenders(
     """Give the classifier and its controls, each trained on the same labels.
 
     Args:
-        classifier: The trained one.
+        classifier: The trained one; from random weights it is its own control.
+        stack: The auto-encoder behind it.
         seconds: That its training took.
         train: What it learned from.
         test: What all answer for.
         say: Told which control is trained.
     """
-    classes = train.classes
-    yield Contender("the classifier", answers(classifier, test, classes), seconds)
-    stack = classifier.stack_
-    if stack is None:
-        return
+    yield Contender("the classifier", answers(classifier, test, train.classes), seconds)
     few = train[labels_of(train) >= 0]
     if classifier.start != "random":
         say("training the control from random weights …")
-        start = time.perf_counter()
-        control = CAEClassifier(**classifier.get_params(deep=False))
-        control.set_params(start="random", verbose=False).fit(few)
-        took = time.perf_counter() - start
-        yield Contender(CONTROL, answers(control, test, classes), took)
+        yield _control(classifier, few, test)
     for name, features in ((CODES, stack.transform), (PIXELS, pixels_of(stack))):
         say(f"fitting {name} …")
-        start = time.perf_counter()
-        fitted = fit_probe("logistic regression", features(few), labels_of(few))
-        found = np.zeros((len(test), len(classes)), np.float32)
-        found[:, fitted.classes_] = fitted.predict_proba(features(test))
-        yield Contender(name, found, time.perf_counter() - start)
+        yield _regression(name, features, few, test)
+
+
+def _control(classifier: CAEClassifier, few: ImageSet, test: ImageSet) -> Contender:
+    """Train the same network from random weights, on labelled pictures."""
+    start = time.perf_counter()
+    control = CAEClassifier(**classifier.get_params(deep=False))
+    control.set_params(start="random", verbose=False).fit(few)
+    took = time.perf_counter() - start
+    cut_short = ", interrupted" if control.history_.interrupted else ""
+    return Contender(CONTROL + cut_short, answers(control, test, few.classes), took)
+
+
+def _regression(
+    name: str,
+    features: Callable[[ImageSet], NDArray[np.float32]],
+    few: ImageSet,
+    test: ImageSet,
+) -> Contender:
+    """Fit logistic regression on features of labelled pictures."""
+    start = time.perf_counter()
+    fitted = fit_probe("logistic regression", features(few), labels_of(few))
+    took = time.perf_counter() - start
+    found = np.zeros((len(test), len(few.classes)), np.float32)
+    found[:, fitted.classes_] = fitted.predict_proba(features(test))
+    return Contender(name, found, took)
 
 
 def same_classes(train: ImageSet, test: ImageSet) -> ImageSet:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -11,7 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from caes.data import Survey, survey
-from caes.notation import Architecture, Shape
+from caes.history import Epoch
+from caes.notation import Architecture, Shape, Stage
+
+if TYPE_CHECKING:
+    from caes.classifier import Classifier
 
 
 def print_run(folder: Path) -> None:
@@ -21,38 +26,75 @@ def print_run(folder: Path) -> None:
         RunError: There is no run, or it is damaged.
     """
     from caes.checkpoint import read
+    from caes.classifier import Classifier
 
     run = read(folder)
     console = Console()
-    console.print(summary(run.model.arch, run.picture))
+    if isinstance(run.model, Classifier):
+        console.print(classifier_summary(run.model, run.names))
+    else:
+        console.print(summary(run.model.arch, run.picture))
     rows: list[tuple[str, str]] = [("ended", run.history.ended)]
     if run.history.rows:
-        last = run.history.rows[-1]
-        watched = last.validation_loss
-        rows += [
-            ("epochs", str(last.epoch)),
-            ("loss", f"{last.loss:.5f}"),
-            *([] if watched is None else [("validation loss", f"{watched:.5f}")]),
-            ("PSNR", f"{last.psnr:.2f} dB"),
-        ]
+        rows += _last(run.history.rows[-1])
     code = int(np.prod(run.model.arch.code_shape(run.picture)))
     pixels = int(np.prod(run.picture))
     rows.append(("code", f"{code} values for {pixels}, {pixels / code:.2f} : 1"))
     console.print(_pairs([*rows, *run.provenance.items()]))
 
 
+def _last(row: Epoch) -> list[tuple[str, str]]:
+    """Say what the last epoch gave."""
+    return [
+        *([("level", str(row.level))] if row.level else []),
+        ("epochs", str(row.epoch)),
+        ("loss", f"{row.loss:.5f}"),
+        *_given("validation loss", row.validation_loss, "{:.5f}"),
+        *_given("PSNR", row.psnr, "{:.2f} dB"),
+    ]
+
+
+def _given(name: str, value: float | None, form: str) -> list[tuple[str, str]]:
+    return [] if value is None else [(name, form.format(value))]
+
+
+def classifier_summary(model: "Classifier", names: tuple[str, ...]) -> Table:
+    """Make the same table of a classifier: its encoder, its head, its classes."""
+    title = f"{model.arch} on {_shape(model.picture)}, {len(names)} classes"
+    table, total = _layers(title, model.picture, model.arch.encoder(model.picture))
+    used = [*[model.arch.activation] * len(model.head_units), "softmax"]
+    widths = pairwise((*model.widths, len(names)))
+    for (inputs, units), activation in zip(widths, used, strict=True):
+        count = (inputs + 1) * units
+        table.add_row(f"dense {units}, {activation}", str(units), f"{count:,}")
+        total += count
+    table.add_section()
+    table.add_row("total", "", f"{total:,}")
+    return table
+
+
 def summary(arch: Architecture, picture: Shape) -> Table:
     """Make the table of layer, output shape and parameters, as Keras prints it."""
-    table = Table(title=f"{arch} on {_shape(picture)}")
+    table, total = _layers(
+        f"{arch} on {_shape(picture)}", picture, arch.stages(picture)
+    )
+    table.add_section()
+    table.add_row("total", "", f"{total:,}")
+    return table
+
+
+def _layers(title: str, picture: Shape, stages: Iterable[Stage]) -> tuple[Table, int]:
+    """Make a table with a row a stage; give it and the parameters so far."""
+    table = Table(title=title)
     table.add_column("layer")
     table.add_column("output shape")
     table.add_column("parameters", justify="right")
     table.add_row("input", _shape(picture), "0")
-    for stage in arch.stages(picture):
+    total = 0
+    for stage in stages:
         table.add_row(stage.title, _shape(stage.output), f"{stage.parameters:,}")
-    table.add_section()
-    table.add_row("total", "", f"{arch.parameters(picture):,}")
-    return table
+        total += stage.parameters
+    return table, total
 
 
 def print_pictures(source: str) -> None:
@@ -104,7 +146,7 @@ def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
     table.add_column(style="bold")
     table.add_column()
     for name, value in rows:
-        table.add_row(name, Text(value))
+        table.add_row(Text(name), Text(value))  # names of folders are no markup
     return table
 
 

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+import numpy as np
 
 from caes.data import ImageSet
 from caes.estimators import CAE, CAEClassifier
-from caes.ledger import Ledger
+from caes.ledger import Ledger, pass_on_interruption
 from caes.recipes import FineTuning
 from caes.report.label_summary import CurveRun
 from caes.tasks.classify import CODES, CONTROL, PIXELS, only
@@ -38,63 +41,82 @@ def label_curve(
         options: How to train the classifiers.
         ledger: Keeps every run; what is in it is not run again.
         say: Told of every run, a line each.
+
+    Raises:
+        ArgumentError: A number of labels that cannot be drawn.
+        DataError: The ledger was damaged by hand.
+        OutputError: The ledger cannot be written.
     """
-    about = {
-        "settings": " ".join(_changed(options)),
-        "stack": cae.provenance_["data fingerprint"][:23] + f" {cae.arch}",
-        "data": f"{train.source} {train.split}",
-    }
+    for labels in counts:  # before anything is trained
+        only(train, labels, 0)
+    ledger.claim()
+    about = _about(cae, train, test, options)
     runs = []
     for labels in counts:
         for seed in range(seeds):
-            few = only(train, labels, seed)
             for contender in CONTENDERS:
                 key = {"contender": contender, "labels": labels, "seed": seed, **about}
                 row = ledger.find(**key)
                 if row is None:
-                    start = time.perf_counter()
-                    error = _error(contender, cae, few, test, options, seed)
-                    took = time.perf_counter() - start
-                    figures = {
-                        "error": f"{error:.4f}",
-                        "test_pictures": len(test),
-                        "seconds": f"{took:.1f}",
-                    }
+                    few = only(train, labels, seed)
+                    figures = _figures(contender, cae, few, test, options, seed)
                     row = ledger.add(key, figures)
-                    say(f"{labels:,} labels, seed {seed}, {contender}: {error:.2f} %")
-                runs.append(CurveRun(contender, labels, seed, float(row["error"])))
+                    told = f"error {float(row['error']):.2f} %"
+                    say(f"{labels:,} labels, seed {seed}, {contender}: {told}")
+                error = ledger.number(row, "error")
+                runs.append(CurveRun(contender, labels, seed, error))
     return runs
 
 
-def _changed(options: FineTuning) -> list[str]:
-    """List the options that are not as they are by default."""
-    default = FineTuning()
-    return [
-        f"{name}={getattr(options, name)}"
-        for name in FineTuning.__dataclass_fields__
-        if getattr(options, name) != getattr(default, name) and name != "random_state"
-    ]
+def _about(
+    cae: CAE, train: ImageSet, test: ImageSet, options: FineTuning
+) -> dict[str, str]:
+    """Say what all runs of a curve share, so that no other curve's are taken for it."""
+    default = vars(FineTuning())
+    changed = [f"{k}={v}" for k, v in vars(options).items() if v != default[k]]
+    weights = sha256()
+    for value in cae.model_.state_dict().values():
+        weights.update(np.ascontiguousarray(value.numpy()).data)
+    seen, asked = (f"{each.split} {each.fingerprint[:12]}" for each in (train, test))
+    return {
+        "settings": " ".join(changed),
+        "stack": f"{cae.architecture_} {weights.hexdigest()[:12]}",
+        "data": f"{train.source}, {seen}, {asked}",
+    }
 
 
-def _error(
+def _figures(
     contender: str,
     cae: CAE,
     few: ImageSet,
     test: ImageSet,
     options: FineTuning,
     seed: int,
-) -> float:
+) -> dict[str, object]:
     """Train one contender; give its error on the test pictures in per cent."""
-    known = few[labels_of(few) >= 0]
+    start = time.perf_counter()
     if contender in (STACK, CONTROL):
-        names = FineTuning.__dataclass_fields__
-        given = {name: getattr(options, name) for name in names}
-        given["random_state"] = seed
-        if contender == CONTROL:
-            given["start"] = "random"
-        classifier = CAEClassifier(cae, **given)
-        classifier.fit(few if contender == STACK else known)
-        return 100 * (1 - classifier.score(test))
-    features = cae.transform if contender == CODES else pixels_of(cae)
-    fitted = fit_probe("logistic regression", features(known), labels_of(known))
-    return 100 * float((fitted.predict(features(test)) != labels_of(test)).mean())
+        right = _trained(contender, cae, few, options, seed).score(test)
+    else:
+        known = few[labels_of(few) >= 0]
+        features = cae.transform if contender == CODES else pixels_of(cae)
+        fitted = fit_probe("logistic regression", features(known), labels_of(known))
+        right = float((fitted.predict(features(test)) == labels_of(test)).mean())
+    return {
+        "error": f"{100 * (1 - right):.4f}",
+        "test_pictures": len(test),
+        "seconds": f"{time.perf_counter() - start:.1f}",
+    }
+
+
+def _trained(
+    contender: str, cae: CAE, few: ImageSet, options: FineTuning, seed: int
+) -> CAEClassifier:
+    """Train the network from the stack on all pictures, or the control on labels."""
+    given = {**vars(options), "random_state": seed}
+    if contender == CONTROL:
+        given["start"] = "random"
+        few = few[labels_of(few) >= 0]
+    classifier = CAEClassifier(cae, **given).fit(few)
+    pass_on_interruption(classifier.history_)
+    return classifier

@@ -18,16 +18,19 @@ from sklearn.svm import LinearSVC
 from caes.data import ImageSet
 from caes.estimators import CAE
 
-PROBES: dict[str, Callable[[], Any]] = {
-    "logistic regression": lambda: make_pipeline(
+PROBES: dict[str, Callable[[int], Any]] = {
+    "logistic regression": lambda n: make_pipeline(
         StandardScaler(), LogisticRegression(C=0.01, max_iter=300, tol=1e-3)
     ),
-    "linear SVM": lambda: make_pipeline(
+    "linear SVM": lambda n: make_pipeline(
         StandardScaler(), LinearSVC(C=0.001, dual="auto")
     ),
-    "5 nearest neighbours": lambda: KNeighborsClassifier(5),
+    "5 nearest neighbours": lambda n: KNeighborsClassifier(min(5, n)),
 }
-"""Each on features scaled to unit variance, but for the neighbours."""
+"""By name what makes a probe for n labelled pictures.
+
+Each is on features scaled to unit variance, but for the neighbours.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def fit_probe(
     with warnings.catch_warnings():
         # Its error is what counts, whether or not the last digits have settled.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return PROBES[name]().fit(features, labels)
+        return PROBES[name](len(labels)).fit(features, labels)
 
 
 def pixels_of(cae: CAE) -> Callable[[ImageSet], NDArray[np.float32]]:

@@ -1,0 +1,90 @@
+"""Writes docs/reproduction.md from the kept runs; with --check, only compares.
+
+Exits with 1 when the page is not what the runs say.
+"""
+
+import sys
+from pathlib import Path
+
+import tyro
+
+from caes.files import write_atomically
+from caes.ledger import Ledger, Row
+from caes.reproduce import filters, masci2011, successors
+from caes.reproduce.study import FIGURES, KEYS, Table, markdown
+
+ROOT = Path(__file__).parents[1]
+RUNS = Path(__file__).with_name("results") / "reproduction"
+PAGE = ROOT / "docs" / "reproduction.md"
+
+
+def page() -> str:
+    """Write the page."""
+    template = Path(__file__).with_name("reproduction.template.md").read_text("utf-8")
+    for table in (*masci2011.TABLES.values(), *successors.TABLES.values()):
+        template = template.replace(f"{{{table.name}}}", _section(table))
+    return template.replace("{filters}", _filters())
+
+
+def _section(table: Table) -> str:
+    ledger = Ledger(RUNS / table.name / "runs.csv", KEYS, FIGURES)
+    rows = [row for row in ledger if row["table"] == table.name]
+    if not rows:
+        return "*Not run yet.*"
+    runs = f"benchmarks/results/reproduction/{table.name}/runs.csv"
+    made = f"[{len(rows)} runs](../{runs}), {_made(rows)}."
+    return "\n".join([*markdown(table, ledger), "", made])
+
+
+def _made(rows: list[Row]) -> str:
+    """Say on what machine, with which code, and for how long they ran."""
+    hours = sum(float(row["seconds"]) for row in rows) / 3600
+    commits = sorted({row["commit"] for row in rows})
+    first = rows[0]
+    tested = f"{int(first['test_pictures']):,}" if "test_pictures" in first else ""
+    parts = [
+        f"errors in % on {tested} test pictures" if tested else "",
+        f"commit {', '.join(commits)}",
+        f"torch {first['torch']}",
+        f"{first['machine']} with {first['threads']} thread(s) a run",
+        f"{hours:.1f} hours in all",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _filters() -> str:
+    ledger = Ledger(RUNS / "filters" / "filters.csv", filters.KEYS, filters.FIGURES)
+    rows = list(ledger)
+    if not rows:
+        return "*Not run yet.*"
+    columns = ("data", "autoencoder", "pixels", "response", "loss")
+    lines = [
+        "| pictures | auto-encoder | a filter's pixels | the response's | loss |",
+        "|---|---|---|---|---|",
+        *(f"| {' | '.join(row[name] for name in columns)} |" for row in rows),
+    ]
+    shown = "../benchmarks/results/reproduction/filters"
+    figures = [
+        f"![filters, {data}]({shown}/filters-{data}.png)"
+        for data in dict.fromkeys(row["data"] for row in rows)
+    ]
+    return "\n".join([*lines, "", *figures, "", f"Made: {_made(rows)}."])
+
+
+def main(check: bool = False) -> int:
+    """Write the page.
+
+    Args:
+        check: Only compare.
+    """
+    wanted = page().encode()
+    if check:
+        return int(not PAGE.is_file() or PAGE.read_bytes() != wanted)
+    with write_atomically(PAGE) as file:
+        file.write(wanted)
+    print(PAGE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main))

@@ -1,0 +1,155 @@
+"""A training in its phases: level by level, and perhaps all levels at once."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from caes.history import Ending, Epoch, History
+from caes.notation import Architecture
+from caes.options import Options
+
+FALLING = 0.003
+"""A loss that fell by more than this share in its last epoch was still falling."""
+
+State = Ending | Literal["not begun", "taken over"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training was asked to do.
+
+    Args:
+        epochs: Epochs of each phase in turn, by level, counted from 1; 0 for all levels
+            at once, which in a stack is the refinement.
+        best: Whether a phase keeps the weights of its best epoch, instead of the last.
+    """
+
+    epochs: Mapping[int, int]
+    best: bool = False
+
+    @property
+    def staged(self) -> bool:
+        """Whether there is more than one phase."""
+        return len(self.epochs) > 1
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a training in which the same levels learned.
+
+    Args:
+        level: Which, counted from 1; 0 for all at once.
+        asked: Epochs in the settings.
+        rows: Those that were finished.
+        kept: The one whose weights were kept; 0 for what the phase began with.
+        state: How it ended. "taken over": before this training; "not begun": the
+            training ended below.
+    """
+
+    level: int
+    asked: int
+    rows: Sequence[Epoch]
+    kept: int
+    state: State
+
+    @property
+    def name(self) -> str:
+        """What learned, within a sentence."""
+        return f"level {self.level}" if self.level else "the refinement"
+
+    @property
+    def outcome(self) -> Epoch | None:
+        """The epoch whose weights were kept, if it was of this training."""
+        return self.rows[self.kept - 1] if 0 < self.kept <= len(self.rows) else None
+
+    @property
+    def missing(self) -> bool:
+        """Whether a level has kept nothing of a whole epoch, here or before."""
+        known = self.outcome is not None or self.state == "taken over"
+        return self.level > 0 and not known
+
+    @property
+    def falling(self) -> bool:
+        """Whether the loss was still falling at the end."""
+        if len(self.rows) <= 1 or self.kept < len(self.rows):
+            return False
+        before, last = (
+            row.loss if row.validation_loss is None else row.validation_loss
+            for row in self.rows[-2:]
+        )
+        return before - last > FALLING * abs(before)
+
+
+def plan(settings: Mapping[str, Any], arch: Architecture) -> Plan:
+    """Read a training's phases from its settings.
+
+    Raises:
+        ArgumentError: Epochs that are not those of this network's levels.
+    """
+    schedule = settings.get("schedule", "joint")
+    options = Options(epochs=settings["epochs"], schedule=schedule)
+    epochs = [int(each) for each in options.per_level("epochs", arch)]
+    greedy = schedule == "greedy"
+    asked = dict(enumerate(epochs, start=1 if greedy else 0))
+    if greedy and settings.get("refine"):
+        asked[0] = int(settings["refine"])
+    return Plan(asked, best=settings.get("patience") is not None)
+
+
+def phases(history: History, plan: Plan) -> list[Phase]:
+    """Tell how each phase of a training went, in their order.
+
+    Args:
+        history: How it went; its levels may begin above the first, and end below the
+            last.
+        plan: What was asked.
+    """
+    found: dict[int, list[Epoch]] = {level: [] for level in plan.epochs}
+    for row in history.rows:
+        if row.level in found or row.level == 0:
+            found.setdefault(row.level, []).append(row)
+    order = list(found)
+    seen = [at for at, level in enumerate(order) if found[level]]
+    last = seen[-1] if seen else -1
+    # Of a phase that Ctrl-C ended in its first epoch there is no row.
+    beyond = history.ended == "interrupted" and not history.best_epoch
+    end = min(last + beyond, len(order) - 1)
+    return [
+        _phase(level, found[level], history, plan, _place(at, seen, end))
+        for at, level in enumerate(order)
+    ]
+
+
+Place = Literal["below", "before", "end", "after"]
+
+
+def _place(at: int, seen: Sequence[int], end: int) -> Place:
+    """Say where a phase stands to the first with an epoch and to the training's end."""
+    if seen and at < seen[0]:
+        return "below"
+    if at == end:
+        return "end"
+    return "before" if at < end else "after"
+
+
+def _phase(
+    level: int, rows: Sequence[Epoch], history: History, plan: Plan, place: Place
+) -> Phase:
+    asked = plan.epochs.get(level, len(rows))
+    states: dict[Place, State] = {
+        "below": "taken over",
+        "before": "complete" if len(rows) >= asked else "early",
+        "end": history.ended,
+        "after": "not begun",
+    }
+    kept = history.best_epoch if place == "end" else _kept(rows, plan.best)
+    return Phase(level, asked, rows, kept, states[place])
+
+
+def _kept(rows: Sequence[Epoch], best: bool) -> int:
+    """Give the epoch that patience, or its absence, has kept of a finished phase."""
+    watched = [row.validation_loss for row in rows]
+    losses = [math.inf if loss is None else loss for loss in watched]
+    known = [loss for loss in losses if math.isfinite(loss)]
+    return losses.index(min(known)) + 1 if best and known else len(rows)
