@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from caes import load
 from caes.files import write_atomically
+from caes.ledger import commit
 from interleaved import fastest, race
-from sheet import RESULTS, Sheet, Source, commit, pictures
+from sheet import RESULTS, Sheet, Source, pictures
 from workers import KERAS, Entry, Worker, caes, keras
 
 BATCH = 64

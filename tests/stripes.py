@@ -28,9 +28,8 @@ def images(n: int = 30, seed: int = 0, **about: Any) -> ImageSet:
     kinds = [CLASSES[number % 3] for number in range(n)]
     found = np.stack([pixels(kind, seed + at) for at, kind in enumerate(kinds)])
     labels = np.arange(n) % 3
-    return ImageSet.from_pixels(
-        found, **{"labels": labels, "classes": CLASSES, "source": "stripes"} | about
-    )
+    own: dict[str, Any] = {"labels": labels, "classes": CLASSES, "source": "stripes"}
+    return ImageSet.from_pixels(found, **own | about)
 
 
 def stack(pictures: ImageSet, **options: Any) -> CAE:

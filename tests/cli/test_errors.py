@@ -156,9 +156,10 @@ def test_a_network_too_deep_for_the_picture(refused: Run, small: Path) -> None:
         ),
         (
             ["--epochs", "many"],
-            "Error parsing --epochs: invalid literal for int() with base 10: 'many'; "
-            "Argument helptext: --epochs INT Passes over the pictures. (default: 20); "
-            "For full helptext, see caes --help",
+            "Error parsing --epochs: received 'many'; allowed: a whole number, or one for "
+            "each level with commas between; Argument helptext: --epochs INT[,INT…] "
+            "Passes over the pictures; in a greedy schedule one number, or one a level, "
+            "as in 3,2,1. (default: 20); For full helptext, see caes --help",
         ),
         (
             ["--loss", "l1"],
@@ -263,7 +264,7 @@ def test_a_model_from_a_newer_version(refused: Run, run: Path) -> None:
     path = run / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
     assert refused("reconstruct", "run", "small.npy", "--out", "out") == (
-        "caes: run/model.json: received format 99; allowed: formats up to 1. "
+        "caes: run/model.json: received format 99; allowed: formats up to 2. "
         "It was made by a newer caes: pip install --upgrade caes."
     )
 

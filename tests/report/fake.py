@@ -1,7 +1,7 @@
 """A stand-in for a fitted `caes.CAE`: it gives pictures back a little darker."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from caes.data import ImageSet
 from caes.history import Epoch, History
-from caes.notation import Architecture, parse
+from caes.notation import Architecture, DecoderName, parse
 
 
 def history(
@@ -24,9 +24,26 @@ def history(
     return History(rows, **({"best_epoch": len(rows)} | about))
 
 
+def stack_history(
+    losses: Mapping[int, Sequence[float]],
+    watched: Mapping[int, Sequence[float]] | None = None,
+    **about: Any,
+) -> History:
+    """A stack's, level by level; only levels 0 and 1 give back pictures."""
+    rows = [
+        replace(row, level=level, accuracy=row.accuracy if level <= 1 else None)
+        for level, each in losses.items()
+        for row in history(each, (watched or {}).get(level)).rows
+    ]
+    return History(rows, **({"best_epoch": rows[-1].epoch if rows else 0} | about))
+
+
 @dataclass(frozen=True)
 class FakeCAE:
-    """Multiplies pictures by ``keeps``; NaN makes a diverged one."""
+    """Multiplies pictures by ``keeps``; NaN makes a diverged one.
+
+    From the code alone, which is the picture itself, it gives back half as much.
+    """
 
     picture_shape_: tuple[int, int, int]
     arch: str = "4C3-MP2"
@@ -34,13 +51,16 @@ class FakeCAE:
     loss: str = "bce"
     history_: History = field(default_factory=lambda: history([0.4, 0.3, 0.29]))
     provenance_: Mapping[str, str] = field(default_factory=lambda: {"caes": "0.0"})
+    decoder: DecoderName = "mirror"
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def architecture_(self) -> Architecture:
-        return parse(self.arch)
+        return replace(parse(self.arch), decoder=self.decoder)
 
     def get_params(self) -> Mapping[str, Any]:
-        return {"arch": self.arch, "loss": self.loss, "epochs": 3, "patience": None}
+        usual = {"arch": self.arch, "loss": self.loss, "epochs": 3, "patience": None}
+        return {**usual, **self.settings}
 
     def to_unit(self, images: ImageSet) -> NDArray[np.float32]:
         low, high = images.value_range
@@ -48,6 +68,12 @@ class FakeCAE:
 
     def reconstruct(self, images: ImageSet) -> NDArray[np.float32]:
         return self.to_unit(images) * np.float32(self.keeps)
+
+    def transform(self, images: ImageSet) -> NDArray[np.float32]:
+        return self.to_unit(images).reshape(len(images), -1)
+
+    def inverse_transform(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        return codes.reshape(-1, *self.picture_shape_) * np.float32(self.keeps / 2)
 
     def errors(self, images: ImageSet) -> NDArray[np.float64]:
         apart = (self.to_unit(images) - self.reconstruct(images)).astype(np.float64)

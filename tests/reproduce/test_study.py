@@ -170,8 +170,8 @@ def test_a_training_that_was_interrupted_is_not_kept(
         fit(self, images).history_.ended = "interrupted"
         return self
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(who, "fit", cut_short)
+    monkeypatch.setattr(who, "fit", cut_short)
+    with pytest.raises(KeyboardInterrupt):
         study(tmp_path).run()
     assert runs(Ledger(tmp_path / "runs.csv", KEYS, FIGURES)) == []
     assert (tmp_path / "tiny-stack").exists() == (who is CAEClassifier)

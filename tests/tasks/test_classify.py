@@ -184,7 +184,8 @@ def test_the_controls_learn_from_the_same_labels_and_from_nothing_else(
 ) -> None:
     train = only(images, 12, 0)
     few = train[labels_of(train) >= 0]
-    classifier = fitted(train, stack, pseudo_labels=1.0)
+    guessing = {"pseudo_labels": 1.0, "confidence": 0}
+    classifier = fitted(train, stack, **guessing)
     told: list[str] = []
     found = [*contenders(classifier, stack, 3.5, train, test_images, told.append)]
     assert [each.name for each in found] == ["the classifier", CONTROL, CODES, PIXELS]
@@ -194,7 +195,7 @@ def test_the_controls_learn_from_the_same_labels_and_from_nothing_else(
         "fitting logistic regression on codes …",
         "fitting logistic regression on pixels …",
     ]
-    alone = fitted(few, stack, pseudo_labels=1.0, start="random")
+    alone = fitted(few, stack, **guessing, start="random")
     np.testing.assert_array_equal(
         found[1].probabilities, alone.predict_proba(test_images)
     )

@@ -18,7 +18,7 @@ from caes.report.label_summary import CurveRun
 from caes.tasks import label_curve as module
 from caes.tasks.classify import CODES, CONTROL, PIXELS, only
 from caes.tasks.label_curve import CONTENDERS, FIGURES, KEYS, STACK, label_curve
-from caes.tasks.probe import labels_of
+from caes.tasks.probe import fit_probe, labels_of
 from tests import stripes
 
 OPTIONS = FineTuning(recipe="paper", head="none", epochs=1, pseudo_labels=1.0)
@@ -38,7 +38,6 @@ class Fits:
 def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
     seen = Fits()
     fit: Callable[..., CAEClassifier] = CAEClassifier.fit
-    fit_probe = module.fit_probe
 
     def network(self: CAEClassifier, images: ImageSet) -> CAEClassifier:
         known = labels_of(images) >= 0
@@ -73,7 +72,7 @@ Curve = Callable[..., list[CurveRun]]
 def curve(tmp_path: Path, stack: CAE, images: ImageSet, test_images: ImageSet) -> Curve:
     """Give what makes the curve in one folder, each time with a new ledger."""
 
-    def run(say: Callable[[str], None] = str, **other: Any) -> list[CurveRun]:
+    def run(say: Callable[[str], Any] = str, **other: Any) -> list[CurveRun]:
         given: dict[str, Any] = {
             "cae": stack,
             "train": images,

@@ -1,6 +1,6 @@
 """How the phases of a training went, as a table and in words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from caes.notation import Architecture, Shape
@@ -65,17 +65,20 @@ def entries(
 
 
 def story(phases: Sequence[Phase]) -> str:
-    """Tell how a stack learned."""
-    own = [phase for phase in phases if phase.level and phase.state != "taken over"]
-    if len(own) == 1:
-        told = f"Level {own[0].level} learned to give back what comes into it"
-        below = ", while those below it stayed as they were" * (own[0].level > 1)
-    else:
+    """Tell how a stack learned; nothing where no level did."""
+    own = [phase for phase in phases if phase.level and phase.outcome]
+    below = ", while those below it stayed as they were"
+    if not own:
+        return ""
+    if len(own) > 1:
         told = "The levels learned one after the other, each to give back what comes"
-        below = " into it, while those below it stayed as they were"
+        told += f" into it{below}"
+    else:
+        told = f"Level {own[0].level} learned to give back what comes into it"
+        told += below * (own[0].level > 1)
     refined = any(phase.rows for phase in phases if not phase.level)
     at_last = "; then all learned together, from pictures to pictures" * refined
-    return f"{told}{below}{at_last}."
+    return f"{told}{at_last}."
 
 
 def loss_name(level: int, loss: str) -> str:
@@ -86,25 +89,16 @@ def loss_name(level: int, loss: str) -> str:
 def reckoning(phases: Sequence[Phase]) -> tuple[str, str]:
     """Count the epochs of each phase: made, and a note on those asked for."""
     own = [phase for phase in phases if phase.state != "taken over"]
-    made = " + ".join(f"{len(phase.rows):,}" for phase in own)
-    if all(phase.state == "complete" for phase in own):
-        return made, f"as asked, {_how(phases, own)}"
     asked = " + ".join(f"{phase.asked:,}" for phase in own)
-    endings = "; ".join(told for phase in own if (told := ending(phase)))
-    return made, f"of {asked}: {endings}"
-
-
-def ending(phase: Phase) -> str:
-    """Say why a phase ended before it was complete; nothing if it did not."""
-    if phase.state == "early":
-        return f"{phase.name} stopped early"
-    if phase.state == "diverged":
-        return f"diverged in {epoch_of(phase, len(phase.rows))}"
-    if phase.state == "interrupted" and phase.rows:
-        return f"interrupted after {epoch_of(phase, len(phase.rows))}"
-    if phase.state == "interrupted":
-        return f"interrupted in the first epoch of {phase.name}"
-    return ""
+    if not any(phase.rows for phase in own):
+        # Which level it was is not known: the lower ones may have been taken over.
+        return "0", f"of {asked}: not one was finished"
+    made = " + ".join(f"{len(phase.rows):,}" for phase in own)
+    endings = "; ".join(_endings(own))
+    return (
+        made,
+        f"of {asked}: {endings}" if endings else f"as asked, {_how(phases, own)}",
+    )
 
 
 def epoch_of(phase: Phase, epoch: int) -> str:
@@ -115,13 +109,39 @@ def epoch_of(phase: Phase, epoch: int) -> str:
 def levels(phases: Sequence[Phase]) -> str:
     """Name phases within a sentence.
 
-    >>> levels([Phase(level, 1, (), 0, "not begun") for level in (2, 3, 0)])
-    'levels 2 and 3 and the refinement'
+    >>> levels([Phase(level, 1, (), 0, "not begun") for level in (1, 3, 4, 5, 0)])
+    'levels 1 and 3 to 5 and the refinement'
     """
-    numbers = [str(phase.level) for phase in phases if phase.level]
+    numbers = [phase.level for phase in phases if phase.level]
     several = "levels" if len(numbers) > 1 else "level"
-    named = [f"{several} {listed(numbers)}"] if numbers else []
+    named = [f"{several} {listed(_runs(numbers))}"] if numbers else []
     return " and ".join([*named, *(each.name for each in phases if not each.level)])
+
+
+def _runs(numbers: Sequence[int]) -> list[str]:
+    """Write ascending numbers, three and more in a row as "3 to 5"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    short = [[f"{run[0]} to {run[-1]}"] if len(run) > 2 else run for run in runs]
+    return [str(part) for run in short for part in run]
+
+
+def _endings(phases: Sequence[Phase]) -> Iterator[str]:
+    """Say why phases ended before they were complete."""
+    if early := [phase for phase in phases if phase.state == "early"]:
+        yield f"{levels(early)} stopped early"
+    for phase in phases:
+        run = len(phase.rows)
+        if phase.state == "diverged":
+            yield f"diverged in {epoch_of(phase, run)}"
+        elif phase.state == "interrupted" and run:
+            yield f"interrupted after {epoch_of(phase, run)}"
+        elif phase.state == "interrupted":
+            yield f"interrupted in the first epoch of {phase.name}"
 
 
 def _how(phases: Sequence[Phase], own: Sequence[Phase]) -> str:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from caes.report.amounts import count, listed, percent, points, told
 from caes.report.contender import Contender
 from caes.report.judgement import CHANCE, accuracy_interval, mcnemar
-from caes.report.verdict import FEW, Verdict
+from caes.report.reasons import FEW
+from caes.report.verdict import Verdict
 
 NAMED = 5
 """Classes without a test picture that are named."""

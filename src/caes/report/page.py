@@ -47,6 +47,7 @@ def page(
         rivals=rivals(findings),
         schooling=story(findings.phases),
         settings=_settings(cae),
+        staged=findings.plan.staged,
         stages=cae.architecture_.stages(cae.picture_shape_),
         way=_way(cae),
         told=findings.winners,
@@ -56,7 +57,7 @@ def page(
 
 
 def _entries(findings: Findings) -> list[Entry]:
-    if not findings.plan.staged:
+    if not (findings.plan.staged and findings.history.rows):
         return []
     picture, loss = findings.picture_shape, findings.loss
     return entries(findings.phases, findings.arch, picture, loss)

@@ -38,6 +38,11 @@ class Winners:
     places: Sequence[Places] = ()
 
     @property
+    def partial(self) -> bool:
+        """Whether a part of the code never reconstructs."""
+        return self.used < self.size
+
+    @property
     def count(self) -> int:
         """Places of all levels."""
         return sum(each.count for each in self.places)

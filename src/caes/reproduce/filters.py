@@ -32,8 +32,8 @@ TRAINING: dict[str, Any] = {
     "loss": "mse",
     "random_state": 0,
 }
-SETS = {"mnist": "train[:20000]", "cifar10": "train[:20000]"}
-EPOCHS = 10
+SETS = {"mnist": "train[:10000]", "cifar10": "train[:10000]"}
+EPOCHS = 5
 KEYS = ("data", "autoencoder")
 FIGURES = ("pixels", "response", "of", "loss", "pictures", "epochs", "seconds")
 
@@ -95,6 +95,7 @@ def draw_filters(folder: Path, *, quick: bool, say: Callable[[str], None]) -> No
     """
     name = "filters-quick.csv" if quick else "filters.csv"
     ledger = Ledger(folder / name, KEYS, FIGURES)
+    ledger.claim()
     for data, split in ({"digits": "train"} if quick else SETS).items():
         images = load(data, split)
         found = {
