@@ -697,5 +697,5 @@ def test_300_labels_of_real_digits_tell_them_apart_by_the_paper_s_recipe() -> No
 def test_100_labels_of_real_digits_tell_them_apart() -> None:
     train, test = _digits(100)
     stack = CAE("16C3-MP2-16C3-MP2", epochs=3, random_state=0)
-    classifier = CAEClassifier(stack, epochs=60, random_state=0).fit(train)
+    classifier = CAEClassifier(stack, epochs=250, random_state=0).fit(train)
     assert classifier.score(test) > 0.92

@@ -29,7 +29,7 @@ def loss(phases: Sequence[Phase], name: str) -> list[Plate]:
     drawn = [phase for phase in phases if phase.rows]
     if not drawn:
         return []
-    stretches = [_losses(phase) for phase in drawn]
+    stretches = [losses(phase) for phase in drawn]
     called = list(dict.fromkeys(loss_name(phase.level, name) for phase in drawn))
     title = f"Loss ({called[0]})" if len(called) == 1 else "Loss of each level"
     draw = partial(stack_curves.draw, stretches, title=title)
@@ -79,7 +79,8 @@ def _pictures(
     return [plate(name, draw, told, f"{caption} {alone}".strip())]
 
 
-def _losses(phase: Phase) -> Stretch:
+def losses(phase: Phase) -> Stretch:
+    """Give the loss curves of a phase, and the epoch to mark in them."""
     shown = {"training": _values(phase, lambda row: row.loss)}
     if all(row.validation_loss is not None for row in phase.rows):
         shown["validation"] = _values(phase, lambda row: row.validation_loss)
