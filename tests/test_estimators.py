@@ -37,7 +37,14 @@ class OnFlattened(CAE):
 
 
 # Every check applies; none is left out.
-@parametrize_with_checks([OnFlattened("2C3-MP2", epochs=1, random_state=0)])  # type: ignore[untyped-decorator]
+@parametrize_with_checks(  # type: ignore[untyped-decorator]
+    [
+        OnFlattened("2C3-MP2", epochs=1, random_state=0),
+        OnFlattened(
+            "2C3-MP2-2N", decoder="tied", schedule="greedy", epochs=1, random_state=0
+        ),
+    ]
+)
 def test_scikit_learn_s_own_check(estimator: CAE, check: Any) -> None:
     check(estimator)
 

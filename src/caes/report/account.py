@@ -94,11 +94,10 @@ def reckoning(phases: Sequence[Phase]) -> tuple[str, str]:
         # Which level it was is not known: the lower ones may have been taken over.
         return "0", f"of {asked}: not one was finished"
     made = " + ".join(f"{len(phase.rows):,}" for phase in own)
+    if all(phase.state == "complete" for phase in own):
+        return made, f"as asked, {_how(phases, own)}"
     endings = "; ".join(_endings(own))
-    return (
-        made,
-        f"of {asked}: {endings}" if endings else f"as asked, {_how(phases, own)}",
-    )
+    return made, f"of {asked}: {endings}" if endings else f"of {asked}"
 
 
 def epoch_of(phase: Phase, epoch: int) -> str:
