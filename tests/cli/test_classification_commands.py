@@ -14,10 +14,10 @@ import torch
 
 from caes import CAE, CAEClassifier, ImageSet, load
 from caes.cli import COMMANDS, main
+from caes.data.labelling import labels_of
 from caes.reproduce import filters, masci2011
 from caes.reproduce.study import Table
 from caes.tasks.classify import CODES, CONTROL, PIXELS
-from caes.tasks.probe import labels_of
 from tests import stripes
 
 EACH = 8

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from caes import CAE, CAEClassifier, ImageSet, load
+from caes.data.labelling import labels_of
 from caes.errors import DataError
 from caes.ledger import Ledger
 from caes.reproduce import masci2011, successors
 from caes.reproduce.study import FIGURES, KEYS, Study, Table, errors_in, markdown
 from caes.tasks.classify import only
-from caes.tasks.probe import labels_of
 
 TINY = Table(
     name="tiny",

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from caes import CAE, CAEClassifier, ImageSet
 from caes.data import Skipped
+from caes.data.labelling import labels_of
 from caes.errors import ArgumentError, DataError
 from caes.tasks.classify import (
     CODES,
@@ -27,7 +28,6 @@ from caes.tasks.classify import (
     unknown_class,
     with_table,
 )
-from caes.tasks.probe import labels_of
 from tests import stripes
 
 

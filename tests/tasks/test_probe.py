@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from caes import CAE, ImageSet
-from caes.tasks.probe import PROBES, fit_probe, labels_of, pixels_of, probe
+from caes.data.labelling import labels_of
+from caes.tasks.probe import PROBES, fit_probe, pixels_of, probe
 from tests import stripes
 
 

@@ -109,8 +109,8 @@ class Classify(FineTuning):
         test: "ImageSet",
         typed: str,
     ) -> Path:
+        from caes.data.labelling import labels_of
         from caes.report.classification import write_classification_report
-        from caes.tasks.probe import labels_of
 
         known = int((labels_of(train) >= 0).sum())
         return write_classification_report(

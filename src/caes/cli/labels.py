@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from caes.cli.sources import decoding, parse_size
 from caes.data import ImageSet, load, split_names
-from caes.data.labelling import check_classes
+from caes.data.labelling import check_classes, labelled_only, labels_of
 from caes.tasks.classify import hold_out, only, same_classes, with_table
-from caes.tasks.probe import labels_of
 
 if TYPE_CHECKING:
     from caes.estimators import CAE
@@ -79,5 +78,5 @@ def labelled_pictures(
         test = opened("test")
     if test is None or (labels_of(test) < 0).all():
         train, test = hold_out(train, options.hold_out, seed)
-    test = same_classes(train, test[labels_of(test) >= 0])
+    test = same_classes(train, labelled_only(test))
     return (train if count is None else only(train, count, seed)), test

@@ -44,8 +44,9 @@ class Probe:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.labels import labelled_pictures
         from caes.cli.sources import announce
+        from caes.data.labelling import labels_of
         from caes.estimators import CAE
-        from caes.tasks.probe import labels_of, probe
+        from caes.tasks.probe import probe
 
         whole("--seed", self.seed, 0, "Try 0.")
         cae = CAE.load(self.stack)

@@ -15,9 +15,44 @@ from caes.data.label_table import entries
 from caes.data.tree import natural
 from caes.errors import ArgumentError, DataError
 
-__all__ = ["check_classes", "labelled", "read_labels", "stratified"]
+__all__ = [
+    "check_classes",
+    "labelled",
+    "labelled_only",
+    "labels_of",
+    "read_labels",
+    "renumbered",
+    "stratified",
+]
 
 _NONE = -1
+
+
+def labels_of(images: ImageSet) -> NDArray[np.int64]:
+    """Give the labels of a set that has some; -1 for each picture of one without."""
+    if images.labels is None:
+        return np.full(len(images), _NONE, np.int64)
+    return images.labels
+
+
+def labelled_only(images: ImageSet) -> ImageSet:
+    """Leave out the pictures that have no label."""
+    return images[labels_of(images) >= 0]
+
+
+def renumbered(images: ImageSet, classes: Sequence[str]) -> NDArray[np.int64]:
+    """Give N labels as indices into other classes, which hold all the set's own.
+
+    Args:
+        images: N pictures; those without a label keep -1.
+        classes: The names to count by.
+    """
+    places = np.array([classes.index(name) for name in images.classes], np.int64)
+    labels = labels_of(images)
+    known = labels >= 0
+    moved = np.full(len(labels), _NONE, np.int64)
+    moved[known] = places[labels[known]]
+    return moved
 
 
 def read_labels(

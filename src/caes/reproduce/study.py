@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from caes.data import ImageSet, load
+from caes.data.labelling import labelled_only
 from caes.errors import RunError
 from caes.estimators import CAE, CAEClassifier
 from caes.ledger import Ledger, pass_on_interruption
 from caes.recipes import StartName
 from caes.reproduce.summary import Errors, summary_lines
 from caes.tasks.classify import only
-from caes.tasks.probe import labels_of
 
 KEYS = ("table", "labels", "seed", "start")
 FIGURES = ("error", "test_pictures", "epochs", "seconds", "data", "stack")
@@ -166,7 +166,7 @@ def fitted(
     classifier = CAEClassifier(stack, start=start, random_state=seed, **options)
     few = only(images, labels, seed)
     if not (table.beside and start == "stack"):
-        few = few[labels_of(few) >= 0]
+        few = labelled_only(few)
     return classifier.fit(few)
 
 

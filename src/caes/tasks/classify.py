@@ -9,11 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
-from caes.data.labelling import labelled, read_labels, stratified
+from caes.data.labelling import (
+    labelled,
+    labelled_only,
+    labels_of,
+    read_labels,
+    renumbered,
+    stratified,
+)
 from caes.errors import ArgumentError, DataError
 from caes.estimators import CAE, CAEClassifier
 from caes.report.contender import Contender
-from caes.tasks.probe import fit_probe, labels_of, pixels_of
+from caes.tasks.probe import fit_probe, pixels_of
 
 CONTROL = "the same network from random weights, on the labels alone"
 PIXELS = "logistic regression on pixels"
@@ -106,7 +113,7 @@ def contenders(
         say: Told which control is trained.
     """
     yield Contender("the classifier", answers(classifier, test, train.classes), seconds)
-    few = train[labels_of(train) >= 0]
+    few = labelled_only(train)
     if classifier.start != "random":
         say("training the control from random weights …")
         yield _control(classifier, few, test)
@@ -151,11 +158,7 @@ def same_classes(train: ImageSet, test: ImageSet) -> ImageSet:
     strange = [name for name in test.classes if name not in train.classes]
     if strange:
         raise unknown_class(test.source, strange[0], train.classes)
-    places = np.array([train.classes.index(name) for name in test.classes])
-    labels = labels_of(test)
-    known = labels >= 0
-    moved = np.full(len(labels), -1, np.int64)
-    moved[known] = places[labels[known]]
+    moved = renumbered(test, train.classes)
     return replace(test, labels=moved, classes=train.classes)
 
 

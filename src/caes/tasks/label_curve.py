@@ -7,12 +7,13 @@ from hashlib import sha256
 import numpy as np
 
 from caes.data import ImageSet
+from caes.data.labelling import labelled_only, labels_of
 from caes.estimators import CAE, CAEClassifier
 from caes.ledger import Ledger, pass_on_interruption
 from caes.recipes import FineTuning
 from caes.report.label_summary import CurveRun
 from caes.tasks.classify import CODES, CONTROL, PIXELS, only
-from caes.tasks.probe import fit_probe, labels_of, pixels_of
+from caes.tasks.probe import fit_probe, pixels_of
 
 KEYS = ("contender", "labels", "seed", "settings", "stack", "data")
 FIGURES = ("error", "test_pictures", "seconds")
@@ -98,7 +99,7 @@ def _figures(
     if contender in (STACK, CONTROL):
         right = _trained(contender, cae, few, options, seed).score(test)
     else:
-        known = few[labels_of(few) >= 0]
+        known = labelled_only(few)
         features = cae.transform if contender == CODES else pixels_of(cae)
         fitted = fit_probe("logistic regression", features(known), labels_of(known))
         right = float((fitted.predict(features(test)) == labels_of(test)).mean())
@@ -116,7 +117,7 @@ def _trained(
     given = {**vars(options), "random_state": seed}
     if contender == CONTROL:
         given["start"] = "random"
-        few = few[labels_of(few) >= 0]
+        few = labelled_only(few)
     classifier = CAEClassifier(cae, **given).fit(few)
     pass_on_interruption(classifier.history_)
     return classifier

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
+from caes.data.labelling import renumbered
 from caes.estimators import CAEClassifier
 from caes.files import write_atomically
 from caes.tasks.classify import unknown_class
@@ -59,10 +60,7 @@ def predict(classifier: CAEClassifier, images: ImageSet) -> Predictions:
         raise unknown_class(images.source, strange[0], known)
     truth = None
     if shared and images.labels is not None:
-        places = np.array([known.index(name) for name in images.classes])
-        labelled = images.labels >= 0
-        truth = np.full(len(images), -1, np.int64)
-        truth[labelled] = places[images.labels[labelled]]
+        truth = renumbered(images, known)
     found = classifier.predict_proba(images)
     return Predictions(list(images.names), known, found, truth)
 

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from caes.data import ImageSet
+from caes.data.labelling import labelled_only, labels_of
 from caes.estimators import CAE
 
 PROBES: dict[str, Callable[[int], Any]] = {
@@ -58,7 +59,7 @@ def probe(cae: CAE, train: ImageSet, test: ImageSet) -> Iterator[Result]:
         train: Labelled pictures; those with label -1 are left out.
         test: Labelled pictures.
     """
-    train = train[labels_of(train) >= 0]
+    train = labelled_only(train)
     truth, known = labels_of(test), labels_of(train)
     for features, seen in (("codes", cae.transform), ("pixels", pixels_of(cae))):
         inside, outside = seen(train), seen(test)
@@ -92,10 +93,3 @@ def pixels_of(cae: CAE) -> Callable[[ImageSet], NDArray[np.float32]]:
         return cae.to_unit(images).reshape(len(images), -1)
 
     return pixels
-
-
-def labels_of(images: ImageSet) -> NDArray[np.int64]:
-    """Give the labels of a set that has some; -1 for each picture of one without."""
-    if images.labels is None:
-        return np.full(len(images), -1, np.int64)
-    return images.labels
