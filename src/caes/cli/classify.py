@@ -1,10 +1,9 @@
 """caes classify: a few labels on top of a trained auto-encoder, and the report."""
 
 import os
-import sys
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,21 +60,17 @@ class Classify(FineTuning):
         """Do it; ``typed`` is the command as it was typed."""
         from caes.checkpoint import FILES
         from caes.cli.labels import labelled_pictures
-        from caes.cli.sources import announce, run_name
+        from caes.cli.sources import announce, run_folder, run_name, say
         from caes.estimators import CAE
         from caes.estimators.pictures import seed_of
-        from caes.files import new_folder, reserved
+        from caes.files import new_folder
         from caes.tasks.classify import contenders
 
         self.resolved()
         seed = seed_of(self.random_state)
         cae = CAE.load(self.stack)
-        place = (
-            nullcontext(self.out)
-            if self.out
-            else reserved(Path("runs"), f"{run_name(self.source)}-classes")
-        )
-        with place as folder:
+        name = f"{run_name(self.source)}-classes"
+        with run_folder(self.out, name) as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
                 train, test = labelled_pictures(self, self.labels, cae, seed)
                 if not self.quiet:
@@ -85,7 +80,8 @@ class Classify(FineTuning):
                 seconds = time.perf_counter() - start
                 classifier.write(staged)
             # The run is safe by now, whatever happens to its controls and its report.
-            rivals = contenders(classifier, cae, seconds, train, test, self._say)
+            tell = partial(say, quiet=self.quiet)
+            rivals = contenders(classifier, cae, seconds, train, test, tell)
             page = self._report(folder, classifier, [*rivals], train, test, typed)
         print(page)
 
@@ -135,7 +131,3 @@ class Classify(FineTuning):
         learned = known - round(known * self.validation)
         now = {"epochs": recipe.passes(learned), "random_state": classifier.seed_}
         return {"stack": str(self.stack), **chosen, **vars(recipe), **now}
-
-    def _say(self, line: str) -> None:
-        if not self.quiet:
-            print(line, file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,17 +63,17 @@ class Fit(Options):
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.checkpoint import FILES
-        from caes.cli.sources import announce, opened_for_training, run_name
-        from caes.files import new_folder, reserved
+        from caes.cli.sources import (
+            announce,
+            opened_for_training,
+            run_folder,
+            run_name,
+        )
+        from caes.files import new_folder
         from caes.report import write_report
 
         self.check()
-        place = (
-            nullcontext(self.out)
-            if self.out
-            else reserved(Path("runs"), run_name(self.source))
-        )
-        with place as folder:
+        with run_folder(self.out, run_name(self.source)) as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
                 train, test = opened_for_training(self)
                 if not self.quiet:

@@ -1,9 +1,8 @@
 """caes label-curve: how the error falls as labels are added."""
 
 import re
-import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,26 +61,22 @@ class LabelCurve(FineTuning):
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.labels import labelled_pictures
-        from caes.cli.sources import announce, run_name
+        from caes.cli.sources import announce, run_folder, run_name, say
         from caes.estimators import CAE
-        from caes.files import reserved
         from caes.ledger import Ledger
         from caes.tasks.label_curve import FIGURES, KEYS, label_curve
 
         counts, recipe = self._checked()
         cae = CAE.load(self.stack)
-        place = (
-            nullcontext(self.out)
-            if self.out
-            else reserved(Path("runs"), f"{run_name(self.source)}-curve")
-        )
-        with place as folder:
+        name = f"{run_name(self.source)}-curve"
+        with run_folder(self.out, name) as folder:
             ledger = Ledger(folder / RUNS, KEYS, FIGURES)
             train, test = labelled_pictures(self, None, cae, 0)
             if not self.quiet:
                 announce(train)
+            tell = partial(say, quiet=self.quiet)
             runs = label_curve(
-                cae, train, test, counts, self.seeds, recipe, ledger, self._say
+                cae, train, test, counts, self.seeds, recipe, ledger, tell
             )
             page = self._report(folder, runs, recipe, train, test, typed)
         print(page)
@@ -121,10 +116,6 @@ class LabelCurve(FineTuning):
             notes=[*dict.fromkeys(train.notes + test.notes)],
             settings={"stack": str(self.stack), **options, **vars(recipe.resolved())},
         )
-
-    def _say(self, line: str) -> None:
-        if not self.quiet:
-            print(line, file=sys.stderr, flush=True)
 
 
 def check_folder(folder: Path) -> None:

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from caes.cli.sources import decoding, parse_size
-from caes.data import ImageSet, load, split_names
+from caes.cli.sources import Opening, form_of, opened, parse_size
+from caes.data import ImageSet, split_names
 from caes.data.labelling import check_classes, labelled_only, labels_of
 from caes.tasks.classify import hold_out, only, same_classes, with_table
 
@@ -13,12 +13,8 @@ if TYPE_CHECKING:
     from caes.estimators import CAE
 
 
-class Labelled(Protocol):
-    """The options that say which pictures are meant."""
-
-    @property
-    def source(self) -> str:
-        """What the pictures come from."""
+class Labelled(Opening, Protocol):
+    """The options that say which labelled pictures are meant."""
 
     @property
     def split(self) -> str:
@@ -31,14 +27,6 @@ class Labelled(Protocol):
     @property
     def hold_out(self) -> float:
         """Share of the labelled pictures to test on."""
-
-    @property
-    def strict(self) -> bool:
-        """Whether an unreadable picture is an error."""
-
-    @property
-    def quiet(self) -> bool:
-        """Whether nothing is said."""
 
 
 def labelled_pictures(
@@ -56,26 +44,15 @@ def labelled_pictures(
         DataError: Pictures or labels that cannot be used.
         ArgumentError: Options that cannot be.
     """
-    height, width, channels = cae.picture_shape_
-    size = parse_size(options.size) or (height, width)
-
-    def opened(split: str) -> ImageSet:
-        return load(
-            options.source,
-            split,
-            size=size,
-            channels=channels if channels in (1, 3) else None,
-            strict=options.strict,
-            progress=decoding(options.quiet),
-        )
-
-    train, test = opened(options.split), None
+    own, channels = form_of(cae)
+    form = (parse_size(options.size) or own, channels)
+    train, test = opened(options, options.split, *form), None
     count = int(labels) if labels and re.fullmatch(r"\d{1,18}", labels) else None
     if labels is not None and count is None:
         train = with_table(train, Path(labels))
     check_classes(labels_of(train), train.classes)
     if "test" in split_names(options.source) and "test" not in options.split:
-        test = opened("test")
+        test = opened(options, "test", *form)
     if test is None or (labels_of(test) < 0).all():
         train, test = hold_out(train, options.hold_out, seed)
     test = same_classes(train, labelled_only(test))

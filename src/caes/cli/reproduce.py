@@ -1,6 +1,5 @@
 """caes reproduce: a paper's tables and figure, made again."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -41,6 +40,7 @@ class Reproduce:
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
+        from caes.cli.sources import say
         from caes.reproduce import masci2011, successors
         from caes.reproduce.filters import draw_filters
 
@@ -64,7 +64,7 @@ class Reproduce:
                 "--table", self.table, tables, f"Try --table {tables[0]}."
             )
         if self.figure or (self.quick and self.paper == "masci2011"):
-            draw_filters(self.out, quick=self.quick, say=_say)
+            draw_filters(self.out, quick=self.quick, say=say)
 
     def _strange(
         self, option: str, value: str, allowed: list[str], next_step: str
@@ -73,12 +73,9 @@ class Reproduce:
         return ArgumentError(option, received, " or ".join(allowed), next_step)
 
     def _make(self, table: "Table") -> None:
+        from caes.cli.sources import say
         from caes.reproduce.study import Study, markdown
 
-        ledger = Study(table, self.out, _say).run()
+        ledger = Study(table, self.out, say).run()
         print("\n".join(markdown(table, ledger)))
         print(ledger.path)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

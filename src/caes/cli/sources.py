@@ -2,20 +2,38 @@
 
 import re
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from caes.data import ImageSet, load, split_names
 from caes.errors import ArgumentError, MixedSizesError
+from caes.files import reserved
 
 if TYPE_CHECKING:
     from caes.cli.fit import Fit
     from caes.cli.predict import Predict
     from caes.cli.reconstruct import Reconstruct
     from caes.estimators import CAE, CAEClassifier
+
+
+class Opening(Protocol):
+    """The options that say which pictures are meant, and how they are read."""
+
+    @property
+    def source(self) -> str:
+        """What the pictures come from."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether an unreadable picture is an error."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is said."""
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
@@ -40,18 +58,7 @@ def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
     These are the source's own test pictures, or some kept apart, or, where that is not
     possible, the training pictures themselves; the sets' splits say which.
     """
-    size, channels = parse_size(options.size), options.channels
-
-    def opened(split: str) -> ImageSet:
-        return load(
-            options.source,
-            split,
-            size=size,
-            channels=channels,
-            strict=options.strict,
-            progress=decoding(options.quiet),
-        )
-
+    form = (parse_size(options.size), options.channels)
     if not 0 <= options.hold_out < 1:
         raise ArgumentError(
             "--hold-out",
@@ -59,9 +66,9 @@ def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
             "a share from 0 to below 1",
             "Try --hold-out 0.1.",
         )
-    images = opened(options.split)
+    images = opened(options, options.split, *form)
     if "test" in split_names(options.source) and "test" not in options.split:
-        return images, opened("test")
+        return images, opened(options, "test", *form)
     return _held_out(images, options.hold_out)
 
 
@@ -76,27 +83,41 @@ def opened_for_model(
     """
     names = split_names(options.source)
     split = options.split or ("test" if "test" in names else "+".join(names))
-    height, width, channels = model.picture_shape_
+    own, channels = form_of(model)
     size = parse_size(options.size)
     if size is None and (fixed or model.architecture_.dense):
-        size = (height, width)
-
-    def opened(size: tuple[int, int] | None) -> ImageSet:
-        return load(
-            options.source,
-            split,
-            size=size,
-            channels=channels if channels in (1, 3) else None,
-            strict=options.strict,
-            progress=decoding(options.quiet),
-        )
-
+        size = own
     try:
-        images = opened(size)
+        images = opened(options, split, size, channels)
     except MixedSizesError:
-        return opened((height, width))
+        return opened(options, split, own, channels)
     small = min(images.shape[1:3]) < model.architecture_.smallest
-    return opened((height, width)) if small and size is None else images
+    if small and size is None:
+        return opened(options, split, own, channels)
+    return images
+
+
+def form_of(model: "CAE | CAEClassifier") -> tuple[tuple[int, int], int | None]:
+    """Give (H, W) of a model's pictures, and the channels to convert others to.
+
+    Only grey and colour are converted to; pictures of other channels stay.
+    """
+    height, width, channels = model.picture_shape_
+    return (height, width), channels if channels in (1, 3) else None
+
+
+def opened(
+    options: Opening, split: str, size: tuple[int, int] | None, channels: int | None
+) -> ImageSet:
+    """Open a split of the pictures that are meant, in a size and with channels."""
+    return load(
+        options.source,
+        split,
+        size=size,
+        channels=channels,
+        strict=options.strict,
+        progress=decoding(options.quiet),
+    )
 
 
 def _held_out(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
@@ -138,6 +159,17 @@ class Decoding:
         elif done % max(1, total // 100) == 0:
             text = f"\rreading pictures: {done:,} of {total:,}"
             print(text, end="", file=sys.stderr, flush=True)
+
+
+def say(line: str, quiet: bool = False) -> None:
+    """Print a line on standard error at once, unless nothing is to be said."""
+    if not quiet:
+        print(line, file=sys.stderr, flush=True)
+
+
+def run_folder(out: Path | None, name: str) -> AbstractContextManager[Path]:
+    """Give the folder of a run: the one that is named, or runs/NAME-N, N counted up."""
+    return nullcontext(out) if out else reserved(Path("runs"), name)
 
 
 def run_name(source: str) -> str:
