@@ -7,7 +7,16 @@ from torch import Tensor, nn
 
 from caes import fused, threads
 from caes.errors import NotationError
-from caes.layers import Convolution, Dense, activate, crop, initialise, pad
+from caes.layers import (
+    Convolution,
+    Dense,
+    activate,
+    crop,
+    initialise,
+    inside,
+    outside,
+    pad,
+)
 from caes.model import Model
 from caes.notation import Architecture, Shape
 from caes.threads import Runner
@@ -60,10 +69,10 @@ class Autoencoder(Model):
         return self._encode(pictures)
 
     def _encode(self, pictures: Tensor) -> Tensor:
-        maps = pad(pictures.permute(0, 3, 1, 2), self.arch)
+        maps = pad(inside(pictures), self.arch)
         for layer in self.encoder:
             maps = _apply(layer, maps)
-        return maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
+        return outside(maps)
 
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decode codes.
@@ -88,14 +97,14 @@ class Autoencoder(Model):
     def logits(self, codes: Tensor, shape: Shape) -> Tensor:
         """Decode codes up to, but without, the last activation: N×H×W×C float32."""
         height, width, _ = shape
-        maps = codes.permute(0, 3, 1, 2) if codes.ndim == 4 else codes
+        maps = inside(codes)
         for layer in self.decoder:
             if maps.ndim == 2 and isinstance(layer, Convolution):
                 maps = self._unflatten(maps)
             maps = _apply(layer, maps)
         if maps.ndim == 2:
             maps = self._unflatten(maps)
-        return crop(maps, height, width, self.arch).permute(0, 2, 3, 1)
+        return outside(crop(maps, height, width, self.arch))
 
     def decoder_parameters(self) -> list[nn.Parameter]:
         """Give what only the way back needs."""
@@ -111,7 +120,7 @@ class Autoencoder(Model):
         height, width = self.arch.padded(*self.picture[:2])
         stride = self.arch.stride
         shape = (height // stride, width // stride, channels)
-        return features.reshape(-1, *shape).permute(0, 3, 1, 2)
+        return inside(features.reshape(-1, *shape))
 
     def _fastest(self, inputs: Tensor, loss: str) -> Runner | threads.Shares | None:
         if self._runs_fused(inputs):

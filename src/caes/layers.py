@@ -125,14 +125,26 @@ def frame(kernel: int) -> tuple[int, int, int, int]:
     return before, after, before, after
 
 
+def is_plain(*tensors: Tensor) -> bool:
+    """Tell 32-bit arithmetic on the CPU."""
+    return not torch.is_autocast_enabled("cpu") and all(
+        each.device.type == "cpu" and each.dtype == torch.float32 for each in tensors
+    )
+
+
+def inside(maps: Tensor) -> Tensor:
+    """N×H×W×C, as outside of here, to N×C×H×W; N×units stay."""
+    return maps.permute(0, 3, 1, 2) if maps.ndim == 4 else maps
+
+
+def outside(maps: Tensor) -> Tensor:
+    """N×C×H×W to N×H×W×C, as outside of here; N×units stay."""
+    return maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
+
+
 def _places(maps: Tensor, weight: Tensor, same: bool) -> int:
     """Choose the blocks of `caes.winograd`; 0 for direct convolution."""
-    plain = (
-        maps.device.type == "cpu"
-        and maps.dtype == weight.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-    )
-    if not plain or maps.shape[0] < LEAST_BATCH:
+    if not is_plain(maps, weight) or maps.shape[0] < LEAST_BATCH:
         return 0
     outputs, inputs, kernel, _ = weight.shape
     lost = 0 if same else kernel - 1

@@ -28,7 +28,35 @@ class Code(NamedTuple):
     winners: Tensor | None = None
 
 
-class ConvolutionalLevel(nn.Module):
+class StackLevel(nn.Module):
+    """What every level offers: a code of what goes in, and the way back."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter
+    bias_back: nn.Parameter
+    weight_back: nn.Parameter | None
+
+    def encode(self, maps: Tensor, *, winners: bool = False) -> Code:
+        """Give the code, and on request the places of its winners, if it has some."""
+        raise NotImplementedError
+
+    def decode(self, code: Code) -> Tensor:
+        """Give back what went in."""
+        raise NotImplementedError
+
+    def reconstruct(self, maps: Tensor, sparsity: Sparsity | None = None) -> Tensor:
+        """Encode and decode what goes in."""
+        code = self.encode(maps, winners=True)
+        if sparsity is not None:
+            code = code._replace(maps=sparsity(code.maps))
+        return self.decode(code)
+
+    @property
+    def _way_back(self) -> nn.Parameter:
+        return self.weight if self.weight_back is None else self.weight_back
+
+
+class ConvolutionalLevel(StackLevel):
     """Convolution, max-pooling that erases all but the largest, and the way back.
 
     Code: h = σ(x ∗ W + b), largest of each cell (equation 4 of the paper and section
@@ -88,19 +116,11 @@ class ConvolutionalLevel(nn.Module):
             maps = F.max_unpool2d(maps, code.winners, [self.pool] * 2)
         elif self.pool > 1:
             maps = F.interpolate(maps, scale_factor=self.pool) / self.pool**2
-        weight = self.weight if self.weight_back is None else self.weight_back
-        back = convolve_back(maps, weight, self.bias_back, self.padding)
+        back = convolve_back(maps, self._way_back, self.bias_back, self.padding)
         return activate(back, self.output)
 
-    def reconstruct(self, maps: Tensor, sparsity: Sparsity | None = None) -> Tensor:
-        """Encode and decode N×inputs×H×W."""
-        code = self.encode(maps, winners=True)
-        if sparsity is not None:
-            code = code._replace(maps=sparsity(code.maps))
-        return self.decode(code)
 
-
-class DenseLevel(nn.Module):
+class DenseLevel(StackLevel):
     """The fully connected auto-encoder: h = σ(Wx + b), y = σ'(Wᵀh + c).
 
     Equations 1 and 2 of the paper; with noise on x it is the denoising one (Vincent et
@@ -141,20 +161,9 @@ class DenseLevel(nn.Module):
 
     def decode(self, code: Code) -> Tensor:
         """Give N×C×H×W or N×features back."""
-        weight = self.weight if self.weight_back is None else self.weight_back
-        back = F.linear(code.maps, weight.t(), self.bias_back)
+        back = F.linear(code.maps, self._way_back.t(), self.bias_back)
         back = activate(back, self.output)
         if len(self.inputs) == 1:
             return back
         channels, height, width = self.inputs
         return back.view(-1, height, width, channels).permute(0, 3, 1, 2)
-
-    def reconstruct(self, maps: Tensor, sparsity: Sparsity | None = None) -> Tensor:
-        """Encode and decode N×C×H×W or N×features."""
-        code = self.encode(maps)
-        if sparsity is not None:
-            code = Code(sparsity(code.maps))
-        return self.decode(code)
-
-
-StackLevel = ConvolutionalLevel | DenseLevel

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from caes import threads
-from caes.layers import activate
+from caes.layers import activate, is_plain
 from caes.notation import Architecture, Shape
 from caes.threads import Runner
 
@@ -115,10 +115,7 @@ class Model(nn.Module):
 
     def is_plain(self, tensor: Tensor) -> bool:
         """Tell 32-bit arithmetic on the CPU."""
-        return not torch.is_autocast_enabled("cpu") and all(
-            part.device.type == "cpu" and part.dtype == torch.float32
-            for part in (tensor, self._weights[0])
-        )
+        return is_plain(tensor, self._weights[0])
 
     @cached_property
     def _weights(self) -> list[nn.Parameter]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from caes.autoencoder import Autoencoder
-from caes.layers import activate, crop, initialise, pad
+from caes.layers import activate, crop, initialise, inside, outside, pad
 from caes.levels import Code, ConvolutionalLevel, DenseLevel, StackLevel
 from caes.model import Model
 from caes.notation import ActivationName, Architecture, Shape
@@ -46,10 +46,10 @@ class Stack(Model):
             N×h×w×maps, or N×units with dense layers, float32; without sparsity, which
             is for learning only.
         """
-        maps = pad(pictures.permute(0, 3, 1, 2), self.arch)
+        maps = pad(inside(pictures), self.arch)
         for level in self.each:
             maps = level.encode(maps).maps
-        return _outside(maps)
+        return outside(maps)
 
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decode codes, of which nobody knows where pooling found them.
@@ -62,7 +62,7 @@ class Stack(Model):
             N×H×W×C float32, clipped to [0, 1]: each value counts in all the places of
             its cell alike. `forward` knows the places, and is sharper.
         """
-        maps = _inside(codes)
+        maps = inside(codes)
         for level in reversed(self.each):
             maps = level.decode(Code(maps))
         height, width, _ = self.picture
@@ -77,7 +77,7 @@ class Stack(Model):
         """Give codes, as `encode` does, and reconstructions, as `raw` does."""
         height, width = inputs.shape[1:3]
         codes, maps = self._there_and_back(inputs)
-        return _outside(codes), _outside(crop(maps, height, width, self.arch))
+        return outside(codes), outside(crop(maps, height, width, self.arch))
 
     @property
     def each(self) -> list[StackLevel]:
@@ -106,7 +106,7 @@ class Stack(Model):
         With sparsity, what comes down to a level counts where its own code, on the way
         up, had its winners: nothing else is what its way back has learnt from.
         """
-        maps = pad(pictures.permute(0, 3, 1, 2), self.arch)
+        maps = pad(inside(pictures), self.arch)
         codes: list[Code] = []
         for level in self.each:
             codes.append(level.encode(maps, winners=True))
@@ -120,7 +120,7 @@ class Stack(Model):
 
     def _finished(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         pictures = activate(crop(maps, *size, self.arch), self.arch.output)
-        return _outside(pictures.clamp(0, 1))
+        return outside(pictures.clamp(0, 1))
 
 
 class OneLevel(Model):
@@ -141,17 +141,17 @@ class OneLevel(Model):
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Give the level's code, N×h×w×maps or N×units, of what goes into it."""
-        return _outside(self.level.encode(self._entering(pictures)).maps)
+        return outside(self.level.encode(self._entering(pictures)).maps)
 
     def raw(self, inputs: Tensor) -> Tensor:
         """Reconstruct what goes into the level; the lowest's is not yet activated."""
         maps = self.level.reconstruct(self._entering(inputs), self.sparsity)
         if self.lowest:
             maps = crop(maps, inputs.shape[1], inputs.shape[2], self.arch)
-        return _outside(maps)
+        return outside(maps)
 
     def _entering(self, inputs: Tensor) -> Tensor:
-        maps = _inside(inputs)
+        maps = inside(inputs)
         return pad(maps, self.arch) if self.lowest else maps
 
     @property
@@ -203,13 +203,3 @@ def _levels(arch: Architecture, picture: Shape) -> list[StackLevel]:
             DenseLevel(inner, units, tied=tied, activation=used, output=output)
         )
     return levels
-
-
-def _inside(maps: Tensor) -> Tensor:
-    """N×H×W×C to N×C×H×W; N×units stay."""
-    return maps.permute(0, 3, 1, 2) if maps.ndim == 4 else maps
-
-
-def _outside(maps: Tensor) -> Tensor:
-    """N×C×H×W to N×H×W×C; N×units stay."""
-    return maps.permute(0, 2, 3, 1) if maps.ndim == 4 else maps
