@@ -12,6 +12,7 @@ from statistics import median
 import numpy as np
 import torch
 import tyro
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from caes import ImageSet, load
@@ -24,12 +25,13 @@ from caes.scaling import Scaling
 from caes.stack import OneLevel, Stack
 from sheet import RESULTS, Sheet, Source, pictures
 
+EPOCHS = 3
 OPTIONS = Options(
     arch="32C5-MP2-48C3-48C3-MP2-64C3-64C3",
     decoder="tied",
     schedule="greedy",
     loss="mse",
-    epochs=3,
+    epochs=EPOCHS,
     batch_size=64,
 )
 
@@ -64,12 +66,15 @@ class Recomputed:
             yield (codes,)
 
 
+def begun(images: ImageSet) -> tuple[Stack, Scaling, Fabric]:
+    """Give what both forms start from: the untrained stack, scaling and device."""
+    stack = Stack(OPTIONS.check(), images.shape[1:], 0)
+    return stack, Scaling(*images.value_range), fabric_for("cpu", "32-true")
+
+
 def kept(images: ImageSet) -> float:
     """Train as the product does; give the seconds."""
-    arch = OPTIONS.check()
-    stack = Stack(arch, images.shape[1:], 0)
-    scaling = Scaling(*images.value_range)
-    fabric = fabric_for("cpu", "32-true")
+    stack, scaling, fabric = begun(images)
     start = time.perf_counter()
     pretrain(
         stack, images, scaling, OPTIONS, seed=0, fabric=fabric, progress=Progress()
@@ -79,17 +84,14 @@ def kept(images: ImageSet) -> float:
 
 def recomputed(images: ImageSet) -> float:
     """Train the same in the same loop, the codes computed anew in every epoch."""
-    arch = OPTIONS.check()
-    stack = Stack(arch, images.shape[1:], 0)
-    scaling = Scaling(*images.value_range)
-    fabric = fabric_for("cpu", "32-true")
+    stack, scaling, fabric = begun(images)
     order = np.random.default_rng(0)
     start = time.perf_counter()
-    for index in range(arch.depth):
+    for index in range(stack.arch.depth):
         batches = Batches(images, scaling, OPTIONS.batch_size, shuffle=order)
         below = [OneLevel(stack, lower) for lower in range(index)]
         level = OneLevel(stack, index)
-        settings = Settings(3)
+        settings = Settings(EPOCHS)
         with sharing(fabric, level):
             train(
                 Reconstruction(level, OPTIONS.loss),

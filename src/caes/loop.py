@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from caes.errors import ArgumentError
-from caes.history import Epoch, History
+from caes.history import Ending, Epoch, History
 from caes.options import DecayName, DeviceName, PrecisionName
 from caes.progress import Progress
 
@@ -155,28 +155,33 @@ def train(
             if validation is not None:
                 with average.in_place():
                     found = _pass(trained, validation, fabric, progress, stop)
-                if not stop.is_set():  # else only a part was watched
-                    watched = float(found[0])
+                # After Ctrl-C only a part was watched.
+                watched = None if stop.is_set() else float(found[0])
             speed = batches.pictures / learnt
             row = _row(epoch, figures, watched, speed, start, settings.level)
             history.rows.append(row)
             progress.epoch(row)
-            if not math.isfinite(row.loss):
-                history.ended = "diverged"
-                best.forget()
-                break
-            early = best.stops(row, average)
-            if stop.is_set():
-                history.ended = "interrupted"
-                break
-            if early:
-                history.ended = "early"
+            if (ending := _ending(row, best, average, stop)) is not None:
+                history.ended = ending
                 break
     diverged = history.ended == "diverged"
     if not diverged:
         average.settle()
     history.best_epoch = best.restore(len(history.rows) - diverged)
     return history
+
+
+def _ending(
+    row: Epoch, best: "_Best", average: "_Average", stop: threading.Event
+) -> Ending | None:
+    """Tell how an epoch ends the training, if it does; keep or forget its weights."""
+    if not math.isfinite(row.loss):
+        best.forget()
+        return "diverged"
+    early = best.stops(row, average)
+    if stop.is_set():
+        return "interrupted"
+    return "early" if early else None
 
 
 @dataclass(frozen=True)

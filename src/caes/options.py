@@ -105,15 +105,7 @@ class Options:
             whole("random_state (--seed)", self.random_state, 0, "Try 0.")
         for name, allowed in _CHOICES.items():
             one_of(name, getattr(self, name), allowed)
-        if self.validation != 0:
-            number("validation", self.validation, 0, 1, "Try 0.1.")
-        elif self.patience is not None:
-            raise ArgumentError(
-                "patience",
-                f"{self.patience} without validation pictures",
-                "patience together with validation",
-                "Add validation=0.1.",
-            )
+        watching(self.validation, self.patience)
         self._check_decoder()
         return arch
 
@@ -216,6 +208,19 @@ def number(name: str, value: Any, low: float, high: float, next_step: str) -> No
             f" and below {high:g}" if high < math.inf else ""
         )
         raise ArgumentError(name, repr(value), allowed, next_step)
+
+
+def watching(validation: Any, patience: Any) -> None:
+    """Refuse a share of pictures that cannot be, and patience without any of them."""
+    if validation != 0:
+        number("validation", validation, 0, 1, "Try 0.1.")
+    elif patience is not None:
+        raise ArgumentError(
+            "patience",
+            f"{patience} without validation pictures",
+            "patience together with validation",
+            "Add validation=0.1.",
+        )
 
 
 def one_of(name: str, value: Any, literal: Any) -> None:

@@ -13,6 +13,7 @@ from caes.options import (
     number,
     one_of,
     parse_head,
+    watching,
     whole,
 )
 
@@ -109,6 +110,11 @@ class FineTuning:
         self._check_second_task(recipe)
         return recipe
 
+    def alone(self) -> "FineTuning":
+        """Give these options without what a subclass adds."""
+        names = FineTuning.__dataclass_fields__
+        return FineTuning(**{name: getattr(self, name) for name in names})
+
     def _check(self) -> None:
         one_of("start", self.start, StartName)
         one_of("freeze", self.freeze, Literal[False, True])
@@ -118,15 +124,7 @@ class FineTuning:
         whole("unlabelled_ratio", self.unlabelled_ratio, 1, "Try 2.")
         if isinstance(self.random_state, int):
             whole("random_state (--seed)", self.random_state, 0, "Try 0.")
-        if self.validation != 0:
-            number("validation", self.validation, 0, 1, "Try 0.1.")
-        elif self.patience is not None:
-            raise ArgumentError(
-                "patience",
-                f"{self.patience} without validation pictures",
-                "patience together with validation",
-                "Add validation=0.1.",
-            )
+        watching(self.validation, self.patience)
         if self.patience is not None:
             whole("patience", self.patience, 1, "Try patience=5, or leave it out.")
 

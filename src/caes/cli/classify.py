@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,8 +90,7 @@ class Classify(FineTuning):
     ) -> "CAEClassifier":
         from caes.estimators import CAEClassifier
 
-        chosen = {f.name: getattr(self, f.name) for f in fields(FineTuning)}
-        chosen["random_state"] = seed
+        chosen = {**vars(self.alone()), "random_state": seed}
         classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet).fit(train)
         classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
         return classifier
@@ -127,7 +126,11 @@ class Classify(FineTuning):
     def _settings(self, classifier: "CAEClassifier", known: int) -> dict[str, object]:
         """Give every option as it came to be; epochs as many as were asked for."""
         recipe = self.resolved()
-        chosen = {f.name: getattr(self, f.name) for f in fields(FineTuning)}
         learned = known - round(known * self.validation)
         now = {"epochs": recipe.passes(learned), "random_state": classifier.seed_}
-        return {"stack": str(self.stack), **chosen, **vars(recipe), **now}
+        return {
+            "stack": str(self.stack),
+            **vars(self.alone()),
+            **vars(recipe),
+            **now,
+        }

@@ -1,7 +1,7 @@
 """caes label-curve: how the error falls as labels are added."""
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,9 +85,7 @@ class LabelCurve(FineTuning):
         """Give the numbers of labels and the recipe, or refuse what cannot work."""
         counts = parse_counts(self.labels)
         whole("--seeds", self.seeds, 1, "Try 5.")
-        recipe = FineTuning(
-            **{f.name: getattr(self, f.name) for f in fields(FineTuning)}
-        )
+        recipe = self.alone()
         recipe.resolved()
         if self.out is not None:
             check_folder(self.out)
