@@ -60,6 +60,23 @@ def test_a_run_is_never_overwritten_unless_forced(fitted: CAE, run: Path) -> Non
     assert (run / "history.csv").read_text() != "old"
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "predictions.csv", "notes/mine.csv"])
+def test_force_never_takes_a_table_that_is_not_the_run_s(
+    fitted: CAE, run: Path, name: str
+) -> None:
+    mine = run / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("name,label")
+    with pytest.raises(OutputError) as caught:
+        fitted.save(run, force=True)
+    assert str(caught.value) == (
+        f"{run}: received a path that caes did not make (there is also {name} in it); "
+        "allowed: a new folder, or an older one of the same sort. "
+        "Give another one, or delete it yourself."
+    )
+    assert mine.read_text() == "name,label"
+
+
 def _mended(run: Path, **changes: Any) -> None:
     path = run / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -34,7 +34,8 @@ from caes.stack import autoencoder
 FORMAT = 2
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
-FILES = (ABOUT, MODEL, HISTORY, "report.html", "figures/*.png", "*.csv")
+TABLES = ("confusion.csv", "per_class.csv")
+FILES = (ABOUT, MODEL, HISTORY, "report.html", "figures/*.png", *TABLES)
 """All that the folder of a run holds."""
 NETWORK: dict[str, tuple[Any, ...]] = {
     "decoder": get_args(DecoderName),
