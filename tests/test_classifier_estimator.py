@@ -22,20 +22,11 @@ from caes import CAE, CAEClassifier, ImageSet
 from caes.data.labelling import stratified
 from caes.errors import ArgumentError, DataError, RunError
 from caes.recipes import FineTuning
+from tests.flattened import Flattened
 
 
-class OnFlattened(CAEClassifier):
-    """CAEClassifier on scikit-learn's own test tables, each row a square picture.
-
-    Its tables have any number of features; here the row is filled up with zeros to the
-    next square. Everything else is CAEClassifier's own.
-    """
-
-    def _unflatten(self, table: NDArray[Any], reset: bool) -> ImageSet:
-        side = max(4, int(np.ceil(table.shape[1] ** 0.5)))
-        square = np.zeros((len(table), side * side), table.dtype)
-        square[:, : table.shape[1]] = table
-        return super()._unflatten(square, reset)
+class OnFlattened(Flattened, CAEClassifier):
+    """CAEClassifier on scikit-learn's own test tables."""
 
 
 # Every check applies; none is left out.

@@ -20,20 +20,11 @@ from caes.errors import ArgumentError, DataError
 from caes.levels import StackLevel
 from caes.options import Options
 from caes.stack import Stack
+from tests.flattened import Flattened
 
 
-class OnFlattened(CAE):
-    """CAE on scikit-learn's own test tables, each row laid out as a square picture.
-
-    Its tables have any number of features; here the row is filled up with zeros to the
-    next square. Everything else is CAE's own.
-    """
-
-    def _unflatten(self, table: NDArray[Any], reset: bool) -> ImageSet:
-        side = max(4, int(np.ceil(table.shape[1] ** 0.5)))
-        square = np.zeros((len(table), side * side), table.dtype)
-        square[:, : table.shape[1]] = table
-        return super()._unflatten(square, reset)
+class OnFlattened(Flattened, CAE):
+    """CAE on scikit-learn's own test tables."""
 
 
 # Every check applies; none is left out.

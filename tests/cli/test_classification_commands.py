@@ -19,6 +19,7 @@ from caes.reproduce import filters, masci2011
 from caes.reproduce.study import Table
 from caes.tasks.classify import CODES, CONTROL, PIXELS
 from tests import stripes
+from tests.cli.conftest import Run
 
 EACH = 8
 FAST = ["--recipe", "paper", "--head", "none", "--epochs", "1", "--seed", "0"]
@@ -54,9 +55,6 @@ def here(made: Path, in_empty_folder: Path) -> Path:
     return in_empty_folder
 
 
-Run = Callable[..., str]
-
-
 @pytest.fixture
 def says(capfd: pytest.CaptureFixture[str]) -> Run:
     """Run a command, which has to work; give what it says on standard output."""
@@ -70,20 +68,12 @@ def says(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-def refused(here: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a command, which has to refuse; give its last line."""
+def refused(here: Path, refused: Run, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command, which has to refuse, after others; give its last line."""
 
     def run(*words: str) -> str:
         capfd.readouterr()
-        try:
-            code = main(words)
-        except SystemExit as end:
-            code = end.code  # type: ignore[assignment]
-        assert code == 2
-        said = capfd.readouterr()
-        assert said.out == ""
-        assert "Traceback" not in said.err
-        return said.err.splitlines()[-1]
+        return refused(*words)
 
     return run
 

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,26 +12,7 @@ import pytest
 from PIL import Image
 
 from caes.cli import main
-
-Run = Callable[..., str]
-
-
-@pytest.fixture
-def refused(in_empty_folder: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line, which has to refuse; give its last line."""
-
-    def run(*words: str) -> str:
-        try:
-            code = main(words)
-        except SystemExit as end:
-            code = end.code  # type: ignore[assignment]
-        assert code == 2
-        said = capfd.readouterr()
-        assert said.out == ""
-        assert "Traceback" not in said.err
-        return said.err.splitlines()[-1]
-
-    return run
+from tests.cli.conftest import Run
 
 
 @pytest.fixture
