@@ -25,7 +25,8 @@ from caes.scaling import Scaling
 from caes.stack import OneLevel, Stack
 from sheet import RESULTS, Sheet, Source, pictures
 
-EPOCHS = 3
+EPOCHS = 5
+"""A level; the default is 20, and the more, the more is saved."""
 OPTIONS = Options(
     arch="32C5-MP2-48C3-48C3-MP2-64C3-64C3",
     decoder="tied",

@@ -260,7 +260,11 @@ def _some_labels(n: int = 40, every: int = 2) -> NDArray[np.int64]:
 
 
 def _finetune(
-    model: Classifier, seed: int = 0, images: ImageSet | None = None, **options: Any
+    model: Classifier,
+    seed: int = 0,
+    images: ImageSet | None = None,
+    guesses: NDArray[np.int64] | None = None,
+    **options: Any,
 ) -> History:
     images = images or _images()
     return finetune(
@@ -272,6 +276,7 @@ def _finetune(
         seed=seed,
         fabric=Fabric(accelerator="cpu", devices=1),
         progress=Progress(),
+        guesses=guesses,
     )
 
 
@@ -290,7 +295,7 @@ def _prepared(
 def test_the_validation_share_is_of_labelled_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prepared = _prepared(monkeypatch, validation=0.2)
+    prepared = _prepared(monkeypatch, validation=0.2, pseudo_labels=1.0)
     batches, watched = prepared.batches, prepared.validation
     assert isinstance(batches, Together)
     assert watched is not None
@@ -303,6 +308,34 @@ def test_the_validation_share_is_of_labelled_pictures(
         batches.others.rows, np.flatnonzero(_some_labels() < 0)
     )
     assert (watched.shuffle, batches.others.labels) == (None, None)
+
+
+def test_guesses_are_learnt_from_but_never_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guesses = np.full(40, -1, np.int64)
+    guesses[[1, 5]] = 2
+    prepared = _prepared(monkeypatch, validation=0.2, guesses=guesses)
+    batches, watched = prepared.batches, prepared.validation
+    assert isinstance(batches, Batches)
+    assert watched is not None
+    assert batches.labels is not None
+    assert {1, 5} <= set(batches.rows)
+    assert len(batches.rows) == 18
+    assert list(batches.labels[[1, 5, 3]]) == [2, 2, -1]
+    alone = _prepared(monkeypatch, validation=0.2).validation
+    assert alone is not None
+    np.testing.assert_array_equal(watched.rows, alone.rows)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "average"), [(1, 0.0), (4, 0.0), (8, 0.5), (4_000, 0.99)]
+)
+def test_the_average_looks_back_over_a_twentieth_of_the_steps_at_most(
+    epochs: int, average: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _prepared(monkeypatch, epochs=epochs, batch_size=4).settings
+    assert settings.average == pytest.approx(average)
 
 
 def test_a_share_without_a_picture_on_each_side_is_refused() -> None:
@@ -328,7 +361,7 @@ def test_a_step_takes_the_ratio_of_unlabelled_pictures(
     beside: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    batches = _prepared(monkeypatch, **options).batches
+    batches = _prepared(monkeypatch, pseudo_labels=1.0, **options).batches
     assert isinstance(batches, Together)
     assert (batches.labelled.size, batches.others.size) == (labelled, beside)
 
@@ -374,7 +407,7 @@ def test_the_default_recipe_takes_the_steps_of_what_is_learnt_from(
 def test_options_reach_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = _prepared(
         monkeypatch,
-        epochs=7,
+        epochs=70,
         learning_rate=0.25,
         decay="linear",
         weight_decay=0.125,
@@ -383,7 +416,7 @@ def test_options_reach_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
         patience=3,
         confidence=0.6,
     )
-    assert prepared.settings == Settings(7, 0.25, "linear", 3, 0.125, 0.5)
+    assert prepared.settings == Settings(70, 0.25, "linear", 3, 0.125, 0.5)
     assert prepared.objective.confidence == 0.6
 
 

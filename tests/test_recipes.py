@@ -37,8 +37,8 @@ def test_what_is_given_goes_before_the_recipe_even_where_it_is_nothing() -> None
 
 def test_the_paper_s_recipe_switches_every_modern_option_off() -> None:
     paper = RECIPES["paper"]
-    off = ("weight_decay", "dropout", "smoothing", "average", "pseudo_labels")
-    assert [paper[name] for name in (*off, "reconstruction")] == [0] * 6
+    off = ("weight_decay", "dropout", "smoothing", "average", "pseudo_labels", "rounds")
+    assert [paper[name] for name in (*off, "reconstruction")] == [0] * 7
     assert (paper["normalise"], paper["augment"]) == (False, "none")
 
 

@@ -141,6 +141,7 @@ def finetune(
     seed: int,
     fabric: Fabric,
     progress: Progress,
+    guesses: NDArray[np.int64] | None = None,
 ) -> History:
     """Train a classifier.
 
@@ -154,6 +155,8 @@ def finetune(
         seed: Of order, augmentation, dropout and split.
         fabric: Device and precision.
         progress: Is told of every batch and epoch.
+        guesses: N class indices to learn from as well, -1 for none; never where there
+            is a label.
 
     Raises:
         ArgumentError: An option that cannot work.
@@ -164,6 +167,9 @@ def finetune(
     learn, watch = (
         known[rows] for rows in split_rows(len(known), options.validation, order)
     )
+    if guesses is not None:
+        learn = np.concatenate([learn, np.flatnonzero(guesses >= 0)])
+        labels = np.where(labels < 0, guesses, labels)
     model.choose(encoder=not options.freeze, decoder=recipe.reconstruction > 0)
     size = _batch_size(len(learn), recipe.batch_size)
     labelled = Batches(images, scaling, size, shuffle=order, rows=learn, labels=labels)
@@ -178,13 +184,14 @@ def finetune(
     objective = Recognition(
         model, recipe, _augmentation(recipe, images), options.confidence, seed
     )
+    epochs = recipe.passes(len(learn))
     settings = Settings(
-        recipe.passes(len(learn)),
+        epochs,
         recipe.learning_rate,
         recipe.decay,
         options.patience,
         recipe.weight_decay,
-        recipe.average,
+        recipe.kept(epochs * len(labelled)),
     )
     with sharing(fabric, model.trunk):
         history = train(

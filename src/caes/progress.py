@@ -36,6 +36,9 @@ class Progress:
     def epoch(self, row: Epoch) -> None:
         """Take note of a finished epoch."""
 
+    def note(self, text: str) -> None:
+        """Take note of what happens between trainings."""
+
 
 class Lines(Progress):
     """One plain line an epoch, on standard error."""
@@ -48,7 +51,11 @@ class Lines(Progress):
 
     def epoch(self, row: Epoch) -> None:
         """Print the epoch."""
-        print(describe(row, self.epochs), file=sys.stderr, flush=True)
+        self.note(describe(row, self.epochs))
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        print(text, file=sys.stderr, flush=True)
 
 
 class Bar(Progress):
@@ -122,7 +129,11 @@ class Bar(Progress):
     def epoch(self, row: Epoch) -> None:
         """Print the epoch above the bar."""
         self.current = row.epoch + 1
-        self.bar.console.print(describe(row, self.epochs), highlight=False)
+        self.note(describe(row, self.epochs))
+
+    def note(self, text: str) -> None:
+        """Print it above the bar."""
+        self.bar.console.print(text, highlight=False)
 
 
 def describe(row: Epoch, epochs: int) -> str:

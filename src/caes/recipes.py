@@ -19,6 +19,8 @@ from caes.options import (
 
 FEWEST_PASSES, FEWEST_STEPS = 10, 1_500
 """What training by the default recipe comes to at least."""
+FEWEST_ROUND_PASSES, FEWEST_ROUND_STEPS = 4, 3_000
+"""What a round of self-training comes to at least."""
 
 RecipeName = Literal["default", "paper"]
 StartName = Literal["stack", "random"]
@@ -51,12 +53,18 @@ class FineTuning:
         augment: Random changes that keep the class: digits, photos, none, or such as
             shift:0.1+rotate:15+flip; auto is digits for grey pictures and photos for
             colour.
-        average: Share of the running average of the weights that stays at each step;
-            0 for the last weights.
+        average: Share of the running average of the weights that stays at each step, as
+            long as it looks back over a twentieth of all steps at most; 0 for the last
+            weights.
         pseudo_labels: Weight of what the network itself is sure of on unlabelled
             pictures; 0 for none.
-        confidence: Least probability for such a label.
+        confidence: Least probability for a label that the network gives.
         unlabelled_ratio: Unlabelled pictures a step, for each labelled one.
+        rounds: Rounds of self-training: what the trained network is sure of on
+            unlabelled pictures becomes their label, and a new network learns from all
+            of them; 0 for none.
+        round_epochs: Passes of such a round over all pictures that then have a label; 0
+            for as many as make 3,000 steps, and at least 4.
         reconstruction: Weight of the reconstruction error as a second task; 0 for
             none.
         validation: Share of the labelled pictures kept apart to watch; 0 for none.
@@ -85,6 +93,8 @@ class FineTuning:
     pseudo_labels: float | None = None
     confidence: float = 0.95
     unlabelled_ratio: int = 2
+    rounds: int | None = None
+    round_epochs: int | None = None
     reconstruction: float | None = None
     validation: float = 0.0
     patience: int | None = None
@@ -154,12 +164,29 @@ class Recipe:
     augment: str
     average: float
     pseudo_labels: float
+    rounds: int
+    round_epochs: int
     reconstruction: float
 
     def passes(self, pictures: int) -> int:
         """Give the passes over so many labelled pictures."""
-        steps = -(-pictures // self.batch_size)
-        return self.epochs or max(FEWEST_PASSES, -(-FEWEST_STEPS // steps))
+        return self.epochs or self._enough(pictures, FEWEST_PASSES, FEWEST_STEPS)
+
+    def round_passes(self, pictures: int) -> int:
+        """Give the passes of a round over so many pictures, labels guessed or not."""
+        least = FEWEST_ROUND_PASSES, FEWEST_ROUND_STEPS
+        return self.round_epochs or self._enough(pictures, *least)
+
+    def kept(self, steps: int) -> float:
+        """Give the running average's share for a training of so many steps.
+
+        It looks back over a twentieth of them at most: the average of a short training
+        would else be one of weights that had hardly learnt.
+        """
+        return max(0.0, min(float(self.average), 1 - 20 / steps))
+
+    def _enough(self, pictures: int, passes: int, steps: int) -> int:
+        return max(passes, -(-steps // -(-pictures // self.batch_size)))
 
     @property
     def units(self) -> tuple[int, ...]:
@@ -178,6 +205,8 @@ class Recipe:
         whole("epochs", self.epochs, 0, "Try epochs=40, or 0 for enough.")
         whole("batch_size", self.batch_size, 1, "Try batch_size=64.")
         number("learning_rate", self.learning_rate, 0, math.inf, "Try 0.001.")
+        whole("rounds", self.rounds, 0, "Try rounds=1, or 0 for none.")
+        whole("round_epochs", self.round_epochs, 0, "Try 4, or 0 for enough.")
         one_of("decay", self.decay, DecayName)
         one_of("normalise", self.normalise, Literal[False, True])
         _share("dropout", self.dropout, "Try 0.4, or 0 for none.")
@@ -202,6 +231,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "augment": "none",
         "average": 0.0,
         "pseudo_labels": 0.0,
+        "rounds": 0,
+        "round_epochs": 0,
         "reconstruction": 0.0,
     },
     "default": {
@@ -216,7 +247,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "smoothing": 0.0,
         "augment": "auto",
         "average": 0.99,
-        "pseudo_labels": 1.0,
+        "pseudo_labels": 0.0,
+        "rounds": 1,
+        "round_epochs": 0,
         "reconstruction": 0.0,
     },
 }

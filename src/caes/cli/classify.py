@@ -108,6 +108,8 @@ class Classify(FineTuning):
         from caes.report.classification import write_classification_report
 
         known = int((labels_of(train) >= 0).sum())
+        recipe = self.resolved()
+        seen = recipe.pseudo_labels or recipe.reconstruction or recipe.rounds
         return write_classification_report(
             folder,
             images=test,
@@ -120,7 +122,7 @@ class Classify(FineTuning):
             command=typed,
             notes=[*dict.fromkeys(train.notes + test.notes)],
             labelled=known,
-            unlabelled=len(train) - known if self.resolved().pseudo_labels else 0,
+            unlabelled=len(train) - known if seen else 0,
         )
 
     def _settings(self, classifier: "CAEClassifier", known: int) -> dict[str, object]:

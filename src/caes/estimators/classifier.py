@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +28,6 @@ from caes.estimators.pictures import (
     is_table,
     seed_of,
 )
-from caes.finetune import finetune
 from caes.loop import fabric_for
 from caes.notation import Architecture
 from caes.options import DecayName, DeviceName, PrecisionName
@@ -35,6 +35,7 @@ from caes.progress import progress
 from caes.provenance import provenance
 from caes.recipes import FineTuning, Recipe, RecipeName, StartName
 from caes.scaling import Scaling
+from caes.selftraining import teach
 from caes.stack import autoencoder
 
 
@@ -64,8 +65,12 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
             or such as "shift:0.1+rotate:15".
         average: Share of the running average of the weights that stays at each step.
         pseudo_labels: Weight of what the network is sure of on unlabelled pictures.
-        confidence: Least probability for such a label.
+        confidence: Least probability for a label that the network gives.
         unlabelled_ratio: Unlabelled pictures a step, for each labelled one.
+        rounds: Rounds of self-training: the trained network labels the unlabelled
+            pictures that it is sure of, and a new one learns from all of them.
+        round_epochs: Passes of such a round over all pictures that then have a label; 0
+            for as many as make 3,000 steps, and at least 4.
         reconstruction: Weight of the reconstruction error as a second task.
         validation: Share of the labelled pictures kept apart to watch; 0 for none.
         patience: Stop after so many epochs without a better validation loss, and
@@ -124,6 +129,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         pseudo_labels: float | None = None,
         confidence: float = 0.95,
         unlabelled_ratio: int = 2,
+        rounds: int | None = None,
+        round_epochs: int | None = None,
         reconstruction: float | None = None,
         validation: float = 0.0,
         patience: int | None = None,
@@ -151,6 +158,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         self.pseudo_labels = pseudo_labels
         self.confidence = confidence
         self.unlabelled_ratio = unlabelled_ratio
+        self.rounds = rounds
+        self.round_epochs = round_epochs
         self.reconstruction = reconstruction
         self.validation = validation
         self.patience = patience
@@ -193,9 +202,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         seed = seed_of(self.random_state)
         arch, scaling, stack = self._beginning(images, seed)
         with enough_memory(arch):
-            model = self._network(recipe, arch, stack, seed)
-            history = finetune(
-                model,
+            taught = teach(
+                partial(self._network, recipe, arch, stack, seed),
                 images,
                 labels,
                 scaling,
@@ -207,7 +215,10 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         made = provenance(images, seed, f"torch on {fabric.device}")
         made["labelled pictures"] = str(int((labels >= 0).sum()))
         made["start"] = _origin(stack)
-        run = checkpoint.Run(model, scaling, self._plain_params(), history, made)
+        made["rounds of self-training"] = str(taught.rounds)
+        made["guessed labels"] = str(taught.guessed)
+        params = self._plain_params()
+        run = checkpoint.Run(taught.model, scaling, params, taught.history, made)
         self._adopt(run)
         self.stack_ = stack
         return self
