@@ -748,11 +748,6 @@ def test_reproduce_makes_table_and_figure(
             "few minutes.",
         ),
         (
-            ["successors", "--table", "cifar10"],
-            "--table: received 'cifar10' with successors; allowed: mnist. "
-            "Try --table mnist.",
-        ),
-        (
             ["successors", "--figure", "filters"],
             "--figure: received 'filters' with successors; allowed: no figure. "
             "Leave it out.",

@@ -52,25 +52,19 @@ class Reproduce:
                 "Try --quick, which takes a few minutes.",
             )
         if self.figure and self.paper != "masci2011":
-            raise self._strange("--figure", self.figure, ["no figure"], "Leave it out.")
+            raise ArgumentError(
+                "--figure",
+                f"{self.figure!r} with {self.paper}",
+                "no figure",
+                "Leave it out.",
+            )
         module = masci2011 if self.paper == "masci2011" else successors
         if self.quick:
             self._make(module.QUICK)
-        elif self.table in module.TABLES:
-            self._make(module.TABLES[self.table])
         elif self.table:
-            tables = [*module.TABLES]
-            raise self._strange(
-                "--table", self.table, tables, f"Try --table {tables[0]}."
-            )
+            self._make(module.TABLES[self.table])
         if self.figure or (self.quick and self.paper == "masci2011"):
             draw_filters(self.out, quick=self.quick, say=say)
-
-    def _strange(
-        self, option: str, value: str, allowed: list[str], next_step: str
-    ) -> ArgumentError:
-        received = f"{value!r} with {self.paper}"
-        return ArgumentError(option, received, " or ".join(allowed), next_step)
 
     def _make(self, table: "Table") -> None:
         from caes.cli.sources import say
