@@ -322,10 +322,24 @@ def test_guesses_are_learnt_from_but_never_watched(
     assert batches.labels is not None
     assert {1, 5} <= set(batches.rows)
     assert len(batches.rows) == 18
+    assert prepared.settings.epochs == 3_000
     assert list(batches.labels[[1, 5, 3]]) == [2, 2, -1]
     alone = _prepared(monkeypatch, validation=0.2).validation
     assert alone is not None
     np.testing.assert_array_equal(watched.rows, alone.rows)
+
+
+@pytest.mark.parametrize(("every", "times"), [(2, 1), (10, 2), (20, 5)])
+def test_labelled_pictures_make_a_fifth_of_a_round(
+    every: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = _some_labels(40, every)
+    guesses = np.where(labels < 0, 1, -1)
+    monkeypatch.setattr("tests.test_finetune._some_labels", lambda n: labels)
+    batches = _prepared(monkeypatch, guesses=guesses, round_epochs=2).batches
+    assert isinstance(batches, Batches)
+    counts = np.bincount(batches.rows, minlength=40)
+    np.testing.assert_array_equal(counts, np.where(labels < 0, 1, times))
 
 
 @pytest.mark.parametrize(

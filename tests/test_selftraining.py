@@ -59,13 +59,11 @@ class Trainings:
     def __init__(self, *endings: Ending) -> None:
         self.endings = [*endings]
         self.models: list[Classifier] = []
-        self.epochs: list[int | None] = []
         self.guesses: list[NDArray[np.int64] | None] = []
 
     def __call__(self, model: Classifier, *given: Any, **named: Any) -> History:
         assert given[1] is LABELS
         self.models.append(model)
-        self.epochs.append(given[3].epochs)
         self.guesses.append(named["guesses"])
         ended = self.endings.pop(0) if self.endings else "complete"
         row = Epoch(1, 0.5, None, 0.5, None, 1.0, 1.0)
@@ -113,10 +111,7 @@ def test_every_round_trains_a_new_network_on_what_the_last_one_is_sure_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trainings, told = Trainings(), Told()
-    taught = _taught(
-        monkeypatch, trainings, progress=told, rounds=2, round_epochs=7, confidence=0.9
-    )
-    assert trainings.epochs == [None, 7, 7]
+    taught = _taught(monkeypatch, trainings, progress=told, rounds=2, confidence=0.9)
     assert len({id(model) for model in trainings.models}) == 3
     assert taught.model is trainings.models[2]
     assert (taught.rounds, taught.guessed) == (2, 3)
@@ -128,14 +123,6 @@ def test_every_round_trains_a_new_network_on_what_the_last_one_is_sure_of(
         "round 1: sure of 3 pictures more",
         "round 2: sure of 3 pictures more",
     ]
-
-
-def test_a_round_has_steps_enough_even_for_few_pictures(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    trainings = Trainings()
-    _taught(monkeypatch, trainings, rounds=1, confidence=0.9, batch_size=4)
-    assert trainings.epochs == [None, 1_500]  # two steps a pass
 
 
 def test_with_every_label_given_there_is_nothing_to_guess(

@@ -156,7 +156,8 @@ def finetune(
         fabric: Device and precision.
         progress: Is told of every batch and epoch.
         guesses: N class indices to learn from as well, -1 for none; never where there
-            is a label.
+            is a label. Labelled pictures then come again and again in a pass, so that
+            they make a fifth of it, and the passes are those of a round.
 
     Raises:
         ArgumentError: An option that cannot work.
@@ -168,7 +169,7 @@ def finetune(
         known[rows] for rows in split_rows(len(known), options.validation, order)
     )
     if guesses is not None:
-        learn = np.concatenate([learn, np.flatnonzero(guesses >= 0)])
+        learn = _together(learn, np.flatnonzero(guesses >= 0))
         labels = np.where(labels < 0, guesses, labels)
     model.choose(encoder=not options.freeze, decoder=recipe.reconstruction > 0)
     size = _batch_size(len(learn), recipe.batch_size)
@@ -184,7 +185,8 @@ def finetune(
     objective = Recognition(
         model, recipe, _augmentation(recipe, images), options.confidence, seed
     )
-    epochs = recipe.passes(len(learn))
+    passes = recipe.passes if guesses is None else recipe.round_passes
+    epochs = passes(len(learn))
     settings = Settings(
         epochs,
         recipe.learning_rate,
@@ -204,6 +206,14 @@ def finetune(
         )
     model.to("cpu").eval()
     return history
+
+
+def _together(
+    known: NDArray[np.int64], guessed: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Give the rows of a pass: those known to be right make a fifth of it at least."""
+    times = max(1, round(len(guessed) / (4 * len(known))))
+    return np.concatenate([np.tile(known, times), guessed])
 
 
 def _batch_size(pictures: int, most: int) -> int:

@@ -75,14 +75,14 @@ def teach(
         ArgumentError: An option that cannot work.
     """
 
-    def trained(chosen: FineTuning, guesses: NDArray[np.int64] | None) -> Taught:
+    def trained(guesses: NDArray[np.int64] | None = None) -> Taught:
         model = build()
         history = finetune(
             model,
             images,
             labels,
             scaling,
-            chosen,
+            options,
             seed=seed,
             fabric=fabric,
             progress=progress,
@@ -91,17 +91,14 @@ def teach(
         found = 0 if guesses is None else int((guesses >= 0).sum())
         return Taught(model, history, 0, found)
 
-    recipe = options.resolved()
-    last = trained(options, None)
-    rounds = recipe.rounds if (labels < 0).any() else 0
+    last = trained()
+    rounds = options.resolved().rounds if (labels < 0).any() else 0
     for number in range(1, rounds + 1):
         if last.history.ended in ("interrupted", "diverged"):
             break
         guesses = sure_of(last.model, images, labels, scaling, options.confidence)
         progress.note(f"round {number}: sure of {(guesses >= 0).sum():,} pictures more")
-        seen = int((labels >= 0).sum() + (guesses >= 0).sum())
-        again = replace(options, epochs=recipe.round_passes(seen))
-        student = trained(again, guesses)
+        student = trained(guesses)
         if student.history.ended in ("interrupted", "diverged"):
             last.history.ended = student.history.ended
             break
