@@ -91,7 +91,7 @@ class FineTuning:
     augment: str | None = None
     average: float | None = None
     pseudo_labels: float | None = None
-    confidence: float = 0.95
+    confidence: float = 0.7
     unlabelled_ratio: int = 2
     rounds: int | None = None
     round_epochs: int | None = None

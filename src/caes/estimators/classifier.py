@@ -127,7 +127,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         augment: str | None = None,
         average: float | None = None,
         pseudo_labels: float | None = None,
-        confidence: float = 0.95,
+        confidence: float = 0.7,
         unlabelled_ratio: int = 2,
         rounds: int | None = None,
         round_epochs: int | None = None,
