@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from caes.layers import activate, convolve, convolve_back
 from caes.notation import ActivationName, Level, PaddingName
+from caes.patches import cut, paste
 from caes.sparsity import Sparsity
 
 
@@ -54,6 +55,14 @@ class StackLevel(nn.Module):
     @property
     def _way_back(self) -> nn.Parameter:
         return self.weight if self.weight_back is None else self.weight_back
+
+
+def _places(code: Code) -> Tensor:
+    """Give where in each unpooled map its largest value is, N×maps."""
+    place = code.maps.flatten(2).argmax(2, keepdim=True)
+    if code.winners is not None:
+        place = code.winners.flatten(2).gather(2, place)
+    return place[..., 0]
 
 
 class ConvolutionalLevel(StackLevel):
@@ -118,6 +127,25 @@ class ConvolutionalLevel(StackLevel):
             maps = F.interpolate(maps, scale_factor=self.pool) / self.pool**2
         back = convolve_back(maps, self._way_back, self.bias_back, self.padding)
         return activate(back, self.output)
+
+    def reconstruct(self, maps: Tensor, sparsity: Sparsity | None = None) -> Tensor:
+        """Encode and decode what goes in.
+
+        Where one value a map may reconstruct, nothing else has a gradient, nor a way
+        back: while learning, only its patch is computed with.
+        """
+        if sparsity is None or self.norm is not None or not torch.is_grad_enabled():
+            return super().reconstruct(maps, sparsity)
+        with torch.no_grad():
+            places = _places(self.encode(maps, winners=True))
+        kernel = self.weight.shape[-1]
+        seen = cut(maps, places, kernel, self.padding)
+        sums = (seen * self.weight.flatten(2).transpose(0, 1)).sum((1, 3)) + self.bias
+        values = sparsity(activate(sums, self.activation))
+        patches = values[:, None, :, None] * self._way_back.flatten(2).transpose(0, 1)
+        height, width = maps.shape[2:]
+        back = paste(patches, places, (height, width), self.padding)
+        return activate(back + self.bias_back[:, None, None], self.output)
 
 
 class DenseLevel(StackLevel):
