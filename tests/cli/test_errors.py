@@ -44,7 +44,7 @@ def test_an_empty_folder_and_a_folder_of_text_files(refused: Run) -> None:
     Path("texts").mkdir()
     Path("texts/a.txt").write_text("x")
     wanted = (
-        "allowed: a folder with PNG, JPEG, BMP or WebP files, in sub-folders too. "
+        "allowed: a folder with PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS files, in sub-folders too. "
         "Check the path."
     )
     assert refused("fit", "empty") == (
@@ -291,7 +291,7 @@ def test_a_truncated_picture_among_good_ones_is_skipped_unless_strict(
     said = refused("fit", "photos", "--strict")
     assert said == (
         "caes: 2.png in photos: received an unreadable picture (truncated); allowed: a "
-        "whole PNG, JPEG, BMP or WebP picture. Mend or remove it, or leave out --strict "
+        "whole PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture. Mend or remove it, or leave out --strict "
         "to skip it."
     )
     assert main(["fit", "photos", "--epochs", "1", "--arch", "2C3-MP2"]) == 0

@@ -174,7 +174,7 @@ def test_bad_pictures_are_skipped_and_named_with_the_reason(
         Skipped("empty.png", "empty"),
         Skipped("nowhere.png", "a link to nowhere"),
         Skipped("pipe.png", "not a regular file"),
-        Skipped("text.jpg", "not a PNG, JPEG, BMP or WebP picture"),
+        Skipped("text.jpg", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"),
     )
 
 
@@ -194,7 +194,7 @@ def test_strict_stops_at_the_first_bad_picture(tmp_path: Path, paint: Paint) -> 
         load(tmp_path, strict=True)
     assert str(caught.value) == (
         f"2.png in {tmp_path}: received an unreadable picture (empty); allowed: a "
-        "whole PNG, JPEG, BMP or WebP picture. Mend or remove it, or leave out "
+        "whole PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture. Mend or remove it, or leave out "
         "--strict to skip it."
     )
 
@@ -206,18 +206,18 @@ def test_all_bad_pictures_are_an_error_that_names_the_first(tmp_path: Path) -> N
         load(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}: received 3 pictures, all unreadable (the first, 0.png: empty); "
-        "allowed: at least one whole PNG, JPEG, BMP or WebP picture. Check the files."
+        "allowed: at least one whole PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture. Check the files."
     )
     with pytest.raises(DataError) as caught:
         load(tmp_path / "1.png")
     assert str(caught.value) == (
         f"{tmp_path}/1.png: received an unreadable picture (empty); allowed: a whole "
-        "PNG, JPEG, BMP or WebP picture. Mend or replace it."
+        "PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture. Mend or replace it."
     )
 
 
 def test_a_folder_without_pictures_says_what_is_there(tmp_path: Path) -> None:
-    allowed = "a folder with PNG, JPEG, BMP or WebP files, in sub-folders too"
+    allowed = "a folder with PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS files, in sub-folders too"
     with pytest.raises(DataError) as caught:
         split_names(tmp_path)
     assert str(caught.value) == (
@@ -267,6 +267,6 @@ def test_what_may_not_be_read_is_skipped_too(
     )
     assert str(caught.value) == (
         f"{open_folder}/closed: received a folder without pictures (itself: Permission "
-        "denied); allowed: a folder with PNG, JPEG, BMP or WebP files, in sub-folders "
+        "denied); allowed: a folder with PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS files, in sub-folders "
         "too. Check the path."
     )

@@ -36,7 +36,7 @@ PICTURES = np.zeros((2, 4, 5), np.uint8)
         (
             "table.csv",
             "table.csv: received a file of another kind; allowed: a folder of "
-            "pictures, or a PNG, JPEG, BMP or WebP, .npy, .npz, IDX or Parquet file. "
+            "pictures, or a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS, .npy, .npz, IDX or Parquet file. "
             "Check the name's ending.",
         ),
         (

@@ -13,11 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from caes.data.kind import Options
+from caes.data.formats.colour import ALPHA, CMYK, PALETTE
 from caes.data.pictures import (
-    ALPHA,
-    CMYK,
-    DEEP_COLOUR,
-    PALETTE,
     UnreadableError,
     decode,
     quiet_decoding,
@@ -106,7 +103,7 @@ def test_cmyk_becomes_rgb() -> None:
     assert found.notes == (CMYK,)
 
 
-def test_sixteen_bit_colour_is_read_with_eight_and_says_so() -> None:
+def test_sixteen_bit_colour_keeps_all_of_them() -> None:
     def chunk(kind: bytes, data: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(kind + data))
         return struct.pack(">I", len(data)) + kind + data + check
@@ -115,8 +112,9 @@ def test_sixteen_bit_colour_is_read_with_eight_and_says_so() -> None:
     row = zlib.compress(b"\0" + struct.pack(">HHH", 0x1234, 0xABCD, 0xFF00))
     parts = chunk(b"IHDR", header) + chunk(b"IDAT", row) + chunk(b"IEND", b"")
     found = decode(b"\x89PNG\r\n\x1a\n" + parts, PLAIN)
-    assert found.pixels.tolist() == [[[0x12, 0xAB, 0xFF]]]
-    assert found.notes == (DEEP_COLOUR,)
+    assert found.pixels.dtype == np.uint16
+    assert found.pixels.tolist() == [[[0x1234, 0xABCD, 0xFF00]]]
+    assert found.notes == ()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -170,13 +168,13 @@ def test_each_way_to_be_unreadable_has_its_reason(tmp_path: Path) -> None:
     damaged = bytearray(png)
     damaged[20] ^= 0xFF  # within the header, so that its checksum is wrong
     assert reason(b"") == "empty"
-    assert reason(b"no picture") == "not a PNG, JPEG, BMP or WebP picture"
-    assert reason(encoded(random_image("L"), "GIF")) == (
-        "not a PNG, JPEG, BMP or WebP picture"
+    assert reason(b"no picture") == "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+    assert reason(encoded(random_image("L"), "PPM")) == (
+        "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
     )
     assert reason(png[:-400]) == "truncated"
     assert reason(jpeg[:-400]) == "truncated"
-    assert reason(bytes(damaged)) == "not a PNG, JPEG, BMP or WebP picture"
+    assert reason(bytes(damaged)) == "damaged (its header cannot be read)"
     assert reason(tmp_path) == "not a regular file"
     assert reason(tmp_path / "gone.png") == "a link to nowhere"
 

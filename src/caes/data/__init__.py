@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -17,13 +17,13 @@ from caes.data.arrays import Arrays
 from caes.data.cifar10 import Cifar10
 from caes.data.digits import Digits
 from caes.data.folder import Folder
+from caes.data.formats import LISTED
 from caes.data.idx import Idx
 from caes.data.imageset import ImageSet, Skipped, join, nominal_range
-from caes.data.kind import Kind, Named, Options
+from caes.data.kind import Kind, Named, Options, Pages
 from caes.data.memory import Memory
 from caes.data.mnist import Mnist
 from caes.data.parquet import Parquet
-from caes.data.pictures import FORMATS
 from caes.data.splits import rows_of
 from caes.data.surveying import Survey, survey_of
 from caes.errors import ArgumentError, DataError
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _LONGEST = 65_535  # the longest side that JPEG knows
-_FILES = f"a folder of pictures, or a {FORMATS}, .npy, .npz, IDX or Parquet file"
+_FILES = f"a folder of pictures, or a {LISTED}, .npy, .npz, IDX or Parquet file"
 
 # In the order in which they are asked.
 KINDS: tuple[type[Kind], ...] = (
@@ -62,6 +62,7 @@ def load(
     size: tuple[int, int] | None = None,
     channels: int | None = None,
     strict: bool = False,
+    pages: Pages = "pictures",
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageSet:
     """Read pictures from any source into memory.
@@ -76,17 +77,19 @@ def load(
         size: (H, W) to resize every picture to, antialiased, proportions not kept.
         channels: 1 for grey, by luma, 3 for colour, by repetition; None keeps them.
         strict: Whether an unreadable picture is an error, instead of being skipped.
+        pages: Whether each page of a TIFF, DICOM or FITS file is a picture of its own,
+            or "channels": all its pages are channels of one picture.
         progress: Called with (pictures done, pictures in all) while decoding files.
 
     Returns:
         Pictures in the source's own type, finite, with what was skipped and noted.
 
     Raises:
-        ArgumentError: The split, size or channels cannot be.
+        ArgumentError: The split, size, channels or pages cannot be.
         MixedSizesError: Pictures differ in size, and no size is given.
         DataError: The source is missing, damaged, empty, or of another kind.
     """
-    kind = _open(source, _options(size, channels, strict, progress))
+    kind = _open(source, _options(size, channels, strict, pages, progress))
     parts = [
         replace(adapted(kind.read(name, rows), size, channels), split=name)
         for name, rows in rows_of(split, kind.splits())
@@ -97,36 +100,45 @@ def load(
     return replace(join(parts), split=split)
 
 
-def split_names(source: Any) -> dict[str, int]:
+def split_names(source: Any, *, pages: Pages = "pictures") -> dict[str, int]:
     """Tell which splits a source has, and the rows of each, without reading pixels.
 
     Args:
         source: As for `load`.
+        pages: As for `load`.
 
     Raises:
         DataError: As for `load`.
+        ArgumentError: There is no such kind of pages.
     """
-    return _open(source, Options()).splits()
+    return _open(source, _options(pages=pages)).splits()
 
 
-def survey(source: Any) -> Survey:
+def survey(source: Any, *, pages: Pages = "pictures") -> Survey:
     """Look every picture of a source over, whatever their sizes.
 
     Args:
         source: As for `load`.
+        pages: As for `load`.
 
     Raises:
+        ArgumentError: There is no such kind of pages.
         DataError: As for `load`, but unreadable pictures and mixed sizes are no error.
     """
-    return survey_of(_open(source, Options()), str(source))
+    return survey_of(_open(source, _options(pages=pages)), str(source))
 
 
 def _options(
-    size: tuple[int, int] | None,
-    channels: int | None,
-    strict: bool,
-    progress: Callable[[int, int], None] | None,
+    size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    strict: bool = False,
+    pages: Pages = "pictures",
+    progress: Callable[[int, int], None] | None = None,
 ) -> Options:
+    if pages not in get_args(Pages):
+        raise ArgumentError(
+            "pages", repr(pages), "pictures or channels", 'Try pages="channels".'
+        )
     if channels not in (None, 1, 3):
         raise ArgumentError(
             "channels",
@@ -141,7 +153,8 @@ def _options(
             f"height and width, two whole numbers from 1 to {_LONGEST:,}",
             "Try size=(64, 96).",
         )
-    return Options(size and (int(size[0]), int(size[1])), channels, strict, progress)
+    form = size and (int(size[0]), int(size[1]))
+    return Options(form, channels, strict, progress, pages)
 
 
 def _is_size(size: Any) -> bool:

@@ -20,7 +20,8 @@ def resized(picture: Picture, size: tuple[int, int]) -> Picture:
     """Resize with antialiasing to exactly H×W, proportions not kept.
 
     A triangle filter as wide as the reduction: unlike sharper ones, it never leaves the
-    range of the values that it averages. Types other than uint8 pass through float32.
+    range of the values that it averages. Types other than uint8 pass through float32:
+    wide ones as shares of the way between their extremes, which keeps large offsets.
 
     Args:
         picture: H×W×C, any real number type.
@@ -35,9 +36,11 @@ def resized(picture: Picture, size: tuple[int, int]) -> Picture:
         return _resampled(
             picture.squeeze(2) if picture.shape[2] == 1 else picture, size
         )
-    planes = np.moveaxis(picture.astype(np.float32), 2, 0)
-    stretched = [_resampled(np.ascontiguousarray(plane), size) for plane in planes]
-    return _in_type_of(picture, np.concatenate(stretched, axis=2))
+    low, span = _extent(picture)
+    shares = ((picture - low) / span).astype(np.float32)
+    planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(shares, 2, 0)]
+    stretched = np.concatenate([_resampled(plane, size) for plane in planes], axis=2)
+    return _in_type_of(picture, stretched.astype(np.float64) * span + low)
 
 
 def with_channels(picture: Picture, channels: int) -> Picture:
@@ -106,6 +109,15 @@ def _resampled(plane: Picture, size: tuple[int, int]) -> Picture:
     image = Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def _extent(picture: Picture) -> tuple[np.float64, np.float64]:
+    """Give the offset and the length of the values where float32 may not hold them."""
+    if picture.dtype.itemsize <= 2:
+        return np.float64(0), np.float64(1)
+    low, high = np.float64(picture.min()), np.float64(picture.max())
+    span = high - low
+    return (low, span) if 0 < span < np.inf else (low, np.float64(1))
 
 
 def _in_type_of(picture: Picture, values: Picture) -> Picture:

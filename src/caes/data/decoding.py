@@ -6,13 +6,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TypeVar
 
 from caes.data.imageset import Skipped
 from caes.data.kind import Options
 from caes.data.pictures import (
     Decoded,
+    Encoded,
     UnreadableError,
     decode,
     quiet_decoding,
@@ -21,7 +21,6 @@ from caes.data.pictures import (
 from caes.data.stack import Batch, Stack
 from caes.errors import MixedSizesError
 
-Encoded = Path | bytes  # a picture's file, or the bytes of one
 Result = TypeVar("Result")
 
 _THREADS = min(8, os.cpu_count() or 1)
@@ -57,10 +56,10 @@ def decode_all(
                     raise _mixed_sizes(source, _mapped(_size, pictures()))
                 stack.add(row, result)
             else:
-                stack.skip(Skipped(names[row], str(result)), options.strict)
+                stack.skip(row, Skipped(names[row], str(result)), options.strict)
             if options.progress:
                 options.progress(row + 1, len(names))
-    return stack.batch()
+    return stack.batch(names, options.strict)
 
 
 def attempts(

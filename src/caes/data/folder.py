@@ -1,6 +1,7 @@
 """A folder of pictures, nested as you like, or a single picture."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.decoding import attempts, decode_all
+from caes.data.formats import has_pages
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.kind import SPLITS, Kind, split_named
-from caes.data.pictures import Decoded
+from caes.data.pictures import Decoded, Encoded, Page, count_pages, quiet_decoding
 from caes.data.tree import Parts, Tree, is_picture, natural, picture_tree, printable
+
+
+@dataclass(frozen=True)
+class Row:
+    """A picture: a file, or a page of one that has several.
+
+    Args:
+        parts: The file.
+        page: From 0, or None.
+    """
+
+    parts: Parts
+    page: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's path, and behind # the page, counted from 1."""
+        name = printable(self.parts)
+        return name if self.page is None else f"{name}#{self.page + 1}"
 
 
 class Folder(Kind):
@@ -20,7 +41,8 @@ class Folder(Kind):
 
     Folders train, test and validation (or val, valid) at the top are splits, once there
     is one of train and test; what lies beside them is left out. Files are in natural
-    order ("2.png" before "10.png"), hidden ones are ignored, and links are followed.
+    order ("2.png" before "10.png"), hidden ones are ignored, and links are followed. A
+    file's pages are pictures, ``scan.tif#2`` the second, unless they are channels.
     """
 
     name = "folder"
@@ -31,19 +53,19 @@ class Folder(Kind):
         return isinstance(source, Path) and (source.is_dir() or is_picture(source.name))
 
     def splits(self) -> dict[str, int]:
-        """Count the pictures by their suffixes."""
-        return {split: len(files) for split, files in self._files.items()}
+        """Count the pictures by their suffixes, and pages by their headers."""
+        return {split: len(rows) for split, rows in self._rows.items()}
 
     def read(self, split: str, rows: range) -> ImageSet:
         """Decode these rows and no others."""
-        files = self._files[split][rows.start : rows.stop]
-        names = [printable(parts) for parts in files]
-        paths = self._paths(files)
-        batch = decode_all(lambda: paths, names, str(self.source), self.options)
+        picked = self._rows[split][rows.start : rows.stop]
+        names = [row.name for row in picked]
+        encoded = self._encoded(picked)
+        batch = decode_all(lambda: encoded, names, str(self.source), self.options)
         return ImageSet.from_pixels(
             batch.pixels,
             [names[row] for row in batch.rows],
-            labels=self._labels([files[row] for row in batch.rows]),
+            labels=self._labels([picked[row].parts for row in batch.rows]),
             classes=self._classes,
             source=str(self.source),
             skipped=(*self._tree.unlisted, *batch.skipped),
@@ -53,22 +75,29 @@ class Folder(Kind):
     def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
         """Give the pictures one by one, and what cannot be read."""
         yield from self._tree.unlisted
-        files = self._files[split]
-        found = attempts(self._paths(files), self.options)
-        for parts, result in zip(files, found, strict=True):
+        rows = self._rows[split]
+        found = attempts(self._encoded(rows), self.options)
+        for row, result in zip(rows, found, strict=True):
             if isinstance(result, Decoded):
                 yield ImageSet.from_pixels(
                     result.pixels[None],
-                    [printable(parts)],
-                    labels=self._labels([parts]),
+                    [row.name],
+                    labels=self._labels([row.parts]),
                     classes=self._classes,
                 )
             else:
-                yield Skipped(printable(parts), str(result))
+                yield Skipped(row.name, str(result))
 
-    def _paths(self, files: list[Parts]) -> list[Path]:
-        root = self.source if self.source.is_dir() else self.source.parent
-        return [root.joinpath(*parts) for parts in files]
+    def _path(self, parts: Parts) -> Path:
+        root: Path = self.source if self.source.is_dir() else self.source.parent
+        return root.joinpath(*parts)
+
+    def _encoded(self, rows: list[Row]) -> list[Encoded]:
+        paths = [self._path(row.parts) for row in rows]
+        return [
+            path if row.page is None else Page(path, row.page)
+            for row, path in zip(rows, paths, strict=True)
+        ]
 
     @cached_property
     def _tree(self) -> Tree:
@@ -84,6 +113,21 @@ class Folder(Kind):
         if "train" in by_split or "test" in by_split:
             return {split: by_split[split] for split in SPLITS if split in by_split}
         return {"train": self._tree.files}
+
+    @cached_property
+    def _rows(self) -> dict[str, list[Row]]:
+        with quiet_decoding():
+            return {
+                split: [row for parts in files for row in self._rows_of(parts)]
+                for split, files in self._files.items()
+            }
+
+    def _rows_of(self, parts: Parts) -> list[Row]:
+        several = self.options.pages == "pictures" and has_pages(parts[-1])
+        count = count_pages(self._path(parts)) if several else 1
+        return (
+            [Row(parts, page) for page in range(count)] if count > 1 else [Row(parts)]
+        )
 
     @cached_property
     def _class_depth(self) -> int:
@@ -113,7 +157,7 @@ class Folder(Kind):
         return np.array([index[folder] for folder in folders], np.int64)
 
     def _left_out(self) -> tuple[str, ...]:
-        kept = sum(self.splits().values())
+        kept = sum(len(files) for files in self._files.values())
         left = len(self._tree.files) - kept
         if not left:
             return ()

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from caes.data.imageset import ImageSet, Skipped, index_names
 from caes.errors import CaesError, DataError
+
+Pages = Literal["pictures", "channels"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,14 @@ class Options:
         channels: 1 or 3 to convert to grey or colour, None to keep what is there.
         strict: Whether the first unreadable picture ends the reading.
         progress: Called with (pictures done, pictures in all) while reading files.
+        pages: Whether the pages of a file are pictures, or channels of one picture.
     """
 
     size: tuple[int, int] | None = None
     channels: int | None = None
     strict: bool = False
     progress: Callable[[int, int], None] | None = None
+    pages: Pages = "pictures"
 
 
 _PIECE = 1000  # pictures

@@ -1,5 +1,6 @@
-"""Decode one PNG, JPEG, BMP or WebP picture, or say why it cannot be."""
+"""Decode one picture of any format, or say why it cannot be."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,119 +8,208 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from caes.data.adapt import resized, with_channels
+from caes.data.formats import (
+    HEAD,
+    LISTED,
+    Decoded,
+    Form,
+    Opened,
+    UnreadableError,
+    recognised,
+)
 from caes.data.kind import Options
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-FORMATS = "PNG, JPEG, BMP or WebP"
-_PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+__all__ = [
+    "Decoded",
+    "Encoded",
+    "Page",
+    "UnreadableError",
+    "count_pages",
+    "decode",
+    "quiet_decoding",
+    "upright_size",
+]
 
-PALETTE = "Palette pictures were expanded to colour"
-ALPHA = "Pictures with transparency were laid on white"
-CMYK = "CMYK pictures were converted to RGB"
+MAX_BYTES = 2**30  # what one picture may take, decoded
+
 GREYED = "Colour pictures were turned grey"
 COLOURED = "Grey pictures were repeated to three channels"
-DEEP_COLOUR = "Pictures of 16 bits a colour were read with 8"
+FIRST_PAGE = "Only the first page of files with several was read"
+
+_LIBRARIES = ("tifffile", "pydicom", "astropy", "PIL")  # they log what they do not like
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """One picture, and what was done to it.
+class Page:
+    """One of several pictures in a file.
 
     Args:
-        pixels: H×W×C, uint8 with 1 or 3 channels, or uint16 with 1.
-        notes: Sentences without full stop, the same for every picture they are true of.
+        path: The file.
+        number: From 0.
     """
 
-    pixels: NDArray[Any]
-    notes: tuple[str, ...] = ()
+    path: Path
+    number: int
 
 
-class UnreadableError(Exception):
-    """A picture cannot be read; the text is a short reason."""
+Encoded = Path | Page | bytes  # a picture's file, a page of it, or the bytes of a file
 
 
 @contextmanager
 def quiet_decoding() -> Iterator[None]:
-    """Silence Pillow's warnings, and refuse bombs; to be entered before any threads."""
+    """Silence the readers, and refuse bombs; to be entered before any threads."""
+    loggers = [logging.getLogger(name) for name in _LIBRARIES]
+    levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
-def decode(picture: Path | bytes, options: Options) -> Decoded:
-    """Decode a picture upright, grey staying grey and 16-bit grey staying 16-bit.
+def decode(picture: Encoded, options: Options) -> Decoded:
+    """Decode a picture upright, in its own type and number of channels.
 
     Args:
-        picture: A file, or a file's bytes.
-        options: The size and channels to bring it to.
+        picture: A file, a page of one, or a file's bytes.
+        options: The size and channels to bring it to, and what pages are.
 
     Raises:
-        UnreadableError: Empty, damaged, too large, forbidden, or not a picture.
+        UnreadableError: Empty, damaged, too large, forbidden, not a picture, not
+            finite, or of channels that cannot be converted.
     """
-    with _opened(picture) as image:
-        if options.size:
-            # JPEG can decode at a fraction of its size, far faster; twice what is asked
-            # for leaves the resampling its say, and either axis may be the height yet.
-            image.draft(None, (2 * max(options.size), 2 * max(options.size)))
-        upright, notes = _upright(image)
-        pixels = _array(upright)
-        if options.size:
-            pixels = resized(pixels, options.size)
-        if options.channels and options.channels != pixels.shape[2]:
-            notes = (*notes, GREYED if options.channels == 1 else COLOURED)
-            pixels = with_channels(pixels, options.channels)
-        return Decoded(pixels, notes)
+    with _opened(picture) as opened:
+        decoded = _read(opened, picture, options)
+    pixels, notes = _checked(decoded.pixels), decoded.notes
+    if options.size:
+        pixels = resized(pixels, options.size)
+    given = pixels.shape[2]
+    if options.channels and options.channels != given:
+        if given not in (1, 3):
+            raise UnreadableError(
+                f"{given} channels, which cannot be read as {options.channels}"
+            )
+        notes = (*notes, GREYED if options.channels == 1 else COLOURED)
+        pixels = with_channels(pixels, options.channels)
+    return Decoded(pixels, notes)
 
 
-def upright_size(picture: Path | bytes) -> tuple[int, int]:
-    """Read a picture's height and width, as its EXIF orientation turns them.
+def upright_size(picture: Encoded) -> tuple[int, int]:
+    """Read a picture's height and width, as its orientation turns them.
 
     Raises:
         UnreadableError: As for `decode`, as far as the header tells.
     """
-    with _opened(picture) as image:
-        turned = image.getexif().get(0x0112, 1) >= 5
-        return image.size if turned else image.size[::-1]
+    with _opened(picture) as opened:
+        form = opened.form(picture.number if isinstance(picture, Page) else 0)
+        return form.height, form.width
+
+
+def count_pages(path: Path) -> int:
+    """Count the pictures in a file by its headers; 1 for what cannot be read."""
+    try:
+        with _opened(path) as opened:
+            return len(opened)
+    except UnreadableError:
+        return 1
+
+
+def _read(opened: Opened, picture: Encoded, options: Options) -> Decoded:
+    if options.pages == "channels" and len(opened) > 1:
+        return _as_channels(opened, options)
+    number = picture.number if isinstance(picture, Page) else 0
+    _check_form(opened.form(number))
+    decoded = opened.read(number, options.size)
+    if isinstance(picture, Page) or len(opened) == 1:
+        return decoded
+    return Decoded(decoded.pixels, (*decoded.notes, FIRST_PAGE))
+
+
+def _as_channels(opened: Opened, options: Options) -> Decoded:
+    """Put all pages behind each other as the channels of one picture."""
+    forms = [opened.form(number) for number in range(len(opened))]
+    sizes = {f"{form.height}×{form.width}": None for form in forms}
+    if len(sizes) > 1:
+        raise UnreadableError(f"pages of {' and '.join([*sizes][:2])} as channels")
+    first = forms[0]
+    needed = sum(form.bytes for form in forms)
+    _check_form(Form(first.height, first.width, needed))
+    pages = [opened.read(number, options.size) for number in range(len(forms))]
+    types = {str(page.pixels.dtype): None for page in pages}
+    if len(types) > 1:
+        raise UnreadableError(f"pages of {' and '.join(types)} as channels")
+    notes = dict.fromkeys(note for page in pages for note in page.notes)
+    return Decoded(np.concatenate([page.pixels for page in pages], 2), tuple(notes))
 
 
 @contextmanager
-def _opened(picture: Path | bytes) -> Iterator[Image.Image]:
+def _opened(picture: Encoded) -> Iterator[Opened]:
     try:
-        _check_not_empty(picture)
-        file = BytesIO(picture) if isinstance(picture, bytes) else picture
-        with Image.open(file, formats=_PILLOW_FORMATS) as image:
-            yield image
+        with _file(picture) as file:
+            head = file.read(HEAD)
+            if not head:
+                raise UnreadableError("empty")
+            found = recognised(head)
+            if found is None:
+                raise UnreadableError(f"not a {LISTED} picture")
+            file.seek(0)
+            with found.opened(file) as opened:
+                yield opened
     except UnreadableError:
         raise
-    # Pillow's readers of hostile bytes raise SyntaxError, struct.error, KeyError …
+    # Readers of hostile bytes raise SyntaxError, struct.error, KeyError …
     except Exception as error:
         raise UnreadableError(_reason(error)) from error
 
 
-def _check_not_empty(picture: Path | bytes) -> None:
+def _file(picture: Encoded) -> BinaryIO:
     if isinstance(picture, bytes):
-        size = len(picture)
-    else:
-        stat = picture.stat()
-        if not S_ISREG(stat.st_mode):  # opening a pipe would wait for ever
-            raise UnreadableError("not a regular file")
-        size = stat.st_size
-    if size == 0:
-        raise UnreadableError("empty")
+        return BytesIO(picture)
+    path = picture.path if isinstance(picture, Page) else picture
+    if not S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+        raise UnreadableError("not a regular file")
+    return path.open("rb")
+
+
+def _check_form(form: Form) -> None:
+    """Refuse what is declared as too large before memory is taken for it."""
+    most = Image.MAX_IMAGE_PIXELS
+    if most and form.height * form.width > most:
+        raise UnreadableError(f"declared as more than {most:,} pixels")
+    if form.bytes > MAX_BYTES:
+        raise UnreadableError(f"declared as more than {MAX_BYTES:,} bytes")
+
+
+def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Refuse what is no picture of finite numbers; truth values become 0 and 255."""
+    if not pixels.size:
+        raise UnreadableError("no pixels")
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8) * 255
+    if pixels.dtype.kind not in "uif":
+        raise UnreadableError(f"values of type {pixels.dtype}")
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        bad = int((~np.isfinite(pixels)).sum())
+        raise UnreadableError(f"NaN or infinity in {bad:,} of {pixels.size:,} values")
+    return pixels
 
 
 def _reason(error: Exception) -> str:
     match error:
         case UnidentifiedImageError():
-            return f"not a {FORMATS} picture"
+            return "damaged (its header cannot be read)"
         case PermissionError():
             return "no permission to read it"
         case FileNotFoundError():
@@ -130,32 +220,3 @@ def _reason(error: Exception) -> str:
             return "more pixels than memory holds"
     text = " ".join(str(error).split()) or type(error).__name__
     return "truncated" if "truncated" in text.lower() else f"damaged ({text})"
-
-
-def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """Give the picture in mode L, RGB or I;16, and what that took."""
-    stored = str(getattr(image, "tile", ""))  # names the raw mode, such as RGB;16B
-    notes = []
-    ImageOps.exif_transpose(image, in_place=True)
-    image.load()
-    if image.mode.startswith("I;16"):
-        return image, ()
-    if ";16B" in stored:
-        notes.append(DEEP_COLOUR)
-    if image.mode == "P":
-        notes.append(PALETTE)
-    if image.mode == "CMYK":
-        notes.append(CMYK)
-    grey = image.mode in ("1", "L", "LA")
-    if image.has_transparency_data:
-        notes.append(ALPHA)
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    mode = "L" if grey else "RGB"
-    return (image if image.mode == mode else image.convert(mode)), tuple(notes)
-
-
-def _array(image: Image.Image) -> NDArray[Any]:
-    pixels = np.asarray(image)
-    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -1,4 +1,4 @@
-"""One array that decoded pictures are gathered in, widened when one needs more."""
+"""Decoded pictures gathered in one array, widened when one needs more."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.adapt import with_channels
+from caes.data.formats import LISTED
 from caes.data.imageset import Skipped
 from caes.data.kind import too_large
-from caes.data.pictures import FORMATS, Decoded
+from caes.data.pictures import Decoded
 from caes.errors import DataError
 
 REPEATED = "Grey pictures among colour ones were repeated to three channels"
 DEEPENED = "8-bit pictures among 16-bit ones were multiplied by 257"
+WIDENED = "Pictures of fewer bits among floating-point ones were given as many"
+
+Family = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class Batch:
 
 
 @dataclass
-class Stack:
-    """Gathers pictures of one size whose number is known beforehand.
+class Group:
+    """Gathers pictures of one size and family whose number is known beforehand.
 
     Args:
         count: The most pictures that can come.
@@ -48,12 +52,7 @@ class Stack:
     source: str
     pixels: NDArray[Any] | None = None
     rows: list[int] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
-
-    def fits(self, picture: NDArray[Any]) -> bool:
-        """Whether a picture has the height and width of those before."""
-        return self.pixels is None or self.pixels.shape[1:3] == picture.shape[:2]
 
     def add(self, row: int, decoded: Decoded) -> None:
         """Copy a picture in, given its position among all that were asked for."""
@@ -64,46 +63,12 @@ class Stack:
         if picture.shape[2] < pixels.shape[3]:
             self.notes[REPEATED] += 1
         if picture.dtype != pixels.dtype:
-            self.notes[DEEPENED] += 1
+            self.notes[_deepening(pixels.dtype)] += 1
         self.rows.append(row)
 
-    def skip(self, skipped: Skipped, strict: bool) -> None:
-        """Note a picture that cannot be read, or with ``strict`` raise."""
-        if strict:
-            raise self._unreadable(
-                skipped, "Mend or remove it, or leave out --strict to skip it."
-            )
-        self.skipped.append(skipped)
-
-    def batch(self) -> Batch:
-        """Give what was gathered; nothing at all is an error."""
-        if self.pixels is None:
-            raise self._nothing()
-        notes = tuple(f"{note}: {n:,}." for note, n in self.notes.items())
-        return Batch(
-            self.pixels[: len(self.rows)], self.rows, tuple(self.skipped), notes
-        )
-
-    def _unreadable(self, skipped: Skipped, next_step: str) -> DataError:
-        alone = Path(self.source).name == skipped.name  # the source is this picture
-        return DataError(
-            self.source if alone else f"{skipped.name} in {self.source}",
-            f"an unreadable picture ({skipped.reason})",
-            f"a whole {FORMATS} picture",
-            next_step,
-        )
-
-    def _nothing(self) -> DataError:
-        first = self.skipped[0]
-        if len(self.skipped) == 1:
-            return self._unreadable(first, "Mend or replace it.")
-        return DataError(
-            self.source,
-            f"{len(self.skipped):,} pictures, all unreadable "
-            f"(the first, {first.name}: {first.reason})",
-            f"at least one whole {FORMATS} picture",
-            "Check the files.",
-        )
+    def said(self) -> tuple[str, ...]:
+        """Write the notes, each with the number of pictures it is true of."""
+        return tuple(f"{note}: {n:,}." for note, n in self.notes.items())
 
     def _wide_enough(self, picture: NDArray[Any]) -> NDArray[Any]:
         old = self.pixels
@@ -116,7 +81,7 @@ class Stack:
             return old
         done = len(self.rows)
         self.notes[REPEATED] += done * (channels > old.shape[3])
-        self.notes[DEEPENED] += done * (dtype != old.dtype)
+        self.notes[_deepening(dtype)] += done * (dtype != old.dtype)
         self.notes = +self.notes
         self.pixels = self._empty((*picture.shape[:2], channels), dtype)
         for row in range(done):
@@ -131,7 +96,108 @@ class Stack:
             raise too_large(self.source, "×".join(map(str, form))) from error
 
 
+@dataclass
+class Stack:
+    """Gathers pictures; those that cannot be brought to most others' form are skipped.
+
+    Grey goes with colour, 8 bits with 16, and floating-point numbers with each other.
+
+    Args:
+        count: The most pictures that can come.
+        source: What they belong to, for errors.
+    """
+
+    count: int
+    source: str
+    groups: dict[Family, Group] = field(default_factory=dict)
+    skipped: dict[int, Skipped] = field(default_factory=dict)
+
+    def fits(self, picture: NDArray[Any]) -> bool:
+        """Whether a picture has the height and width of its like before."""
+        group = self.groups.get(_family(picture))
+        if group is None or group.pixels is None:
+            return True
+        return group.pixels.shape[1:3] == picture.shape[:2]
+
+    def add(self, row: int, decoded: Decoded) -> None:
+        """Copy a picture in, given its position among all that were asked for."""
+        family = _family(decoded.pixels)
+        if family not in self.groups:
+            self.groups[family] = Group(self.count, self.source)
+        self.groups[family].add(row, decoded)
+
+    def skip(self, row: int, skipped: Skipped, strict: bool) -> None:
+        """Note a picture that cannot be read, or with ``strict`` raise."""
+        if strict:
+            raise self._unreadable(
+                skipped, "Mend or remove it, or leave out --strict to skip it."
+            )
+        self.skipped[row] = skipped
+
+    def batch(self, names: list[str], strict: bool) -> Batch:
+        """Give what was gathered, of the largest family; nothing at all is an error.
+
+        Args:
+            names: The names of all pictures that were asked for.
+            strict: Whether pictures of other families are an error too.
+        """
+        groups = sorted(self.groups.values(), key=lambda group: -len(group.rows))
+        if not groups or groups[0].pixels is None:
+            raise self._nothing()
+        most, pixels = groups[0], groups[0].pixels
+        odd = [(row, group.pixels) for group in groups[1:] for row in group.rows]
+        for row, others in sorted(odd, key=lambda each: each[0]):
+            reason = f"{_form(others)}, while most pictures have {_form(pixels)}"
+            self.skip(row, Skipped(names[row], reason), strict)
+        skipped = tuple(self.skipped[row] for row in sorted(self.skipped))
+        return Batch(pixels[: len(most.rows)], most.rows, skipped, most.said())
+
+    def _unreadable(self, skipped: Skipped, next_step: str) -> DataError:
+        alone = Path(self.source).name == skipped.name  # the source is this picture
+        return DataError(
+            self.source if alone else f"{skipped.name} in {self.source}",
+            f"an unreadable picture ({skipped.reason})",
+            f"a whole {LISTED} picture",
+            next_step,
+        )
+
+    def _nothing(self) -> DataError:
+        first = self.skipped[min(self.skipped)]
+        if len(self.skipped) == 1:
+            return self._unreadable(first, "Mend or replace it.")
+        return DataError(
+            self.source,
+            f"{len(self.skipped):,} pictures, all unreadable "
+            f"(the first, {first.name}: {first.reason})",
+            f"at least one whole {LISTED} picture",
+            "Check the files.",
+        )
+
+
+def _family(picture: NDArray[Any]) -> Family:
+    """Tell the pictures that this one can be brought to the same form as."""
+    channels, dtype = picture.shape[2], picture.dtype
+    if dtype in (np.uint8, np.uint16):
+        kind = "unsigned"
+    else:
+        kind = "floating" if dtype.kind == "f" else dtype.name
+    return 1 if channels == 3 else channels, kind
+
+
+def _form(pixels: NDArray[Any] | None) -> str:
+    if pixels is None:
+        return "none"
+    number = pixels.shape[3]
+    return f"{number} channel{'s' if number > 1 else ''} of {pixels.dtype}"
+
+
+def _deepening(dtype: np.dtype[Any]) -> str:
+    return WIDENED if dtype.kind == "f" else DEEPENED
+
+
 def _widened(picture: NDArray[Any], channels: int, dtype: Any) -> NDArray[Any]:
     if picture.dtype != dtype:
-        picture = picture.astype(dtype) * 257  # 255 becomes 65,535
+        picture = picture.astype(dtype)
+        if picture.dtype.kind == "u":
+            picture = picture * dtype.type(257)  # 255 becomes 65,535
     return with_channels(picture, channels)

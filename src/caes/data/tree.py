@@ -6,8 +6,8 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from caes.data.formats import LISTED, SUFFIXES
 from caes.data.imageset import Skipped
-from caes.data.pictures import FORMATS, SUFFIXES
 from caes.errors import DataError
 
 Parts = tuple[str, ...]  # a file's path below the root, folder by folder
@@ -102,6 +102,6 @@ def _no_pictures(
     return DataError(
         str(root),
         received or "an empty folder",
-        f"a folder with {FORMATS} files, in sub-folders too",
+        f"a folder with {LISTED} files, in sub-folders too",
         "Check the path.",
     )

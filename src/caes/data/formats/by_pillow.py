@@ -1,0 +1,90 @@
+"""Formats that Pillow reads: JPEG, BMP, WebP, GIF, and most of PNG."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from caes.data.formats.colour import ALPHA, CMYK, PALETTE, swaps_sides
+from caes.data.formats.format import Decoded, Form, Format, Opened, native
+
+FIRST_FRAME = "Only the first frame of animations was read"
+
+
+class PillowPicture(Opened):
+    """A picture that Pillow has opened."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self.image = image
+
+    def form(self, page: int) -> Form:
+        """Tell height and width as EXIF turns them; Pillow checks them itself."""
+        width, height = self.image.size
+        needed = width * height * len(self.image.getbands())
+        if swaps_sides(self.image.getexif().get(0x0112)):
+            height, width = width, height
+        return Form(height, width, needed)
+
+    def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
+        """Decode upright, grey staying grey and 16-bit grey staying 16-bit."""
+        notes = (FIRST_FRAME,) if getattr(self.image, "is_animated", False) else ()
+        if size:
+            # JPEG can decode at a fraction of its size, far faster; twice what is asked
+            # for leaves the resampling its say, and either axis may be the height yet.
+            self.image.draft(None, (2 * max(size), 2 * max(size)))
+        image, done = _upright(self.image)
+        return Decoded(native(np.asarray(image)), (*notes, *done))
+
+
+class ByPillow(Format):
+    """A format of Pillow's.
+
+    Args:
+        name: As the user knows it.
+        suffixes: What its files' names end in.
+        starts: What its files start with; a dot stands for any byte.
+    """
+
+    def __init__(self, name: str, suffixes: tuple[str, ...], starts: bytes) -> None:
+        self.name = name
+        self.suffixes = suffixes
+        self.starts = starts
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether the first bytes are the format's."""
+        pairs = zip(self.starts, head, strict=False)
+        return len(head) >= len(self.starts) and all(
+            wanted in (found, ord(".")) for wanted, found in pairs
+        )
+
+    @contextmanager
+    def opened(self, file: BinaryIO) -> Iterator[Opened]:
+        """Read the header."""
+        with Image.open(file, formats=[self.name.upper()]) as image:
+            yield self.picture(image, file)
+
+    def picture(self, image: Image.Image, file: BinaryIO) -> Opened:
+        """Give what decodes the picture."""
+        return PillowPicture(image)
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """Give the picture in mode L, RGB or I;16, and what that took."""
+    notes = []
+    ImageOps.exif_transpose(image, in_place=True)
+    image.load()
+    if image.mode.startswith("I;16"):
+        return image, ()
+    if image.mode == "P":
+        notes.append(PALETTE)
+    if image.mode == "CMYK":
+        notes.append(CMYK)
+    grey = image.mode in ("1", "L", "LA")
+    if image.has_transparency_data:
+        notes.append(ALPHA)
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    mode = "L" if grey else "RGB"
+    return (image if image.mode == mode else image.convert(mode)), tuple(notes)

@@ -1,0 +1,79 @@
+"""DICOM, by the extra of this name: stored values of each frame."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from caes.data.formats import colour
+from caes.data.formats.format import (
+    Decoded,
+    Form,
+    Format,
+    Opened,
+    UnreadableError,
+    native,
+)
+
+STORED = "Stored values of DICOM pictures were kept, not rescaled"
+
+
+class Dicom(Format):
+    """DICOM files with their preamble."""
+
+    name = "DICOM"
+    suffixes = (".dcm", ".dicom")
+    paged = True
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether DICM stands behind the preamble."""
+        return head[128:132] == b"DICM"
+
+    @contextmanager
+    def opened(self, file: BinaryIO) -> Iterator[Opened]:
+        """Read everything but decode nothing."""
+        try:
+            from pydicom import dcmread
+        except ImportError as error:
+            raise UnreadableError(
+                'DICOM needs another package: pip install "caes[dicom]"'
+            ) from error
+        yield DicomFrames(dcmread(file))
+
+
+class DicomFrames(Opened):
+    """The frames of an open DICOM file."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+        if "PixelData" not in dataset and "FloatPixelData" not in dataset:
+            raise UnreadableError("DICOM without a picture")
+
+    def __len__(self) -> int:
+        return max(1, int(self.dataset.get("NumberOfFrames") or 1))
+
+    def form(self, page: int) -> Form:
+        """Tell a frame's form."""
+        height, width = int(self.dataset.Rows), int(self.dataset.Columns)
+        samples = int(self.dataset.get("SamplesPerPixel", 1))
+        return Form(height, width, height * width * samples * self._bits // 8)
+
+    def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
+        """Decode a frame; YCbCr becomes RGB, and palettes their colours."""
+        from pydicom.pixels import apply_color_lut, pixel_array
+
+        about = self.dataset
+        pixels = pixel_array(about, index=page)
+        notes: tuple[str, ...] = ()
+        meaning = about.get("PhotometricInterpretation", "")
+        if meaning == "PALETTE COLOR":
+            return Decoded(native(apply_color_lut(pixels, about)), (colour.PALETTE,))
+        if meaning == "MONOCHROME1":
+            pixels = colour.inverted(pixels, int(about.BitsStored))
+            notes = (colour.INVERTED,)
+        if (about.get("RescaleSlope", 1), about.get("RescaleIntercept", 0)) != (1, 0):
+            notes = (*notes, STORED)
+        return Decoded(native(pixels), notes)
+
+    @property
+    def _bits(self) -> int:
+        return int(self.dataset.get("BitsAllocated", 8))

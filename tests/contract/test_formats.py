@@ -1,0 +1,235 @@
+"""What every picture format promises, on files that other libraries have written."""
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import png
+import pytest
+import tifffile
+from astropy.io import fits
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from caes.data import load, split_names, survey
+from caes.data.formats import FORMATS, SUFFIXES, recognised
+from caes.data.kind import Options
+from caes.data.pictures import UnreadableError, decode, quiet_decoding, upright_size
+
+HEIGHT, WIDTH = 19, 23
+Array = NDArray[Any]
+Writer = Callable[[Array], bytes]
+
+
+def values(dtype: str, channels: int = 1, seed: int = 0) -> Array:
+    """Random values over the type's whole range, H×W or H×W×C."""
+    shape = (HEIGHT, WIDTH) if channels == 1 else (HEIGHT, WIDTH, channels)
+    random, kind = np.random.default_rng(seed), np.dtype(dtype)
+    if kind.kind == "f":
+        return random.normal(size=shape).astype(kind) * 1000
+    limits = np.iinfo(kind)
+    return random.integers(limits.min, limits.max, shape, kind, endpoint=True)
+
+
+def by_pillow(form: str, **options: Any) -> Writer:
+    def write(pixels: Array) -> bytes:
+        file = BytesIO()
+        Image.fromarray(pixels).save(file, form, **options)
+        return file.getvalue()
+
+    return write
+
+
+def by_tifffile(**options: Any) -> Writer:
+    def write(pixels: Array) -> bytes:
+        file = BytesIO()
+        if options.get("planarconfig") == "separate":
+            pixels = np.moveaxis(pixels, -1, 0)
+        tifffile.imwrite(file, pixels, **options)
+        return file.getvalue()
+
+    return write
+
+
+def by_pypng(**options: Any) -> Writer:
+    def write(pixels: Array) -> bytes:
+        file = BytesIO()
+        height, width, channels = np.atleast_3d(pixels).shape
+        bits = pixels.dtype.itemsize * 8
+        png.Writer(
+            width, height, greyscale=channels == 1, bitdepth=bits, **options
+        ).write(file, pixels.reshape(height, -1).tolist())
+        return file.getvalue()
+
+    return write
+
+
+def by_pydicom(pixels: Array) -> bytes:
+    about = FileMetaDataset()
+    about.TransferSyntaxUID = ExplicitVRLittleEndian
+    about.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    data = Dataset()
+    data.file_meta = about
+    data.SOPClassUID, data.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
+    data.Rows, data.Columns = pixels.shape[:2]
+    colour = pixels.ndim == 3
+    data.SamplesPerPixel = 3 if colour else 1
+    data.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
+    if colour:
+        data.PlanarConfiguration = 0
+    bits = pixels.dtype.itemsize * 8
+    data.BitsAllocated, data.BitsStored, data.HighBit = bits, bits, bits - 1
+    data.PixelRepresentation = int(pixels.dtype.kind == "i")
+    content = pixels.tobytes()
+    data.add_new(0x7FE00010, "OB" if bits == 8 else "OW", content + b"\0" * (len(content) % 2))
+    file = BytesIO()
+    data.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def by_astropy(pixels: Array) -> bytes:
+    file = BytesIO()
+    fits.PrimaryHDU(pixels).writeto(file)
+    return file.getvalue()
+
+
+# Format: what it can hold without loss, and who else writes it.
+LOSSLESS: dict[str, list[tuple[str, int, Writer]]] = {
+    "PNG": [
+        ("u1", 1, by_pillow("PNG")),
+        ("u1", 3, by_pypng()),
+        ("u2", 1, by_pypng()),
+        ("u2", 3, by_pypng()),
+        ("u2", 3, by_pypng(compression=9)),
+    ],
+    "BMP": [("u1", 1, by_pillow("BMP")), ("u1", 3, by_pillow("BMP"))],
+    "WebP": [("u1", 3, by_pillow("WEBP", lossless=True))],
+    "GIF": [("u1", 1, by_pillow("GIF"))],
+    "TIFF": [
+        *[("u1", n, by_pillow("TIFF", compression=how)) for n in (1, 3)
+          for how in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd")],
+        ("u2", 1, by_pillow("TIFF", compression="tiff_lzw")),
+        ("f4", 1, by_pillow("TIFF")),
+        *[(kind, n, by_tifffile(photometric="minisblack", planarconfig=planes))
+          for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
+          for n, planes in ((1, None), (2, "contig"), (5, "separate"), (13, "contig"))],
+        *[(kind, n, by_tifffile(compression=how, predictor=predictor, photometric="minisblack",
+                                planarconfig=None if n == 1 else "contig"))
+          for kind in ("u1", "u2", "f4") for n in (1, 3)
+          for how, predictor in (("zlib", True), ("lzw", False), ("zstd", False), ("lzma", False),
+                                 ("packbits", False))],
+        *[(kind, 3, by_tifffile(compression=how, photometric="rgb"))
+          for kind in ("u1", "u2") for how in ("jpeg2000", "jpegxl", "png")
+          if (kind, how) != ("u2", "jpegxl")],
+        ("u2", 3, by_tifffile(tile=(16, 16), photometric="rgb")),
+        ("u2", 3, by_tifffile(tile=(16, 16), photometric="rgb", compression="zlib")),
+        ("f4", 7, by_tifffile(tile=(16, 16), photometric="minisblack", planarconfig="separate")),
+        ("i4", 1, by_tifffile(rowsperstrip=4)),
+        *[("u2", 3, by_tifffile(bigtiff=big, byteorder=order, photometric="rgb"))
+          for big in (False, True) for order in "<>"],
+        ("f4", 1, by_tifffile(byteorder=">", compression="zlib")),
+    ],
+    "DICOM": [
+        ("u1", 1, by_pydicom), ("u2", 1, by_pydicom), ("i2", 1, by_pydicom),
+        ("u1", 3, by_pydicom),
+    ],
+    "FITS": [
+        (kind, 1, by_astropy) for kind in ("u1", "i2", "u2", "i4", "u4", "i8", "f4", "f8")
+    ],
+}  # fmt: skip
+LOSSY = {"JPEG": by_pillow("JPEG", quality=95)}
+CASES = [
+    pytest.param(name, *case, id=f"{name}-{case[0]}-{case[1]}-{number}")
+    for name, cases in LOSSLESS.items()
+    for number, case in enumerate(cases)
+]
+ONE = {name: cases[0][2](values(*cases[0][:2])) for name, cases in LOSSLESS.items()}
+ONE |= {name: write(values("u1")) for name, write in LOSSY.items()}
+FORMAT = pytest.mark.parametrize("name", [each.name for each in FORMATS])
+
+
+def suffix(name: str) -> str:
+    return next(each.suffixes[0] for each in FORMATS if each.name == name)
+
+
+def test_every_format_is_tried_here() -> None:
+    assert {each.name for each in FORMATS} == ONE.keys()
+    assert len(SUFFIXES) == len({*SUFFIXES})
+    assert all(each.startswith(".") and each == each.lower() for each in SUFFIXES)
+
+
+@pytest.mark.parametrize(("name", "dtype", "channels", "write"), CASES)
+def test_what_was_written_comes_back_in_its_type(
+    name: str, dtype: str, channels: int, write: Writer, tmp_path: Path
+) -> None:
+    written = values(dtype, channels)
+    path = tmp_path / f"one{suffix(name)}"
+    path.write_bytes(write(written))
+    images = load(tmp_path)
+    assert images.dtype == written.dtype
+    assert images.dtype.isnative
+    assert images.shape == (1, HEIGHT, WIDTH, channels)
+    assert images.pixels[0].tolist() == written.reshape(HEIGHT, WIDTH, channels).tolist()
+    assert (images.names, images.notes, images.skipped) == ([path.name], (), ())
+    assert split_names(tmp_path) == {"train": 1}
+    assert upright_size(path) == (HEIGHT, WIDTH)
+
+
+@FORMAT
+def test_a_format_is_told_by_its_content_whatever_the_name(
+    name: str, tmp_path: Path
+) -> None:
+    found = recognised(ONE[name])
+    assert found is not None
+    assert found.name == name
+    expected = decode(ONE[name], Options())
+    for number, other in enumerate(SUFFIXES):
+        (tmp_path / f"{number}{other}").write_bytes(ONE[name])
+    images = load(tmp_path)
+    assert len(images) == len(SUFFIXES)
+    assert (images.pixels == expected.pixels).all()
+
+
+@FORMAT
+def test_size_and_channels_are_met_and_a_survey_finds_the_picture(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"one{suffix(name)}").write_bytes(ONE[name])
+    images = load(tmp_path, size=(5, 8), channels=3)
+    assert images.shape == (1, 5, 8, 3)
+    assert images.dtype == decode(ONE[name], Options()).pixels.dtype
+    found = survey(tmp_path)
+    assert found.sizes == {(HEIGHT, WIDTH): 1}
+    assert found.skipped == []
+
+
+@FORMAT
+@pytest.mark.parametrize("left", [0.02, 0.5])
+def test_a_truncated_file_is_unreadable(name: str, left: float) -> None:
+    whole = ONE[name]
+    with quiet_decoding(), pytest.raises(UnreadableError) as caught:
+        decode(whole[: max(1, int(len(whole) * left))], Options())
+    assert str(caught.value)
+
+
+@FORMAT
+def test_broken_bytes_decode_or_are_unreadable_and_nothing_else(name: str) -> None:
+    random = np.random.default_rng(1)
+    whole = np.frombuffer(ONE[name], np.uint8)
+    with quiet_decoding():
+        for _ in range(60):
+            broken = whole.copy()
+            # Half of them within the headers, where most can go wrong.
+            end = random.choice([min(400, len(whole)), len(whole)])
+            places = random.integers(0, end, random.integers(1, 5))
+            broken[places] = random.integers(0, 256, len(places))
+            try:
+                found = decode(broken.tobytes(), Options(size=(4, 6), channels=1))
+            except UnreadableError as error:
+                assert str(error)
+            else:
+                assert found.pixels.shape == (4, 6, 1)
