@@ -174,7 +174,9 @@ def test_bad_pictures_are_skipped_and_named_with_the_reason(
         Skipped("empty.png", "empty"),
         Skipped("nowhere.png", "a link to nowhere"),
         Skipped("pipe.png", "not a regular file"),
-        Skipped("text.jpg", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"),
+        Skipped(
+            "text.jpg", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+        ),
     )
 
 

@@ -125,7 +125,9 @@ def test_rows_without_a_picture_are_skipped_or_with_strict_an_error(
     assert images.skipped == (
         Skipped("00001", "empty"),
         Skipped("00002", "empty"),
-        Skipped("00003", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"),
+        Skipped(
+            "00003", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+        ),
     )
     assert (len(images), images.classes) == (1, ("5", "6", "7", "8"))
     assert message(path, strict=True) == (

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from caes.data.kind import Options
 from caes.data.formats.colour import ALPHA, CMYK, PALETTE
+from caes.data.kind import Options
 from caes.data.pictures import (
     UnreadableError,
     decode,
@@ -168,7 +168,10 @@ def test_each_way_to_be_unreadable_has_its_reason(tmp_path: Path) -> None:
     damaged = bytearray(png)
     damaged[20] ^= 0xFF  # within the header, so that its checksum is wrong
     assert reason(b"") == "empty"
-    assert reason(b"no picture") == "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+    assert (
+        reason(b"no picture")
+        == "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+    )
     assert reason(encoded(random_image("L"), "PPM")) == (
         "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
     )

@@ -48,4 +48,8 @@ def test_a_folder_in_which_nothing_can_be_read_is_told_of_and_no_error(
     (tmp_path / "bad.png").write_bytes(b"not a picture")
     found = survey(tmp_path)
     assert found.pictures == 0
-    assert found.skipped == [Skipped("bad.png", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture")]
+    assert found.skipped == [
+        Skipped(
+            "bad.png", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+        )
+    ]

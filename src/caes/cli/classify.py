@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from caes.data.kind import Pages
 from caes.recipes import FineTuning
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Classify(FineTuning):
             source has no labelled test split.
         out: Folder of the run; without it runs/NAME-classes-N, N counted up.
         force: Replace the folder if it exists.
+        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
+            channels of one.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
         quiet: Print nothing but errors and the report's path.
@@ -53,6 +56,7 @@ class Classify(FineTuning):
     hold_out: float = 0.2
     out: Path | None = None
     force: bool = False
+    pages: Pages = "pictures"
     strict: bool = False
     quiet: bool = False
 

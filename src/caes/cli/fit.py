@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from caes.cli.per_level import per_level
+from caes.data.kind import Pages
 from caes.options import Options
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Fit(Options):
             has no test split; 0 for none.
         out: Folder of the run; without it runs/NAME-N, N counted up.
         force: Replace the folder if it exists.
+        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
+            channels of one.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
         quiet: Print nothing but errors and the report's path.
@@ -57,6 +60,7 @@ class Fit(Options):
     hold_out: float = 0.1
     out: Path | None = None
     force: bool = False
+    pages: Pages = "pictures"
     strict: bool = False
     quiet: bool = False
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+from caes.data.kind import Pages
+
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
@@ -16,9 +18,12 @@ class Info:
 
     Args:
         source: The folder of a run, or pictures: digits, mnist, cifar10, or a path.
+        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
+            channels of one.
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    pages: Pages = "pictures"
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
@@ -27,4 +32,4 @@ class Info:
         if (Path(self.source) / "model.json").exists():
             print_run(Path(self.source))
         else:
-            print_pictures(self.source)
+            print_pictures(self.source, self.pages)

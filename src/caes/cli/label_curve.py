@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from caes.data.kind import Pages
 from caes.errors import ArgumentError, OutputError
 from caes.options import whole
 from caes.recipes import FineTuning, StartName
@@ -40,6 +41,8 @@ class LabelCurve(FineTuning):
             labelled test split.
         out: Folder of tables, figure and report, new or that of the same command;
             without it runs/NAME-curve-N, N counted up.
+        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
+            channels of one.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
         quiet: Print nothing but errors and the report's path.
@@ -55,6 +58,7 @@ class LabelCurve(FineTuning):
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
     hold_out: float = 0.2
     out: Path | None = None
+    pages: Pages = "pictures"
     strict: bool = False
     quiet: bool = False
 

@@ -51,7 +51,10 @@ def labelled_pictures(
     if labels is not None and count is None:
         train = with_table(train, Path(labels))
     check_classes(labels_of(train), train.classes)
-    if "test" in split_names(options.source) and "test" not in options.split:
+    if (
+        "test" in split_names(options.source, pages=options.pages)
+        and "test" not in options.split
+    ):
         test = opened(options, "test", *form)
     if test is None or (labels_of(test) < 0).all():
         train, test = hold_out(train, options.hold_out, seed)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from caes.data.kind import Pages
 from caes.errors import OutputError
 
 
@@ -22,6 +23,8 @@ class Predict:
         size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
             the classifier was trained on.
         force: Replace the table if it exists.
+        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
+            channels of one.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
         quiet: Print nothing but errors and the table's path.
@@ -33,6 +36,7 @@ class Predict:
     split: str | None = None
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
     force: bool = False
+    pages: Pages = "pictures"
     strict: bool = False
     quiet: bool = False
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from caes.data.kind import Pages
 from caes.options import whole
 
 
@@ -25,6 +26,8 @@ class Probe:
             the auto-encoder was trained on.
         hold_out: Share of the labelled pictures kept apart to test on, where the
             source has no labelled test split.
+        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
+            channels of one.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
         quiet: Print nothing but errors and the table.
@@ -37,6 +40,7 @@ class Probe:
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
     hold_out: float = 0.2
+    pages: Pages = "pictures"
     strict: bool = False
     quiet: bool = False
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from caes.data import ImageSet, load, split_names
+from caes.data.kind import Pages
 from caes.errors import ArgumentError, MixedSizesError
 from caes.files import reserved
 
@@ -30,6 +31,10 @@ class Opening(Protocol):
     @property
     def strict(self) -> bool:
         """Whether an unreadable picture is an error."""
+
+    @property
+    def pages(self) -> Pages:
+        """What the pages of a file are."""
 
     @property
     def quiet(self) -> bool:
@@ -67,7 +72,10 @@ def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
             "Try --hold-out 0.1.",
         )
     images = opened(options, options.split, *form)
-    if "test" in split_names(options.source) and "test" not in options.split:
+    if (
+        "test" in split_names(options.source, pages=options.pages)
+        and "test" not in options.split
+    ):
         return images, opened(options, "test", *form)
     return _held_out(images, options.hold_out)
 
@@ -81,7 +89,7 @@ def opened_for_model(
     convolutional and they are of one size, not below its poolings; else, or where it is
     ``fixed``, the size it was trained on.
     """
-    names = split_names(options.source)
+    names = split_names(options.source, pages=options.pages)
     split = options.split or ("test" if "test" in names else "+".join(names))
     own, channels = form_of(model)
     size = parse_size(options.size)
@@ -116,6 +124,7 @@ def opened(
         size=size,
         channels=channels,
         strict=options.strict,
+        pages=options.pages,
         progress=decoding(options.quiet),
     )
 

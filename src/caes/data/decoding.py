@@ -13,6 +13,7 @@ from caes.data.kind import Options
 from caes.data.pictures import (
     Decoded,
     Encoded,
+    OpenFiles,
     UnreadableError,
     decode,
     quiet_decoding,
@@ -71,12 +72,15 @@ def attempts(
         pictures: The encoded pictures.
         options: Size and channels.
     """
-    return _mapped(lambda one: _attempt(one, options), pictures)
+    with OpenFiles() as files:
+        yield from _mapped(lambda one: _attempt(one, options, files), pictures)
 
 
-def _attempt(picture: Encoded, options: Options) -> Decoded | UnreadableError:
+def _attempt(
+    picture: Encoded, options: Options, files: OpenFiles
+) -> Decoded | UnreadableError:
     try:
-        return decode(picture, options)
+        return decode(picture, options, files)
     except UnreadableError as error:
         return error
 

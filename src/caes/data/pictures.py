@@ -4,31 +4,22 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from stat import S_ISREG
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from caes.data.adapt import resized, with_channels
-from caes.data.formats import (
-    HEAD,
-    LISTED,
-    Decoded,
-    Form,
-    Opened,
-    UnreadableError,
-    recognised,
-)
+from caes.data.formats import Decoded, Form, Opened, UnreadableError
 from caes.data.kind import Options
+from caes.data.opening import Encoded, OpenFiles, Page, opened
 
 __all__ = [
     "Decoded",
     "Encoded",
+    "OpenFiles",
     "Page",
     "UnreadableError",
     "count_pages",
@@ -44,22 +35,6 @@ COLOURED = "Grey pictures were repeated to three channels"
 FIRST_PAGE = "Only the first page of files with several was read"
 
 _LIBRARIES = ("tifffile", "pydicom", "astropy", "PIL")  # they log what they do not like
-
-
-@dataclass(frozen=True)
-class Page:
-    """One of several pictures in a file.
-
-    Args:
-        path: The file.
-        number: From 0.
-    """
-
-    path: Path
-    number: int
-
-
-Encoded = Path | Page | bytes  # a picture's file, a page of it, or the bytes of a file
 
 
 @contextmanager
@@ -79,19 +54,22 @@ def quiet_decoding() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def decode(picture: Encoded, options: Options) -> Decoded:
+def decode(
+    picture: Encoded, options: Options, files: OpenFiles | None = None
+) -> Decoded:
     """Decode a picture upright, in its own type and number of channels.
 
     Args:
         picture: A file, a page of one, or a file's bytes.
         options: The size and channels to bring it to, and what pages are.
+        files: Keeps the file of a page open for its next.
 
     Raises:
         UnreadableError: Empty, damaged, too large, forbidden, not a picture, not
             finite, or of channels that cannot be converted.
     """
-    with _opened(picture) as opened:
-        decoded = _read(opened, picture, options)
+    with opened(picture, files) as found:
+        decoded = _read(found, picture, options)
     pixels, notes = _checked(decoded.pixels), decoded.notes
     if options.size:
         pixels = resized(pixels, options.size)
@@ -112,75 +90,46 @@ def upright_size(picture: Encoded) -> tuple[int, int]:
     Raises:
         UnreadableError: As for `decode`, as far as the header tells.
     """
-    with _opened(picture) as opened:
-        form = opened.form(picture.number if isinstance(picture, Page) else 0)
+    with opened(picture) as found:
+        form = found.form(picture.number if isinstance(picture, Page) else 0)
         return form.height, form.width
 
 
 def count_pages(path: Path) -> int:
     """Count the pictures in a file by its headers; 1 for what cannot be read."""
     try:
-        with _opened(path) as opened:
-            return len(opened)
+        with opened(path) as found:
+            return len(found)
     except UnreadableError:
         return 1
 
 
-def _read(opened: Opened, picture: Encoded, options: Options) -> Decoded:
-    if options.pages == "channels" and len(opened) > 1:
-        return _as_channels(opened, options)
+def _read(found: Opened, picture: Encoded, options: Options) -> Decoded:
+    if options.pages == "channels" and len(found) > 1:
+        return _as_channels(found, options)
     number = picture.number if isinstance(picture, Page) else 0
-    _check_form(opened.form(number))
-    decoded = opened.read(number, options.size)
-    if isinstance(picture, Page) or len(opened) == 1:
+    _check_form(found.form(number))
+    decoded = found.read(number, options.size)
+    if isinstance(picture, Page) or len(found) == 1:
         return decoded
     return Decoded(decoded.pixels, (*decoded.notes, FIRST_PAGE))
 
 
-def _as_channels(opened: Opened, options: Options) -> Decoded:
+def _as_channels(found: Opened, options: Options) -> Decoded:
     """Put all pages behind each other as the channels of one picture."""
-    forms = [opened.form(number) for number in range(len(opened))]
+    forms = [found.form(number) for number in range(len(found))]
     sizes = {f"{form.height}×{form.width}": None for form in forms}
     if len(sizes) > 1:
         raise UnreadableError(f"pages of {' and '.join([*sizes][:2])} as channels")
     first = forms[0]
     needed = sum(form.bytes for form in forms)
     _check_form(Form(first.height, first.width, needed))
-    pages = [opened.read(number, options.size) for number in range(len(forms))]
+    pages = [found.read(number, options.size) for number in range(len(forms))]
     types = {str(page.pixels.dtype): None for page in pages}
     if len(types) > 1:
         raise UnreadableError(f"pages of {' and '.join(types)} as channels")
     notes = dict.fromkeys(note for page in pages for note in page.notes)
     return Decoded(np.concatenate([page.pixels for page in pages], 2), tuple(notes))
-
-
-@contextmanager
-def _opened(picture: Encoded) -> Iterator[Opened]:
-    try:
-        with _file(picture) as file:
-            head = file.read(HEAD)
-            if not head:
-                raise UnreadableError("empty")
-            found = recognised(head)
-            if found is None:
-                raise UnreadableError(f"not a {LISTED} picture")
-            file.seek(0)
-            with found.opened(file) as opened:
-                yield opened
-    except UnreadableError:
-        raise
-    # Readers of hostile bytes raise SyntaxError, struct.error, KeyError …
-    except Exception as error:
-        raise UnreadableError(_reason(error)) from error
-
-
-def _file(picture: Encoded) -> BinaryIO:
-    if isinstance(picture, bytes):
-        return BytesIO(picture)
-    path = picture.path if isinstance(picture, Page) else picture
-    if not S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
-        raise UnreadableError("not a regular file")
-    return path.open("rb")
 
 
 def _check_form(form: Form) -> None:
@@ -204,19 +153,3 @@ def _checked(pixels: NDArray[Any]) -> NDArray[Any]:
         bad = int((~np.isfinite(pixels)).sum())
         raise UnreadableError(f"NaN or infinity in {bad:,} of {pixels.size:,} values")
     return pixels
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case UnidentifiedImageError():
-            return "damaged (its header cannot be read)"
-        case PermissionError():
-            return "no permission to read it"
-        case FileNotFoundError():
-            return "a link to nowhere"
-        case Image.DecompressionBombError() | Image.DecompressionBombWarning():
-            return f"declared as more than {Image.MAX_IMAGE_PIXELS:,} pixels"
-        case MemoryError():
-            return "more pixels than memory holds"
-    text = " ".join(str(error).split()) or type(error).__name__
-    return "truncated" if "truncated" in text.lower() else f"damaged ({text})"

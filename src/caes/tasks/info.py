@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from caes.data import Survey, survey
+from caes.data.kind import Pages
 from caes.history import Epoch
 from caes.notation import Architecture, Shape, Stage
 
@@ -97,13 +98,13 @@ def _layers(title: str, picture: Shape, stages: Iterable[Stage]) -> tuple[Table,
     return table, total
 
 
-def print_pictures(source: str) -> None:
-    """Print what is in some pictures.
+def print_pictures(source: str, pages: Pages = "pictures") -> None:
+    """Print what is in some pictures, whose files' pages are pictures or channels.
 
     Raises:
         DataError: They are missing or cannot be read at all.
     """
-    found = survey(source)
+    found = survey(source, pages=pages)
     console = Console()
     console.print(_pairs(_facts(found)))
     if found.classes:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from caes.data.formats.colour import ALPHA, CMYK, PALETTE, swaps_sides
+from caes.data.formats.colour import ALPHA, CMYK, PALETTE, is_grey, swaps_sides
 from caes.data.formats.format import Decoded, Form, Format, Opened, native
 
 FIRST_FRAME = "Only the first frame of animations was read"
@@ -77,11 +77,12 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     image.load()
     if image.mode.startswith("I;16"):
         return image, ()
-    if image.mode == "P":
-        notes.append(PALETTE)
     if image.mode == "CMYK":
         notes.append(CMYK)
     grey = image.mode in ("1", "L", "LA")
+    if image.mode in ("P", "PA"):
+        grey = is_grey(np.array(image.getpalette()).reshape(-1, 3))
+        notes += [] if grey else [PALETTE]
     if image.has_transparency_data:
         notes.append(ALPHA)
         rgba = image.convert("RGBA")

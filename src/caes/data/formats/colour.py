@@ -81,6 +81,11 @@ def inverted(picture: Picture, bits: int | None = None) -> Picture:
     return ~picture
 
 
+def is_grey(palette: NDArray[Any]) -> bool:
+    """Whether a palette, colours × 3, has no colour but greys."""
+    return bool((palette == palette[:, :1]).all())
+
+
 def painted(indices: Picture, palette: NDArray[np.uint16]) -> Picture:
     """Look up the colours of a palette.
 
@@ -89,10 +94,10 @@ def painted(indices: Picture, palette: NDArray[np.uint16]) -> Picture:
         palette: Colours × 3, 16 bits each.
 
     Returns:
-        H×W×3: uint8 where no colour needs more, as in palettes of 8 bits times 256 or
-        257, else uint16.
+        H×W×3, or H×W×1 of a palette of greys: uint8 where no colour needs more, as in
+        palettes of 8 bits times 256 or 257, else uint16.
     """
     low = palette & 0xFF
     if ((low == palette >> 8) | (low == 0)).all():
         palette = (palette >> 8).astype(np.uint8)
-    return palette[indices[..., 0]]
+    return palette[indices[..., 0]][..., : 1 if is_grey(palette) else 3]

@@ -118,7 +118,8 @@ def _plain(pixels: NDArray[Any], key: Any) -> tuple[NDArray[Any], tuple[str, ...
     if meaning not in _READ:
         raise UnreadableError(f"colours of the kind {key.photometric.name}")
     if meaning == _PALETTE and key.colormap is not None:
-        return colour.painted(pixels, key.colormap.T), (colour.PALETTE,)
+        pixels = colour.painted(pixels, key.colormap.T)
+        return pixels, (colour.PALETTE,) if pixels.shape[2] == 3 else ()
     if meaning == _WHITE_IS_ZERO and pixels.dtype.kind in "bu":
         bits = key.bitspersample if isinstance(key.bitspersample, int) else None
         pixels, notes = colour.inverted(pixels, bits), (colour.INVERTED,)

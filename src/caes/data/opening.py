@@ -1,0 +1,130 @@
+"""Open a picture's file, by what is in it, and turn what goes wrong into a reason."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from stat import S_ISREG
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from PIL import Image, UnidentifiedImageError
+
+from caes.data.formats import HEAD, LISTED, Opened, UnreadableError, recognised
+
+
+@dataclass(frozen=True)
+class Page:
+    """One of several pictures in a file.
+
+    Args:
+        path: The file.
+        number: From 0.
+    """
+
+    path: Path
+    number: int
+
+
+Encoded = Path | Page | bytes  # a picture's file, a page of it, or the bytes of a file
+
+
+class OpenFiles:
+    """Keeps the last file of each thread open: to find one page, all have to be found.
+
+    Files are closed at the end of the ``with`` block, which no thread may outlive.
+    """
+
+    def __init__(self) -> None:
+        self._mine = threading.local()
+        self._all: list[ExitStack] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for stack in self._all:
+            stack.close()
+
+    def opened(self, path: Path) -> Opened:
+        """Open a file, unless it is this thread's last one."""
+        mine = self._mine
+        if getattr(mine, "path", None) != path:
+            if not hasattr(mine, "stack"):
+                mine.stack = ExitStack()
+                self._all.append(mine.stack)
+            mine.path = None
+            mine.stack.close()
+            mine.found = mine.stack.enter_context(_open(path))
+            mine.path = path
+        found: Opened = mine.found
+        return found
+
+
+@contextmanager
+def opened(picture: Encoded, files: OpenFiles | None = None) -> Iterator[Opened]:
+    """Open a picture; whatever is raised inside becomes an `UnreadableError`.
+
+    Args:
+        picture: A file, a page of one, or a file's bytes.
+        files: Where a page's file is kept open.
+    """
+    try:
+        with _kept(picture, files) as found:
+            yield found
+    except UnreadableError:
+        raise
+    # Readers of hostile bytes raise SyntaxError, struct.error, KeyError …
+    except Exception as error:
+        raise UnreadableError(_reason(error)) from error
+
+
+def _kept(picture: Encoded, files: OpenFiles | None) -> AbstractContextManager[Opened]:
+    if files is not None and isinstance(picture, Page):
+        return nullcontext(files.opened(picture.path))
+    return _open(picture.path if isinstance(picture, Page) else picture)
+
+
+@contextmanager
+def _open(picture: Path | bytes) -> Iterator[Opened]:
+    with _file(picture) as file:
+        head = file.read(HEAD)
+        if not head:
+            raise UnreadableError("empty")
+        found = recognised(head)
+        if found is None:
+            raise UnreadableError(f"not a {LISTED} picture")
+        file.seek(0)
+        with found.opened(file) as opened:
+            yield opened
+
+
+def _file(picture: Path | bytes) -> BinaryIO:
+    if isinstance(picture, bytes):
+        return BytesIO(picture)
+    if not S_ISREG(picture.stat().st_mode):  # opening a pipe would wait for ever
+        raise UnreadableError("not a regular file")
+    return picture.open("rb")
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UnidentifiedImageError():
+            return "damaged (its header cannot be read)"
+        case PermissionError():
+            return "no permission to read it"
+        case FileNotFoundError():
+            return "a link to nowhere"
+        case Image.DecompressionBombError() | Image.DecompressionBombWarning():
+            return f"declared as more than {Image.MAX_IMAGE_PIXELS:,} pixels"
+        case MemoryError():
+            return "more pixels than memory holds"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "truncated" if "truncated" in text.lower() else f"damaged ({text})"
