@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import png
 import pytest
+import skimage.data
+import skimage.io
 import tifffile
 from astropy.io import fits
 from numpy.typing import NDArray
@@ -235,3 +237,26 @@ def test_broken_bytes_decode_or_are_unreadable_and_nothing_else(name: str) -> No
             with suppress(UnreadableError):
                 found = decode(broken.tobytes(), Options(size=(4, 6), channels=1))
                 assert found.pixels.shape == (4, 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype"),
+    [
+        ("astronaut.png", (1, 512, 512, 3), "uint8"),
+        ("camera.png", (1, 512, 512, 1), "uint8"),
+        ("retina.jpg", (1, 1411, 1411, 3), "uint8"),
+        ("horse.png", (1, 328, 400, 3), "uint8"),
+        ("multipage.tif", (2, 15, 10, 1), "uint8"),
+        ("multipage_rgb.tif", (2, 10, 10, 3), "uint8"),
+    ],
+)
+def test_real_pictures_are_as_scikit_image_reads_them(
+    name: str, shape: tuple[int, ...], dtype: str
+) -> None:
+    path = Path(skimage.data.__file__).parent / name
+    images = load(path)
+    assert (images.shape, str(images.dtype)) == (shape, dtype)
+    expected = np.asarray(skimage.io.imread(path))
+    if expected.shape[-1] == 4:  # opaque all over
+        expected = expected[..., :3]
+    assert images.pixels.ravel().tolist() == expected.ravel().tolist()

@@ -67,6 +67,31 @@ def test_sixteen_bits_are_not_clipped_at_sharp_edges() -> None:
     assert 0 < found[1] < 10000 < 55000 < found[2] < 65535
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [
+        (2**31 - 40, 2**31 - 1, np.int32),
+        (-(2**62), 2**62, np.int64),
+        (2**32 - 9, 2**32 - 1, np.uint32),
+        (1e6, 1e6 + 1, np.float64),
+        (-1e300, 1e300, np.float64),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 5])
+def test_wide_types_keep_small_differences_on_large_offsets(
+    low: float, high: float, dtype: Any, channels: int
+) -> None:
+    ramp = np.linspace(0, 1, 32).reshape(1, 32, 1).repeat(32, 0).repeat(channels, 2)
+    picture = (ramp * (high - low) + low).astype(dtype)
+    found = resized(picture, (8, 8))
+    assert (found.shape, found.dtype) == ((8, 8, channels), picture.dtype)
+    shares = picture[0, :, 0].astype(np.float64) / 2 - low / 2
+    down = triangle_resample(shares, 8)
+    error = np.abs(found[3, :, 0].astype(np.float64) / 2 - low / 2 - down)
+    step = 0.51 if np.issubdtype(dtype, np.integer) else 0.0
+    assert error.max() <= step + 1e-6 * (high - low)
+
+
 def test_grey_is_luma_and_colour_is_repetition() -> None:
     primaries = np.eye(3, dtype=np.uint8)[None] * 255  # red, green, blue
     assert with_channels(primaries, 1).ravel().tolist() == [76, 150, 29]

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import png
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from caes.data.formats.by_pillow import FIRST_FRAME
 from caes.data.formats.colour import ALPHA, CMYK, PALETTE
 from caes.data.kind import Options
 from caes.data.pictures import (
@@ -211,3 +213,77 @@ def test_broken_bytes_decode_or_are_unreadable_and_nothing_else(
     options = data.draw(st.sampled_from([PLAIN, Options(size=(9, 4), channels=1)]))
     with quiet_decoding(), suppress(UnreadableError):
         assert decode(bytes(whole[:end]), options).pixels.ndim == 3
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP"])
+def test_of_animations_the_first_frame_is_read_and_it_is_said(form: str) -> None:
+    frames = [Image.new("RGB", (7, 5), colour) for colour in ("red", "blue", "lime")]
+    data = encoded(
+        frames[0], form, save_all=True, append_images=frames[1:], lossless=True
+    )
+    found = decode(data, PLAIN)
+    assert found.pixels.reshape(-1, 3).tolist() == [[255, 0, 0]] * 35
+    assert FIRST_FRAME in found.notes
+
+
+def test_a_palette_of_greys_is_grey() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([250, 250, 250, 30, 30, 30])
+    image.putpixel((1, 0), 1)
+    for form in ("PNG", "GIF"):
+        found = decode(encoded(image, form), PLAIN)
+        assert found.pixels.tolist() == [[[250], [30]]]
+        assert found.notes == ()
+
+
+def deep_png(pixels: Any, **options: Any) -> bytes:
+    file = io.BytesIO()
+    height, width, channels = pixels.shape
+    writer = png.Writer(
+        width,
+        height,
+        greyscale=channels < 3,
+        alpha=channels in (2, 4),
+        bitdepth=16,
+        **options,
+    )
+    writer.write(file, pixels.reshape(height, -1).tolist())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_sixteen_bits_with_opacity_are_laid_on_white_in_sixteen(channels: int) -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 65536, (9, 7, channels), np.uint16)
+    found = decode(deep_png(pixels), PLAIN)
+    opacity = pixels[..., -1:] / 65535
+    expected = pixels[..., :-1] * opacity + 65535 * (1 - opacity)
+    assert found.pixels.dtype == np.uint16
+    assert np.abs(found.pixels - expected).max() <= 0.5 + 1e-6
+    assert found.notes == (ALPHA,)
+
+
+def test_a_transparent_colour_of_sixteen_bits_counts_too() -> None:
+    pixels = np.array([[[1, 2, 3], [1, 2, 4]]], np.uint16)
+    found = decode(deep_png(pixels, transparent=(1, 2, 3)), PLAIN)
+    assert found.pixels.tolist() == [[[65535] * 3, [1, 2, 4]]]
+    assert found.notes == (ALPHA,)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_sixteen_bit_colour_as_it_does_eight(orientation: int) -> None:
+    random = np.random.default_rng(0)
+    eight = random.integers(0, 256, (4, 6, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    plain = encoded(Image.fromarray(eight), exif=exif)
+    place = plain.index(b"eXIf") - 4
+    chunk = plain[place : place + 12 + int.from_bytes(plain[place : place + 4])]
+    deep = deep_png(eight.astype(np.uint16) * 257)
+    deep = deep[:33] + chunk + deep[33:]  # behind the header
+    found = decode(deep, PLAIN)
+    assert (
+        found.pixels.tolist()
+        == (decode(plain, PLAIN).pixels.astype(int) * 257).tolist()
+    )
+    assert upright_size(deep) == found.pixels.shape[:2]

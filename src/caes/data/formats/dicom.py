@@ -59,10 +59,10 @@ class DicomFrames(Opened):
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Decode a frame; YCbCr becomes RGB, and palettes their colours."""
-        from pydicom.pixels import apply_color_lut, pixel_array
+        from pydicom.pixels import apply_color_lut
 
         about = self.dataset
-        pixels = pixel_array(about, index=page)
+        pixels = self._stored(page)
         notes: tuple[str, ...] = ()
         meaning = about.get("PhotometricInterpretation", "")
         if meaning == "PALETTE COLOR":
@@ -73,6 +73,16 @@ class DicomFrames(Opened):
         if (about.get("RescaleSlope", 1), about.get("RescaleIntercept", 0)) != (1, 0):
             notes = (*notes, STORED)
         return Decoded(native(pixels), notes)
+
+    def _stored(self, page: int) -> Any:
+        from pydicom.pixels import pixel_array
+
+        try:
+            return pixel_array(self.dataset, index=page)
+        except RuntimeError as error:
+            # It names all its plug-ins, and what each of them lacks.
+            way = self.dataset.file_meta.TransferSyntaxUID.name
+            raise UnreadableError(f"pydicom cannot decode its {way}") from error
 
     @property
     def _bits(self) -> int:

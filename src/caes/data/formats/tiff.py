@@ -39,7 +39,9 @@ class Tiff(Format):
 
     def recognises(self, head: bytes) -> bool:
         """Whether the first four bytes are a TIFF's, of either byte order and size."""
-        return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+        # Some DICOM files have a TIFF's start in their preamble, and no TIFF behind it.
+        dicom = head[128:132] == b"DICM"
+        return not dicom and head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
     @contextmanager
     def opened(self, file: BinaryIO) -> Iterator[Opened]:
