@@ -10,18 +10,30 @@ import numpy as np
 import png
 import pytest
 import skimage.data
-import skimage.io
 import tifffile
 from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from skimage.io import imread
 
 from caes.data import load, split_names, survey
 from caes.data.formats import FORMATS, SUFFIXES, recognised
+from caes.data.formats.by_pillow import FIRST_FRAME
+from caes.data.formats.colour import ALPHA, CMYK, INVERTED, PALETTE
+from caes.data.formats.dicom import STORED
 from caes.data.kind import Options
-from caes.data.pictures import UnreadableError, decode, quiet_decoding, upright_size
+from caes.data.pictures import (
+    COLOURED,
+    FIRST_PAGE,
+    GREYED,
+    UnreadableError,
+    decode,
+    quiet_decoding,
+    upright_size,
+)
+from caes.data.stack import DEEPENED, REPEATED, WIDENED
 
 HEIGHT, WIDTH = 19, 23
 Array = NDArray[Any]
@@ -154,11 +166,22 @@ CASES = [
 ]
 ONE = {name: cases[0][2](values(*cases[0][:2])) for name, cases in LOSSLESS.items()}
 ONE |= {name: write(values("u1")) for name, write in LOSSY.items()}
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "formats.md").read_text("utf-8")
 FORMAT = pytest.mark.parametrize("name", [each.name for each in FORMATS])
 
 
 def suffix(name: str) -> str:
     return next(each.suffixes[0] for each in FORMATS if each.name == name)
+
+
+def test_every_format_and_suffix_is_documented() -> None:
+    for each in FORMATS:
+        assert f"| {each.name} |" in DOCUMENT
+        assert all(f"`{one}`" in DOCUMENT for one in each.suffixes)
+    words = " ".join(DOCUMENT.split())
+    done = (ALPHA, CMYK, INVERTED, PALETTE, FIRST_FRAME, FIRST_PAGE, STORED)
+    notes = (*done, REPEATED, DEEPENED, WIDENED, GREYED, COLOURED)
+    assert all(note in words for note in notes)
 
 
 def test_every_format_is_tried_here() -> None:
@@ -247,7 +270,7 @@ def test_broken_bytes_decode_or_are_unreadable_and_nothing_else(name: str) -> No
         ("retina.jpg", (1, 1411, 1411, 3), "uint8"),
         ("horse.png", (1, 328, 400, 3), "uint8"),
         ("multipage.tif", (2, 15, 10, 1), "uint8"),
-        ("multipage_rgb.tif", (2, 10, 10, 3), "uint8"),
+        ("multipage_rgb.tif", (2, 10, 10, 3), "float64"),
     ],
 )
 def test_real_pictures_are_as_scikit_image_reads_them(
@@ -256,7 +279,7 @@ def test_real_pictures_are_as_scikit_image_reads_them(
     path = Path(skimage.data.__file__).parent / name
     images = load(path)
     assert (images.shape, str(images.dtype)) == (shape, dtype)
-    expected = np.asarray(skimage.io.imread(path))
+    expected = np.asarray(imread(path))
     if expected.shape[-1] == 4:  # opaque all over
         expected = expected[..., :3]
     assert images.pixels.ravel().tolist() == expected.ravel().tolist()
