@@ -42,16 +42,16 @@ class Kind(NamedTuple):
 def colour() -> NDArray[np.uint8]:
     """Give a cat: H×W×3."""
     cat = Image.fromarray(data.chelsea()).crop((70, 0, 370, 300))
-    return np.asarray(cat.resize((SIDE, SIDE)))
+    return np.array(cat.resize((SIDE, SIDE)), np.uint8)
 
 
 def grey() -> NDArray[np.uint8]:
     """Give coins: H×W."""
     coins = Image.fromarray(data.coins()).crop((0, 0, 300, 300))
-    return np.asarray(coins.resize((SIDE, SIDE)))
+    return np.asarray(coins.resize((SIDE, SIDE)), np.uint8)
 
 
-def opacity() -> NDArray[np.uint8]:
+def opacity() -> NDArray[Any]:
     """Give a disc that fades out, H×W."""
     y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
     return np.clip(255 * (1.4 - np.hypot(y, x) / (SIDE / 2.6)), 0, 255).astype(np.uint8)
@@ -109,7 +109,7 @@ def by_tifffile(folder: Path) -> Iterator[Kind]:
     yield saved("TIFF, 5 planes", "bands.tif", bands, colour(), planarconfig="separate",
                 photometric="minisblack")  # fmt: skip
     pages = np.moveaxis(colour(), 2, 0)
-    options = {"photometric": "minisblack", "metadata": None}
+    options: dict[str, Any] = {"photometric": "minisblack", "metadata": None}
     yield saved("TIFF, 3 pages", "pages.tif", pages, np.hstack([*pages]), **options)
     yield saved("… --pages channels", "pages.tiff", pages, np.hstack([*pages]),
                 "channels", **options)  # fmt: skip

@@ -399,3 +399,15 @@ def test_whole_numbers_of_32_bits_keep_their_range_to_the_model(tmp_path: Path) 
     images = load(tmp_path)
     assert images.dtype == np.int32
     assert images.value_range == (-5, 2**31 - 1)
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "jpeg2000", "png"])
+def test_tiles_that_are_larger_pictures_than_declared_are_refused(
+    compression: str,
+) -> None:
+    pixels = random(64, 96, 3, dtype="u1")
+    options: dict[str, Any] = {"photometric": "rgb", "rowsperstrip": 64}
+    whole = tiff(pixels, compression=compression, metadata=None, **options)
+    assert decode(whole, PLAIN).pixels.shape == (64, 96, 3)
+    small = patched(patched(patched(whole, 256, 16), 257, 16), 278, 16)
+    assert reason(small) == "strips or tiles larger than declared"

@@ -71,25 +71,27 @@ class Group:
         return tuple(f"{note}: {n:,}." for note, n in self.notes.items())
 
     def _wide_enough(self, picture: NDArray[Any]) -> NDArray[Any]:
-        old = self.pixels
+        """Give the array, with room for a picture more, of all that it needs."""
+        old, done = self.pixels, len(self.rows)
         if old is None:
-            self.pixels = self._empty(picture.shape, picture.dtype)
+            self.pixels = self._empty(1, picture.shape, picture.dtype)
             return self.pixels
         channels = max(old.shape[3], picture.shape[2])
         dtype = np.promote_types(old.dtype, picture.dtype)
-        if (channels, dtype) == (old.shape[3], old.dtype):
-            return old
-        done = len(self.rows)
         self.notes[REPEATED] += done * (channels > old.shape[3])
         self.notes[_deepening(dtype)] += done * (dtype != old.dtype)
         self.notes = +self.notes
-        self.pixels = self._empty((*picture.shape[:2], channels), dtype)
+        if (channels, dtype) == (old.shape[3], old.dtype) and done < len(old):
+            return old
+        # A few odd pictures, perhaps large ones, should not take room for all.
+        room = len(old) if done < len(old) else 8 * done if done < 64 else self.count
+        self.pixels = self._empty(room, (*picture.shape[:2], channels), dtype)
         for row in range(done):
             self.pixels[row] = _widened(old[row], channels, dtype)
         return self.pixels
 
-    def _empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        form = (self.count, *shape)
+    def _empty(self, room: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        form = (min(room, self.count), *shape)
         try:
             return np.empty(form, dtype)
         except MemoryError as error:

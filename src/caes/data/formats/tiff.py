@@ -21,11 +21,11 @@ from caes.data.formats.format import (
     native,
 )
 from caes.data.formats.tiff_pages import Picture, Plane, believable, pictures_of
+from caes.data.formats.tiff_segments import check_embedded, check_whole
 
 # Numbers of the TIFF standard.
 _WHITE_IS_ZERO, _PALETTE, _INK, _YCBCR = 0, 3, 5, 6
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_UNCOMPRESSED = 1
 _ORIENTATION = 274
 _READ = (0, 1, 2, _PALETTE, _INK, 32803, 34892)  # kinds of colour; 32803 is a mosaic
 
@@ -92,7 +92,8 @@ class TiffPictures(Opened):
     def _plane(self, plane: Plane) -> Decoded:
         key = plane.page.keyframe
         if plane.offset is None:
-            _check_whole(plane.page, self.size)
+            check_whole(plane.page, self.size)
+            check_embedded(plane.page, self.tiff.filehandle)
             stored = plane.page.asarray(squeeze=False)
         else:
             stored = self._without_header(key, plane.offset)
@@ -131,24 +132,6 @@ def _plain(pixels: NDArray[Any], key: Any) -> tuple[NDArray[Any], tuple[str, ...
     if meaning == _INK and unsigned and pixels.shape[2] == 4:
         pixels, notes = colour.from_ink(pixels), (*notes, colour.CMYK)
     return pixels, notes
-
-
-def _check_whole(page: Any, size: int) -> None:
-    """Refuse a page that lacks some of its data, for which a reader would put zeros."""
-    pairs = zip(page.dataoffsets, page.databytecounts, strict=True)
-    if any(offset + count > size for offset, count in pairs):
-        raise UnreadableError("truncated")
-    if not page.dataoffsets or 0 in page.databytecounts:
-        raise UnreadableError("strips or tiles without data")
-    key = page.keyframe
-    if int(key.compression) == _UNCOMPRESSED:
-        bits = (
-            key.bitspersample * key.samplesperpixel
-            if isinstance(key.bitspersample, int)
-            else sum(key.bitspersample)
-        )
-        if sum(page.databytecounts) * 8 < key.imagelength * key.imagewidth * bits:
-            raise UnreadableError("truncated")
 
 
 def _orientation(key: Any) -> Any:
