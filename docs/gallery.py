@@ -39,22 +39,23 @@ class Kind(NamedTuple):
     pages: Pages = "pictures"
 
 
-def colour() -> NDArray[np.uint8]:
+def colour() -> NDArray[Any]:
     """Give a cat: H×W×3."""
     cat = Image.fromarray(data.chelsea()).crop((70, 0, 370, 300))
     return np.array(cat.resize((SIDE, SIDE)), np.uint8)
 
 
-def grey() -> NDArray[np.uint8]:
+def grey() -> NDArray[Any]:
     """Give coins: H×W."""
     coins = Image.fromarray(data.coins()).crop((0, 0, 300, 300))
-    return np.asarray(coins.resize((SIDE, SIDE)), np.uint8)
+    return np.array(coins.resize((SIDE, SIDE)), np.uint8)
 
 
 def opacity() -> NDArray[Any]:
     """Give a disc that fades out, H×W."""
     y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
-    return np.clip(255 * (1.4 - np.hypot(y, x) / (SIDE / 2.6)), 0, 255).astype(np.uint8)
+    fading: NDArray[Any] = 255 * (1.4 - np.hypot(y, x) / (SIDE / 2.6))
+    return np.clip(fading, 0, 255).astype(np.uint8)
 
 
 def by_pillow(folder: Path) -> Iterator[Kind]:

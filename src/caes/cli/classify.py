@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from caes.data.kind import Pages
+from caes.cli.pages import Pages
 from caes.recipes import FineTuning
 
 if TYPE_CHECKING:

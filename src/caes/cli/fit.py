@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from caes.cli.pages import Pages
 from caes.cli.per_level import per_level
-from caes.data.kind import Pages
 from caes.options import Options
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from caes.data.kind import Pages
+from caes.cli.pages import Pages
 from caes.errors import ArgumentError, OutputError
 from caes.options import whole
 from caes.recipes import FineTuning, StartName

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from caes.data.kind import Pages
+from caes.cli.pages import Pages
 from caes.errors import OutputError
 
 
