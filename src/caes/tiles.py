@@ -41,26 +41,29 @@ def side_of(tile: Any, least: int = 1) -> Side:
         raise ArgumentError(
             "tile",
             repr(tile),
-            f"a side of at least {least} pixels, or (height, width)",
+            f"a side of {least} or more pixels, or (height, width)",
             "Try 128.",
         )
     return int(sides[0]), int(sides[1])
 
 
-def check_overlap(overlap: Any, tile: Side) -> None:
-    """Refuse an overlap that leaves no step from a tile to the next.
+def overlap_of(overlap: Any, tile: Side) -> int:
+    """Read an overlap, in pixels; None is an eighth of the tile's shorter side.
 
     Raises:
         ArgumentError: It is not a whole number from 0 to below the tile's shorter side.
     """
+    if overlap is None:
+        return min(tile) // 8
     whole = hasattr(overlap, "__index__") and not isinstance(overlap, bool)
     if not whole or not 0 <= overlap < min(tile):
         raise ArgumentError(
             "overlap",
             repr(overlap),
             f"pixels from 0 to {min(tile) - 1}, below the tile's {min(tile)}",
-            "Try an eighth of the tile.",
+            "Leave it out for an eighth of the tile.",
         )
+    return int(overlap)
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:

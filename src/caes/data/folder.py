@@ -50,21 +50,27 @@ class Folder(Kind):
             notes=(*self._left_out(), *batch.notes),
         )
 
-    def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
+    def pieces(
+        self, split: str, rows: range | None = None
+    ) -> Iterator[ImageSet | Skipped]:
         """Give the pictures one by one, and what cannot be read."""
         yield from self._tree.unlisted
-        files = self._files[split]
-        found = attempts(self._paths(files), self.options)
-        for parts, result in zip(files, found, strict=True):
+        rows = range(self.splits()[split]) if rows is None else rows
+        files = self._files[split][rows.start : rows.stop]
+        names = [printable(parts) for parts in files]
+        found = attempts(self._paths(files), names, self.options)
+        for parts, name, result in zip(files, names, found, strict=True):
             if isinstance(result, Decoded):
                 yield ImageSet.from_pixels(
                     result.pixels[None],
-                    [printable(parts)],
+                    [name],
                     labels=self._labels([parts]),
                     classes=self._classes,
+                    source=str(self.source),
+                    notes=result.notes,
                 )
             else:
-                yield Skipped(printable(parts), str(result))
+                yield Skipped(name, str(result))
 
     def _paths(self, files: list[Parts]) -> list[Path]:
         root = self.source if self.source.is_dir() else self.source.parent

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from caes.data.adapt import resized, with_channels
+from caes.data.adapt import with_channels
 from caes.data.kind import Options
+from caes.data.resizing import fitted
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 FORMATS = "PNG, JPEG, BMP or WebP"
@@ -54,25 +55,27 @@ def quiet_decoding() -> Iterator[None]:
         yield
 
 
-def decode(picture: Path | bytes, options: Options) -> Decoded:
+def decode(picture: Path | bytes, options: Options, name: str = "") -> Decoded:
     """Decode a picture upright, grey staying grey and 16-bit grey staying 16-bit.
 
     Args:
         picture: A file, or a file's bytes.
         options: The size and channels to bring it to.
+        name: The picture's, which has a say in where it is cropped at random.
 
     Raises:
         UnreadableError: Empty, damaged, too large, forbidden, or not a picture.
     """
     with _opened(picture) as image:
-        if options.size:
+        if options.size and options.fit != "random-crop":
             # JPEG can decode at a fraction of its size, far faster; twice what is asked
             # for leaves the resampling its say, and either axis may be the height yet.
             image.draft(None, (2 * max(options.size), 2 * max(options.size)))
         upright, notes = _upright(image)
         pixels = _array(upright)
         if options.size:
-            pixels = resized(pixels, options.size)
+            pixels, done = fitted(pixels, options.size, options.fit, name, options.seed)
+            notes = (*notes, *done)
         if options.channels and options.channels != pixels.shape[2]:
             notes = (*notes, GREYED if options.channels == 1 else COLOURED)
             pixels = with_channels(pixels, options.channels)

@@ -60,7 +60,7 @@ class Stack:
         picture = decoded.pixels
         pixels = self._wide_enough(picture)
         self.notes.update(decoded.notes)
-        pixels[len(self.rows)] = _widened(picture, pixels.shape[3], pixels.dtype)
+        pixels[len(self.rows)] = widened(picture, pixels.shape[3], pixels.dtype)
         if picture.shape[2] < pixels.shape[3]:
             self.notes[REPEATED] += 1
         if picture.dtype != pixels.dtype:
@@ -120,7 +120,7 @@ class Stack:
         self.notes = +self.notes
         self.pixels = self._empty((*picture.shape[:2], channels), dtype)
         for row in range(done):
-            self.pixels[row] = _widened(old[row], channels, dtype)
+            self.pixels[row] = widened(old[row], channels, dtype)
         return self.pixels
 
     def _empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -131,7 +131,14 @@ class Stack:
             raise too_large(self.source, "×".join(map(str, form))) from error
 
 
-def _widened(picture: NDArray[Any], channels: int, dtype: Any) -> NDArray[Any]:
+def widened(picture: NDArray[Any], channels: int, dtype: Any) -> NDArray[Any]:
+    """Bring a grey or 8-bit picture to more channels or to 16 bits, where it is not.
+
+    Args:
+        picture: H×W×C.
+        channels: As many as it has, or 3.
+        dtype: Its own type, or a wider one.
+    """
     if picture.dtype != dtype:
         picture = picture.astype(dtype) * 257  # 255 becomes 65,535
     return with_channels(picture, channels)
