@@ -66,6 +66,30 @@ class Through:
             bands = self._local(mirrored(picture, small))
         yield from _cropped(bands, height, width)
 
+    def beside(self, picture: Picture) -> Iterator[tuple[Band, Band]]:
+        """Give bands of a picture, scaled, and of its reconstruction, from the top."""
+        done = 0
+        for again in self.reconstructed(picture):
+            before = self.scaling.to_unit(picture[done : done + len(again)])
+            done += len(again)
+            yield before, again
+
+    def error(self, picture: Picture) -> float:
+        """Give a picture's mean squared error, in squared units of [0, 1]."""
+        squares = (
+            np.square(before - again, dtype=np.float64).sum()
+            for before, again in self.beside(picture)
+        )
+        return float(sum(squares)) / picture.size
+
+    def takes_whole(self, size: tuple[int, ...]) -> bool:
+        """Tell pictures (H, W) that are no larger than a tile, as they are."""
+        if not self.model.is_local:
+            return size == self.tile
+        least = self.model.arch.smallest
+        sides = zip(size, self.tile, strict=True)
+        return all(least <= side <= most for side, most in sides)
+
     def encoded(self, picture: Picture) -> Iterator[Band]:
         """Encode a picture of any size.
 
