@@ -25,6 +25,7 @@ def grids(draw: st.DrawFn) -> Grid:
     return Grid(size, tile, draw(st.integers(0, min(tile) - 1)))
 
 
+@settings(deadline=None)
 @given(lines())
 def test_tiles_cover_a_line_from_end_to_end_and_overlap_enough(
     line: tuple[int, int, int],
@@ -39,6 +40,7 @@ def test_tiles_cover_a_line_from_end_to_end_and_overlap_enough(
     assert (steps[:-1] == tile - overlap).all()  # only the last is shifted
 
 
+@settings(deadline=None)
 @given(lines())
 def test_weights_sum_to_exactly_1_at_each_pixel(line: tuple[int, int, int]) -> None:
     length, tile, overlap = line

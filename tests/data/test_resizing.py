@@ -39,6 +39,7 @@ def test_every_fit_gives_the_size_in_the_picture_s_type_and_range(
     assert found.max() <= picture.max()
 
 
+@settings(deadline=None)
 @given(fits, sizes)
 def test_the_right_size_is_left_alone(fit: FitName, size: tuple[int, int]) -> None:
     picture = _picture(size)
@@ -84,6 +85,7 @@ def test_equal_proportions_are_only_scaled(fit: FitName) -> None:
     assert notes == ()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=5), st.integers(0, 9))
 def test_a_random_crop_is_a_piece_of_the_picture_always_the_same(
     name: str, seed: int

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caes.tasks import preview
 from caes.tasks.preview import Preview
 
 
+@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 3), st.data())
 def test_it_is_the_mean_over_squares_however_the_bands_come(
     height: int, width: int, channels: int, data: st.DataObject
