@@ -84,6 +84,11 @@ class Model(nn.Module):
         """Whether pictures can be compared in parts: none looks at the others."""
         return not self.arch.normalised
 
+    @property
+    def is_local(self) -> bool:
+        """Whether each reconstructed pixel depends on a neighbourhood only."""
+        return not self.arch.dense
+
     def _figures(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
         """Give the figures of `compare` by PyTorch's operators."""
         raw = self.raw(inputs)

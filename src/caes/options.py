@@ -62,6 +62,10 @@ class Options:
         device: Where to compute.
         precision: Arithmetic: 32-true, or mixed with 16 bits where the device gains
             by it.
+        tile: Side in pixels of the tiles that pictures of any size are cut into to
+            learn from; later commands work on large pictures by tiles as well.
+        overlap: Pixels that neighbouring tiles share, at least; without it an eighth
+            of the tile.
     """
 
     arch: str = EXAMPLE
@@ -82,6 +86,8 @@ class Options:
     random_state: Any = None
     device: DeviceName = "auto"
     precision: PrecisionName = "32-true"
+    tile: int | None = None
+    overlap: int | None = None
 
     def check(self) -> Architecture:
         """Refuse values that cannot work, and read the network.
@@ -107,6 +113,7 @@ class Options:
             one_of(name, getattr(self, name), allowed)
         watching(self.validation, self.patience)
         self._check_decoder()
+        tiling(self.tile, self.overlap, arch)
         return arch
 
     def per_level(self, name: str, arch: Architecture) -> Sequence[Any]:
@@ -191,6 +198,36 @@ _CHOICES: dict[str, Any] = {
     "padding": PaddingName,
     "activation": ActivationName,
 }
+
+
+def tiling(
+    tile: Any, overlap: Any, arch: Architecture
+) -> tuple[tuple[int, int], int] | None:
+    """Read (H, W) of tiles and their overlap, in pixels; None where there are none.
+
+    Raises:
+        ArgumentError: They cannot be, or the network needs larger ones.
+    """
+    from caes.tiles import overlap_of, side_of
+
+    if tile is None:
+        if overlap is not None:
+            raise ArgumentError(
+                "overlap",
+                f"{overlap!r} without a tile",
+                "an overlap of tiles",
+                "Add tile=128 (--tile 128), or leave it out.",
+            )
+        return None
+    side = side_of(tile)
+    if min(side) < arch.smallest:
+        raise ArgumentError(
+            "tile",
+            f"{side[0]}×{side[1]} for {str(arch)!r}",
+            f"at least {arch.smallest}×{arch.smallest}, which its poolings need",
+            "Try 128, or take MP parts away.",
+        )
+    return side, overlap_of(overlap, side)
 
 
 def whole(name: str, value: Any, least: int, next_step: str) -> None:

@@ -100,6 +100,14 @@ class Stack(Model):
         alone = self.sparsity is None or self.sparsity.lifetime == 1
         return alone and super().splits_batches
 
+    @property
+    def is_local(self) -> bool:
+        """Whether each reconstructed pixel depends on a neighbourhood only.
+
+        Winners are chosen over a whole map.
+        """
+        return self.sparsity is None and super().is_local
+
     def _there_and_back(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Give the top code, and what the levels make of it on the way down.
 

@@ -37,6 +37,9 @@ class Fit(Options):
             weights.
         split: Which part to learn from, as in train, train[:1000] or train[10%:].
         size: HEIGHTxWIDTH to resize every picture to, such as 64x96.
+        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+            their mirror image) or random-crop (a piece, not scaled); without it
+            stretched.
         channels: 1 for grey, 3 for colour; without it pictures stay as they are.
         hold_out: Share of the pictures kept apart for the report, where the source
             has no test split; 0 for none.
@@ -56,6 +59,7 @@ class Fit(Options):
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
+    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     channels: int | None = None
     hold_out: float = 0.1
     out: Path | None = None
@@ -94,6 +98,8 @@ class Fit(Options):
         chosen = {f.name: getattr(self, f.name) for f in fields(Options)}
         cae = CAE(**chosen, start=self.start, verbose=not self.quiet).fit(train)
         cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
+        if self.fit is not None:
+            cae.provenance_ |= {"fit": self.fit}
         return cae
 
     def _close(self, cae: "CAE", page: Path, train: "ImageSet") -> None:

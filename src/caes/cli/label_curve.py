@@ -37,6 +37,9 @@ class LabelCurve(FineTuning):
         split: Which part to learn from.
         size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
             the stack was trained on.
+        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+            their mirror image) or random-crop (a piece, not scaled); without it
+            as in the run's training.
         hold_out: Share of the pictures kept apart to test on, where the source has no
             labelled test split.
         out: Folder of tables, figure and report, new or that of the same command;
@@ -56,6 +59,7 @@ class LabelCurve(FineTuning):
     random_state: tyro.conf.Suppress[None] = None
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
+    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     hold_out: float = 0.2
     out: Path | None = None
     pages: Pages = "pictures"

@@ -24,6 +24,9 @@ class Probe:
         split: Which part to learn from.
         size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
             the auto-encoder was trained on.
+        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+            their mirror image) or random-crop (a piece, not scaled); without it
+            as in the run's training.
         hold_out: Share of the labelled pictures kept apart to test on, where the
             source has no labelled test split.
         pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
@@ -39,6 +42,7 @@ class Probe:
     seed: int = 0
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
+    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     hold_out: float = 0.2
     pages: Pages = "pictures"
     strict: bool = False

@@ -3,12 +3,18 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from caes.cli.pages import Pages
 from caes.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from caes.estimators import CAE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +28,13 @@ class Reconstruct:
         split: Which part; without it the test pictures, or, if there are none, all.
         size: HEIGHTxWIDTH to resize every picture to; without it, the size they
             have where the network can take it, else the size it was trained on.
+        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+            their mirror image) or random-crop (a piece, not scaled); without it
+            as in the run's training.
+        tile: Side in pixels of the tiles that pictures of any size are worked on by,
+            one picture at a time; without it the run's own, if it has some.
+        overlap: Pixels that tiles share where they have to be blended, with dense
+            layers or sparsity; without it the run's own, or an eighth of the tile.
         force: Replace the folder if it exists.
         pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
             channels of one.
@@ -35,6 +48,9 @@ class Reconstruct:
     out: Path
     split: str | None = None
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
+    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    tile: int | None = None
+    overlap: int | None = None
     force: bool = False
     pages: Pages = "pictures"
     strict: bool = False
@@ -42,10 +58,9 @@ class Reconstruct:
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.sources import announce, opened_for_model
         from caes.estimators import CAE
         from caes.files import new_folder
-        from caes.tasks.reconstruct import TABLE, reconstruct
+        from caes.tasks.reconstruct import TABLE
 
         if Path(self.source).resolve().is_relative_to(self.out.resolve()):
             raise ArgumentError(
@@ -55,14 +70,32 @@ class Reconstruct:
                 "Try --out reconstructions.",
             )
         cae = CAE.load(self.model)
-        images = opened_for_model(self, cae)
-        if not self.quiet:
-            announce(images)
+        tiled = self.tile is not None or cae.tile is not None
+        work = self._by_tiles if tiled else self._whole
         with new_folder(self.out, (TABLE, "*.png"), force=self.force) as staged:
-            errors = reconstruct(cae, images, staged)
+            errors = work(cae, staged)
         if not self.quiet:
             print(
                 f"mean squared error {errors.mean():.6f} over {len(errors):,} pictures",
                 file=sys.stderr,
             )
         print(self.out / TABLE)
+
+    def _whole(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
+        from caes.cli.sources import announce, opened_for_model
+        from caes.tasks.reconstruct import reconstruct
+
+        images = opened_for_model(self, cae)
+        if not self.quiet:
+            announce(images)
+        return reconstruct(cae, images, folder)
+
+    def _by_tiles(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
+        from caes.cli.sources import say, streamed_for_model, told
+        from caes.tasks.reconstruct import reconstruct_each
+        from caes.tiles import side_of
+
+        tall, wide = side_of(cae.tile if self.tile is None else self.tile)
+        say(f"{self.source}: one picture at a time, tiles of {tall}×{wide}", self.quiet)
+        pieces = told(streamed_for_model(self, cae), self.quiet)
+        return reconstruct_each(cae, pieces, folder, self.tile, self.overlap)

@@ -48,7 +48,12 @@ class Report:
     def _fit(self, cae: "CAE", command: str) -> Fit:
         """Read the recorded command again, for how it opened its pictures."""
         if self.source is not None:
-            return Fit(source=self.source, arch=cae.arch)
+            return Fit(
+                source=self.source,
+                arch=cae.arch,
+                tile=cae.tile,
+                overlap=cae.overlap,
+            )
         if not command:
             raise RunError(
                 str(self.model),

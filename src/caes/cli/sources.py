@@ -2,14 +2,16 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from caes.data import ImageSet, load, split_names
+from caes.data import ImageSet, Skipped, load, split_names, stream
+from caes.data.cutting import whole_names
 from caes.data.kind import Pages
 from caes.errors import ArgumentError, MixedSizesError
 from caes.files import reserved
@@ -27,6 +29,10 @@ class Opening(Protocol):
     @property
     def source(self) -> str:
         """What the pictures come from."""
+
+    @property
+    def fit(self) -> str | None:
+        """How pictures are brought to a size; None for the run's way, or stretched."""
 
     @property
     def strict(self) -> bool:
@@ -63,7 +69,15 @@ def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
     These are the source's own test pictures, or some kept apart, or, where that is not
     possible, the training pictures themselves; the sets' splits say which.
     """
-    form = (parse_size(options.size), options.channels)
+    size = parse_size(options.size)
+    if options.fit is not None and size is None:
+        raise ArgumentError(
+            "--fit",
+            f"{options.fit!r} without a size",
+            "--fit together with --size",
+            "Add --size 64x96.",
+        )
+    form = (size, options.channels)
     if not 0 <= options.hold_out < 1:
         raise ArgumentError(
             "--hold-out",
@@ -71,13 +85,27 @@ def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
             "a share from 0 to below 1",
             "Try --hold-out 0.1.",
         )
-    images = opened(options, options.split, *form)
+    images = _learnt(options, options.split, *form)
     if (
         "test" in split_names(options.source, pages=options.pages)
         and "test" not in options.split
     ):
-        return images, opened(options, "test", *form)
-    return _held_out(images, options.hold_out)
+        return images, _learnt(options, "test", *form)
+    return _held_out(images, options.hold_out, options.tile is not None)
+
+
+def _learnt(
+    options: "Fit", split: str, size: tuple[int, int] | None, channels: int | None
+) -> ImageSet:
+    return opened(
+        options,
+        split,
+        size,
+        channels,
+        seed=options.random_state or 0,
+        tile=options.tile,
+        overlap=options.overlap,
+    )
 
 
 def opened_for_model(
@@ -89,20 +117,56 @@ def opened_for_model(
     convolutional and they are of one size, not below its poolings; else, or where it is
     ``fixed``, the size it was trained on.
     """
-    names = split_names(options.source, pages=options.pages)
-    split = options.split or ("test" if "test" in names else "+".join(names))
+    split = split_of(options)
     own, channels = form_of(model)
+    fit = fit_of(options, model)
     size = parse_size(options.size)
     if size is None and (fixed or model.architecture_.dense):
         size = own
     try:
-        images = opened(options, split, size, channels)
+        images = opened(options, split, size, channels, fit)
     except MixedSizesError:
-        return opened(options, split, own, channels)
+        return opened(options, split, own, channels, fit)
     small = min(images.shape[1:3]) < model.architecture_.smallest
     if small and size is None:
-        return opened(options, split, own, channels)
+        return opened(options, split, own, channels, fit)
     return images
+
+
+def streamed_for_model(
+    options: "Reconstruct", model: "CAE"
+) -> Iterator[ImageSet | Skipped]:
+    """Open pictures of any sizes one by one, with the model's channels."""
+    return stream(
+        options.source,
+        split_of(options),
+        size=parse_size(options.size),
+        fit=fit_of(options, model),
+        channels=form_of(model)[1],
+        strict=options.strict,
+        pages=options.pages,
+    )
+
+
+def told(
+    pieces: Iterator[ImageSet | Skipped], quiet: bool
+) -> Iterator[ImageSet | Skipped]:
+    """Pass pictures on, and say which files were skipped."""
+    for piece in pieces:
+        if isinstance(piece, Skipped):
+            say(f"skipped {piece.name}: {piece.reason}", quiet)
+        yield piece
+
+
+def split_of(options: "Reconstruct | Predict") -> str:
+    """Give the split that is asked for: else the test pictures, or all."""
+    names = split_names(options.source, pages=options.pages)
+    return options.split or ("test" if "test" in names else "+".join(names))
+
+
+def fit_of(options: Opening, model: "CAE | CAEClassifier") -> str:
+    """Give how pictures are brought to a size: as asked for, else as for training."""
+    return options.fit or model.provenance_.get("fit", "stretch")
 
 
 def form_of(model: "CAE | CAEClassifier") -> tuple[tuple[int, int], int | None]:
@@ -115,26 +179,48 @@ def form_of(model: "CAE | CAEClassifier") -> tuple[tuple[int, int], int | None]:
 
 
 def opened(
-    options: Opening, split: str, size: tuple[int, int] | None, channels: int | None
+    options: Opening,
+    split: str,
+    size: tuple[int, int] | None,
+    channels: int | None,
+    fit: str | None = None,
+    **more: Any,
 ) -> ImageSet:
-    """Open a split of the pictures that are meant, in a size and with channels."""
+    """Open a split of the pictures that are meant, in a size and with channels.
+
+    Args:
+        options: Which pictures are meant.
+        split: Which part.
+        size: (H, W), or None to keep theirs.
+        channels: 1 or 3, or None to keep theirs.
+        fit: How they are brought to the size; None as the options say.
+        more: Further arguments of `load`.
+    """
     return load(
         options.source,
         split,
         size=size,
+        fit=fit or options.fit or "stretch",
         channels=channels,
         strict=options.strict,
         pages=options.pages,
         progress=decoding(options.quiet),
+        **more,
     )
 
 
-def _held_out(images: ImageSet, share: float) -> tuple[ImageSet, ImageSet]:
-    apart = min(round(len(images) * share), len(images) - 1)
+def _held_out(images: ImageSet, share: float, tiled: bool) -> tuple[ImageSet, ImageSet]:
+    # Tiles of one picture stay together: they overlap, and look alike.
+    of = np.arange(len(images))
+    if tiled:
+        of = np.unique(whole_names(images.names), return_inverse=True)[1]
+    pictures = int(of.max()) + 1
+    apart = min(round(pictures * share), pictures - 1)
     if apart == 0:
         return images, replace(images, split=f"{images.split} (the training pictures)")
-    order = np.random.default_rng(0).permutation(len(images))
-    learn, show = np.sort(order[apart:]), np.sort(order[:apart])
+    order = np.random.default_rng(0).permutation(pictures)
+    kept_apart = np.isin(of, order[:apart])
+    learn, show = np.flatnonzero(~kept_apart), np.flatnonzero(kept_apart)
     return images[learn], replace(images[show], split=f"{images.split}, kept apart")
 
 

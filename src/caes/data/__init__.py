@@ -4,7 +4,7 @@ A new kind of source is one file with a `Kind` and one line in `KINDS`.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from caes.data.adapt import adapted
 from caes.data.arrays import Arrays
 from caes.data.cifar10 import Cifar10
+from caes.data.cutting import Cutter
 from caes.data.digits import Digits
 from caes.data.folder import Folder
 from caes.data.formats import LISTED
@@ -24,9 +25,12 @@ from caes.data.kind import Kind, Named, Options, Pages
 from caes.data.memory import Memory
 from caes.data.mnist import Mnist
 from caes.data.parquet import Parquet
+from caes.data.resizing import FITS
 from caes.data.splits import rows_of
+from caes.data.stack import Stack
 from caes.data.surveying import Survey, survey_of
 from caes.errors import ArgumentError, DataError
+from caes.tiles import overlap_of, side_of
 
 __all__ = [
     "KINDS",
@@ -36,6 +40,7 @@ __all__ = [
     "load",
     "nominal_range",
     "split_names",
+    "stream",
     "survey",
 ]
 
@@ -60,7 +65,11 @@ def load(
     split: str = "train",
     *,
     size: tuple[int, int] | None = None,
+    fit: str = "stretch",
     channels: int | None = None,
+    tile: int | tuple[int, int] | None = None,
+    overlap: int | None = None,
+    seed: int = 0,
     strict: bool = False,
     pages: Pages = "pictures",
     progress: Callable[[int, int], None] | None = None,
@@ -74,8 +83,16 @@ def load(
             ImageSet.
         split: Which part, as in ``train``, ``test[:1000]``, ``train[10%:]+test``. Rows
             are counted before unreadable pictures are skipped.
-        size: (H, W) to resize every picture to, antialiased, proportions not kept.
+        size: (H, W) to bring every picture to, antialiased.
+        fit: How: "stretch" keeps no proportions; "crop" scales to cover the size and
+            cuts off evenly what stands over; "pad" scales to lie within it, and mirrors
+            the picture around; "random-crop" does not scale, but takes a piece whose
+            place the seed and the picture's name draw, small pictures being mirrored.
         channels: 1 for grey, by luma, 3 for colour, by repetition; None keeps them.
+        tile: A side or (H, W) to cut every picture into, of whatever size it is; the
+            tiles are named picture#row,column, in pixels. Pictures are read one by one.
+        overlap: Pixels that neighbouring tiles share, at least; None is an eighth.
+        seed: Of random crops, a whole number of at least 0.
         strict: Whether an unreadable picture is an error, instead of being skipped.
         pages: Whether each page of a TIFF, DICOM or FITS file is a picture of its own,
             or "channels": all its pages are channels of one picture.
@@ -85,19 +102,100 @@ def load(
         Pictures in the source's own type, finite, with what was skipped and noted.
 
     Raises:
-        ArgumentError: The split, size, channels or pages cannot be.
+        ArgumentError: The split, size, fit, channels, tile, overlap, seed or pages
+            cannot be.
         MixedSizesError: Pictures differ in size, and no size is given.
         DataError: The source is missing, damaged, empty, or of another kind.
     """
-    kind = _open(source, _options(size, channels, strict, pages, progress))
-    parts = [
-        replace(adapted(kind.read(name, rows), size, channels), split=name)
-        for name, rows in rows_of(split, kind.splits())
-        if rows
-    ]
+    options = _options(size, channels, strict, pages, progress, fit, seed)
+    kind = _open(source, options)
+    if tile is not None:
+        images = _in_tiles(kind, split, tile, overlap)
+    else:
+        parts = [
+            replace(_adapted(kind.read(name, rows), options), split=name)
+            for name, rows in rows_of(split, kind.splits())
+            if rows
+        ]
+        images = join(parts)
     if isinstance(source, ImageSet) and split == "train":
         split = source.split
-    return replace(join(parts), split=split)
+    return replace(images, split=split)
+
+
+def stream(
+    source: Any,
+    split: str = "train",
+    *,
+    size: tuple[int, int] | None = None,
+    fit: str = "stretch",
+    channels: int | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    pages: Pages = "pictures",
+) -> Iterator[ImageSet | Skipped]:
+    """Read pictures of any sizes one after the other.
+
+    Args:
+        source: As for `load`.
+        split: As for `load`.
+        size: As for `load`.
+        fit: As for `load`.
+        channels: As for `load`.
+        seed: As for `load`.
+        strict: As for `load`.
+        pages: As for `load`.
+
+    Yields:
+        Sets of one picture, or of a few of one size where the source holds them so;
+        and in their places the pictures that cannot be read.
+
+    Raises:
+        ArgumentError: As for `load`.
+        DataError: As for `load`.
+    """
+    options = _options(size, channels, strict, pages, None, fit, seed)
+    return _pieces(_open(source, options), split)
+
+
+def _pieces(kind: Kind, split: str) -> Iterator[ImageSet | Skipped]:
+    kind.options = replace(kind.options, alone=True)
+    unread, found = Stack(0, _called(kind)), False
+    for name, rows in rows_of(split, kind.splits()):
+        for piece in kind.pieces(name, rows) if rows else ():
+            if isinstance(piece, Skipped):
+                unread.skip(len(unread.skipped), piece, kind.options.strict)
+                yield piece
+            else:
+                found = True
+                yield _adapted(piece, kind.options)
+    if not found:
+        unread.batch([], kind.options.strict)  # says what is wrong with them
+
+
+def _in_tiles(kind: Kind, split: str, tile: Any, overlap: int | None) -> ImageSet:
+    side = side_of(tile)
+    counts = kind.splits()
+    total = sum(len(rows) for _, rows in rows_of(split, counts))
+    share, strict = overlap_of(overlap, side), kind.options.strict
+    cutter = Cutter(side, share, _called(kind), strict)
+    done = 0
+    for piece in _pieces(kind, split):
+        cutter.add(piece)
+        done += 1 if isinstance(piece, Skipped) else len(piece)
+        if kind.options.progress:
+            kind.options.progress(min(done, total), total)
+    return cutter.images(split)
+
+
+def _called(kind: Kind) -> str:
+    if isinstance(kind, Memory):
+        return kind.called
+    return str(kind.source)
+
+
+def _adapted(images: ImageSet, options: Options) -> ImageSet:
+    return adapted(images, options.size, options.channels, options.fit, options.seed)
 
 
 def split_names(source: Any, *, pages: Pages = "pictures") -> dict[str, int]:
@@ -134,6 +232,8 @@ def _options(
     strict: bool = False,
     pages: Pages = "pictures",
     progress: Callable[[int, int], None] | None = None,
+    fit: str = "stretch",
+    seed: int = 0,
 ) -> Options:
     if pages not in get_args(Pages):
         raise ArgumentError(
@@ -153,8 +253,16 @@ def _options(
             f"height and width, two whole numbers from 1 to {_LONGEST:,}",
             "Try size=(64, 96).",
         )
+    if fit not in FITS:
+        raise ArgumentError(
+            "fit", repr(fit), ", ".join(FITS[:-1]) + f" or {FITS[-1]}", "Try 'crop'."
+        )
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ArgumentError(
+            "seed", repr(seed), "a whole number of at least 0", "Try 0."
+        )
     form = size and (int(size[0]), int(size[1]))
-    return Options(form, channels, strict, progress, pages)
+    return Options(form, channels, strict, progress, pages, fit, int(seed))  # type: ignore[arg-type]
 
 
 def _is_size(size: Any) -> bool:

@@ -62,9 +62,11 @@ class Cifar10(Named):
             source=self.name,
         )
 
-    def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
-        """Give the split whole: an archive can only be read from its start."""
-        yield self.read(split, range(self.splits()[split]))
+    def pieces(
+        self, split: str, rows: range | None = None
+    ) -> Iterator[ImageSet | Skipped]:
+        """Give all rows at once: an archive can only be read from its start."""
+        yield self.read(split, range(self.splits()[split]) if rows is None else rows)
 
     @cached_property
     def _here(self) -> Published | Parquet:

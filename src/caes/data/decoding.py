@@ -22,6 +22,7 @@ from caes.data.pictures import (
 from caes.data.stack import Batch, Stack
 from caes.errors import MixedSizesError
 
+Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 _THREADS = min(8, os.cpu_count() or 1)
@@ -50,7 +51,7 @@ def decode_all(
             not hold them.
     """
     stack = Stack(len(names), source)
-    with closing(attempts(pictures(), options)) as results:
+    with closing(attempts(pictures(), names, options)) as results:
         for row, result in enumerate(results):
             if isinstance(result, Decoded):
                 if not stack.fits(result.pixels):
@@ -64,23 +65,36 @@ def decode_all(
 
 
 def attempts(
-    pictures: Iterable[Encoded], options: Options
+    pictures: Iterable[Encoded], names: Iterable[str], options: Options
 ) -> Generator[Decoded | UnreadableError, None, None]:
     """Decode pictures of any sizes in order, each to what it holds or why it cannot be.
 
     Args:
         pictures: The encoded pictures.
-        options: Size and channels.
+        names: A name for each.
+        options: Size and channels, and whether to decode each only when it is due.
     """
+    pairs = zip(pictures, names, strict=False)  # both end together, or names later
+    mapped = _one_by_one if options.alone else _mapped
     with OpenFiles() as files:
-        yield from _mapped(lambda one: _attempt(one, options, files), pictures)
+        yield from mapped(lambda pair: _attempt(*pair, options, files), pairs)
+
+
+def _one_by_one(
+    work: Callable[[Given], Result], pictures: Iterable[Given]
+) -> Generator[Result, None, None]:
+    for picture in pictures:
+        with quiet_decoding():
+            result = work(picture)
+        yield result
+        del result  # the next one is not to be decoded beside it
 
 
 def _attempt(
-    picture: Encoded, options: Options, files: OpenFiles
+    picture: Encoded, name: str, options: Options, files: OpenFiles
 ) -> Decoded | UnreadableError:
     try:
-        return decode(picture, options, files)
+        return decode(picture, options, name, files)
     except UnreadableError as error:
         return error
 
@@ -118,7 +132,7 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def _mapped(
-    work: Callable[[Encoded], Result], pictures: Iterable[Encoded]
+    work: Callable[[Given], Result], pictures: Iterable[Given]
 ) -> Generator[Result, None, None]:
     with quiet_decoding(), _pool() as pool:
         yield from _ahead(pool, work, pictures)
@@ -126,8 +140,8 @@ def _mapped(
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    work: Callable[[Encoded], Result],
-    pictures: Iterable[Encoded],
+    work: Callable[[Given], Result],
+    pictures: Iterable[Given],
 ) -> Iterator[Result]:
     """Map in order, drawing only a few pictures before their results are taken."""
     under_way: deque[Future[list[Result]]] = deque()

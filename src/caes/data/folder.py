@@ -72,18 +72,24 @@ class Folder(Kind):
             notes=(*self._left_out(), *batch.notes),
         )
 
-    def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
+    def pieces(
+        self, split: str, rows: range | None = None
+    ) -> Iterator[ImageSet | Skipped]:
         """Give the pictures one by one, and what cannot be read."""
         yield from self._tree.unlisted
-        rows = self._rows[split]
-        found = attempts(self._encoded(rows), self.options)
-        for row, result in zip(rows, found, strict=True):
+        rows = range(self.splits()[split]) if rows is None else rows
+        picked = self._rows[split][rows.start : rows.stop]
+        names = [row.name for row in picked]
+        found = attempts(self._encoded(picked), names, self.options)
+        for row, result in zip(picked, found, strict=True):
             if isinstance(result, Decoded):
                 yield ImageSet.from_pixels(
                     result.pixels[None],
                     [row.name],
                     labels=self._labels([row.parts]),
                     classes=self._classes,
+                    source=str(self.source),
+                    notes=result.notes,
                 )
             else:
                 yield Skipped(row.name, str(result))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from caes.data.imageset import ImageSet, Skipped, index_names
+from caes.data.resizing import FitName
 from caes.errors import CaesError, DataError
 
 Pages = Literal["pictures", "channels"]
@@ -25,6 +26,10 @@ class Options:
         strict: Whether the first unreadable picture ends the reading.
         progress: Called with (pictures done, pictures in all) while reading files.
         pages: Whether the pages of a file are pictures, or channels of one picture.
+        fit: How pictures are brought to the size.
+        seed: Draws random crops, together with the pictures' names.
+        alone: Whether `Kind.pieces` decodes each picture only when it is asked for, so
+            that memory never holds two large ones.
     """
 
     size: tuple[int, int] | None = None
@@ -32,6 +37,9 @@ class Options:
     strict: bool = False
     progress: Callable[[int, int], None] | None = None
     pages: Pages = "pictures"
+    fit: FitName = "stretch"
+    seed: int = 0
+    alone: bool = False
 
 
 _PIECE = 1000  # pictures
@@ -73,15 +81,17 @@ class Kind(ABC):
             The pictures that could be read, in order; names unique in the whole source.
         """
 
-    def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
-        """Go through a split bit by bit, whatever its sizes: to look, not to learn.
+    def pieces(
+        self, split: str, rows: range | None = None
+    ) -> Iterator[ImageSet | Skipped]:
+        """Go through rows of a split bit by bit, whatever their sizes; None is all.
 
         Kinds whose pictures may differ in size give them one by one, each in a set of
         its own, and in their places what cannot be read.
         """
-        count = self.splits()[split]
-        for start in range(0, count, _PIECE):
-            yield self.read(split, range(start, min(start + _PIECE, count)))
+        rows = range(self.splits()[split]) if rows is None else rows
+        for start in range(rows.start, rows.stop, _PIECE):
+            yield self.read(split, range(start, min(start + _PIECE, rows.stop)))
 
     def names(self, split: str, rows: range) -> list[str]:
         """Name rows by index, behind the split's name where there are several."""

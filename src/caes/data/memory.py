@@ -1,13 +1,14 @@
 """Pictures in memory already: NumPy arrays, torch tensors, lists, ImageSets."""
 
 import sys
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.imageset import ImageSet
+from caes.data.imageset import ImageSet, Skipped
 from caes.data.kind import Kind, reading
 from caes.errors import DataError
 
@@ -28,24 +29,40 @@ class Memory(Kind):
 
     def splits(self) -> dict[str, int]:
         """Count the pictures: all are train."""
+        if isinstance(self.source, list) and self.source:
+            return {"train": len(self.source)}
         return {"train": len(self._images)}
 
     def read(self, split: str, rows: range) -> ImageSet:
         """Slice, sharing memory."""
         return self._images[rows.start : rows.stop]
 
+    def pieces(
+        self, split: str, rows: range | None = None
+    ) -> Iterator[ImageSet | Skipped]:
+        """Give the pictures of a list one by one: they may differ in size."""
+        if not isinstance(self.source, list):
+            yield from super().pieces(split, rows)
+            return
+        for row in rows or range(len(self.source)):
+            with reading("list", "arrays of numbers, H×W or H×W×C"):
+                pixels = _one(self.source[row])[None]
+            names = self.names(split, range(row, row + 1))
+            yield ImageSet.from_pixels(pixels, names, source=self.called)
+
     @cached_property
     def _images(self) -> ImageSet:
         if isinstance(self.source, ImageSet):
             return self.source
-        with reading(self._called, "numbers as N×H×W or N×H×W×C (tensors: N×C×H×W)"):
+        with reading(self.called, "numbers as N×H×W or N×H×W×C (tensors: N×C×H×W)"):
             pixels = _pixels(self.source)
         return ImageSet.from_pixels(
-            pixels, source=self._called, notes=doubtful_axes(pixels)
+            pixels, source=self.called, notes=doubtful_axes(pixels)
         )
 
     @property
-    def _called(self) -> str:
+    def called(self) -> str:
+        """What it is, for errors."""
         if _is_tensor(self.source):
             return "tensor"
         return "list" if isinstance(self.source, list) else "array"

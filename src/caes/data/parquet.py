@@ -85,19 +85,24 @@ class Parquet(Kind):
             notes=batch.notes,
         )
 
-    def pieces(self, split: str) -> Iterator[ImageSet | Skipped]:
+    def pieces(
+        self, split: str, rows: range | None = None
+    ) -> Iterator[ImageSet | Skipped]:
         """Give the pictures one by one, and what cannot be read."""
-        rows = range(self.splits()[split])
+        rows = range(self.splits()[split]) if rows is None else rows
         labels, classes = self._labels
         here = labels.get(split)
-        found = attempts(self._encoded(split, rows), self.options)
-        for row, name, result in zip(rows, self.names(split, rows), found, strict=True):
+        names = self.names(split, rows)
+        found = attempts(self._encoded(split, rows), names, self.options)
+        for row, name, result in zip(rows, names, found, strict=True):
             if isinstance(result, Decoded):
                 yield ImageSet.from_pixels(
                     result.pixels[None],
                     [name],
                     labels=None if here is None else here[row : row + 1],
                     classes=() if here is None else classes,
+                    source=str(self.source),
+                    notes=result.notes,
                 )
             else:
                 yield Skipped(name, str(result))

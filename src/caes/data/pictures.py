@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from caes.data.adapt import resized, with_channels
+from caes.data.adapt import with_channels
 from caes.data.formats import Decoded, Form, Opened, UnreadableError
 from caes.data.kind import Options
 from caes.data.opening import Encoded, OpenFiles, Page, opened
+from caes.data.resizing import fitted
 
 __all__ = [
     "Decoded",
@@ -55,13 +56,14 @@ def quiet_decoding() -> Iterator[None]:
 
 
 def decode(
-    picture: Encoded, options: Options, files: OpenFiles | None = None
+    picture: Encoded, options: Options, name: str = "", files: OpenFiles | None = None
 ) -> Decoded:
     """Decode a picture upright, in its own type and number of channels.
 
     Args:
         picture: A file, a page of one, or a file's bytes.
         options: The size and channels to bring it to, and what pages are.
+        name: The picture's, which has a say in where it is cropped at random.
         files: Keeps the file of a page open for its next.
 
     Raises:
@@ -72,7 +74,8 @@ def decode(
         decoded = _read(found, picture, options)
     pixels, notes = _checked(decoded.pixels), decoded.notes
     if options.size:
-        pixels = resized(pixels, options.size)
+        pixels, done = fitted(pixels, options.size, options.fit, name, options.seed)
+        notes = (*notes, *done)
     given = pixels.shape[2]
     if options.channels and options.channels != given:
         if given not in (1, 3):
@@ -109,7 +112,7 @@ def _read(found: Opened, picture: Encoded, options: Options) -> Decoded:
         return _as_channels(found, options)
     number = picture.number if isinstance(picture, Page) else 0
     _check_form(found.form(number))
-    decoded = found.read(number, options.size)
+    decoded = found.read(number, _near(options))
     if isinstance(picture, Page) or len(found) == 1:
         return decoded
     return Decoded(decoded.pixels, (*decoded.notes, FIRST_PAGE))
@@ -124,12 +127,17 @@ def _as_channels(found: Opened, options: Options) -> Decoded:
     first = forms[0]
     needed = sum(form.bytes for form in forms)
     _check_form(Form(first.height, first.width, needed))
-    pages = [found.read(number, options.size) for number in range(len(forms))]
+    pages = [found.read(number, _near(options)) for number in range(len(forms))]
     types = {str(page.pixels.dtype): None for page in pages}
     if len(types) > 1:
         raise UnreadableError(f"pages of {' and '.join(types)} as channels")
     notes = dict.fromkeys(note for page in pages for note in page.notes)
     return Decoded(np.concatenate([page.pixels for page in pages], 2), tuple(notes))
+
+
+def _near(options: Options) -> tuple[int, int] | None:
+    """Give the size that decoders may come near: none where pictures keep theirs."""
+    return None if options.fit == "random-crop" else options.size
 
 
 def _check_form(form: Form) -> None:

@@ -59,11 +59,11 @@ class Group:
         picture = decoded.pixels
         pixels = self._wide_enough(picture)
         self.notes.update(decoded.notes)
-        pixels[len(self.rows)] = _widened(picture, pixels.shape[3], pixels.dtype)
+        pixels[len(self.rows)] = widened(picture, pixels.shape[3], pixels.dtype)
         if picture.shape[2] < pixels.shape[3]:
             self.notes[REPEATED] += 1
         if picture.dtype != pixels.dtype:
-            self.notes[_deepening(pixels.dtype)] += 1
+            self.notes[deepening(pixels.dtype)] += 1
         self.rows.append(row)
 
     def said(self) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ class Group:
         channels = max(old.shape[3], picture.shape[2])
         dtype = np.promote_types(old.dtype, picture.dtype)
         self.notes[REPEATED] += done * (channels > old.shape[3])
-        self.notes[_deepening(dtype)] += done * (dtype != old.dtype)
+        self.notes[deepening(dtype)] += done * (dtype != old.dtype)
         self.notes = +self.notes
         if (channels, dtype) == (old.shape[3], old.dtype) and done < len(old):
             return old
@@ -87,7 +87,7 @@ class Group:
         room = len(old) if done < len(old) else 8 * done if done < 64 else self.count
         self.pixels = self._empty(room, (*picture.shape[:2], channels), dtype)
         for row in range(done):
-            self.pixels[row] = _widened(old[row], channels, dtype)
+            self.pixels[row] = widened(old[row], channels, dtype)
         return self.pixels
 
     def _empty(self, room: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -116,14 +116,14 @@ class Stack:
 
     def fits(self, picture: NDArray[Any]) -> bool:
         """Whether a picture has the height and width of its like before."""
-        group = self.groups.get(_family(picture))
+        group = self.groups.get(family_of(picture))
         if group is None or group.pixels is None:
             return True
         return group.pixels.shape[1:3] == picture.shape[:2]
 
     def add(self, row: int, decoded: Decoded) -> None:
         """Copy a picture in, given its position among all that were asked for."""
-        family = _family(decoded.pixels)
+        family = family_of(decoded.pixels)
         if family not in self.groups:
             self.groups[family] = Group(self.count, self.source)
         self.groups[family].add(row, decoded)
@@ -149,8 +149,7 @@ class Stack:
         most, pixels = groups[0], groups[0].pixels
         odd = [(row, group.pixels) for group in groups[1:] for row in group.rows]
         for row, others in sorted(odd, key=lambda each: each[0]):
-            reason = f"{_form(others)}, while most pictures have {_form(pixels)}"
-            self.skip(row, Skipped(names[row], reason), strict)
+            self.skip(row, Skipped(names[row], unlike(others, pixels)), strict)
         skipped = tuple(self.skipped[row] for row in sorted(self.skipped))
         return Batch(pixels[: len(most.rows)], most.rows, skipped, most.said())
 
@@ -176,9 +175,9 @@ class Stack:
         )
 
 
-def _family(picture: NDArray[Any]) -> Family:
-    """Tell the pictures that this one can be brought to the same form as."""
-    channels, dtype = picture.shape[2], picture.dtype
+def family_of(picture: NDArray[Any]) -> Family:
+    """Tell the pictures that this one, …×C, can be brought to the same form as."""
+    channels, dtype = picture.shape[-1], picture.dtype
     if dtype in (np.uint8, np.uint16):
         kind = "unsigned"
     else:
@@ -186,18 +185,31 @@ def _family(picture: NDArray[Any]) -> Family:
     return 1 if channels == 3 else channels, kind
 
 
+def unlike(pixels: NDArray[Any] | None, most: NDArray[Any]) -> str:
+    """Say what sets a picture's channels or type, …×C, apart from most others'."""
+    return f"{_form(pixels)}, while most pictures have {_form(most)}"
+
+
 def _form(pixels: NDArray[Any] | None) -> str:
     if pixels is None:
         return "none"
-    number = pixels.shape[3]
+    number = pixels.shape[-1]
     return f"{number} channel{'s' if number > 1 else ''} of {pixels.dtype}"
 
 
-def _deepening(dtype: np.dtype[Any]) -> str:
+def deepening(dtype: np.dtype[Any]) -> str:
+    """Say what `widened` does to pictures of fewer bits than this type's."""
     return WIDENED if dtype.kind == "f" else DEEPENED
 
 
-def _widened(picture: NDArray[Any], channels: int, dtype: Any) -> NDArray[Any]:
+def widened(picture: NDArray[Any], channels: int, dtype: Any) -> NDArray[Any]:
+    """Bring a grey or narrow picture to more channels or bits, where it has fewer.
+
+    Args:
+        picture: H×W×C.
+        channels: As many as it has, or 3.
+        dtype: Its own type, or a wider one.
+    """
     if picture.dtype != dtype:
         picture = picture.astype(dtype)
         if picture.dtype.kind == "u":

@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from caes import checkpoint
-from caes.data import ImageSet
+from caes.data import ImageSet, load
 from caes.errors import ArgumentError, RunError
 from caes.estimators.pictures import (
     AT_ONCE,
@@ -24,6 +24,7 @@ from caes.estimators.pictures import (
 )
 from caes.loop import fabric_for
 from caes.model import Model
+from caes.mosaic import Through
 from caes.notation import (
     EXAMPLE,
     ActivationName,
@@ -31,6 +32,7 @@ from caes.notation import (
     DecoderName,
     PaddingName,
     Shape,
+    parse,
 )
 from caes.options import (
     DecayName,
@@ -39,6 +41,7 @@ from caes.options import (
     Options,
     PrecisionName,
     ScheduleName,
+    tiling,
 )
 from caes.pretrain import pretrain
 from caes.progress import progress
@@ -46,6 +49,8 @@ from caes.provenance import provenance
 from caes.scaling import Scaling
 from caes.sparsity import parse_sparsity
 from caes.stack import Stack, autoencoder
+
+Tile = int | tuple[int, int] | None
 
 
 class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator):  # type: ignore[misc]
@@ -80,6 +85,10 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             same machine with the same threads, the same weights to the bit.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "32-true", "bf16-mixed" or "16-mixed".
+        tile: Side of the tiles that `fit` cuts pictures into, which may then come as a
+            list of arrays of any sizes; the other methods work on pictures of other
+            sizes by tiles. None takes pictures whole.
+        overlap: Pixels that tiles share, at least; None is an eighth of the tile.
         start: A fitted stack, or the folder of its run, whose levels are taken over and
             stay as they are; only those above are trained (see `grow`), until
             ``refine`` trains them all.
@@ -126,6 +135,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         random_state: Any = None,
         device: DeviceName = "auto",
         precision: PrecisionName = "32-true",
+        tile: int | None = None,
+        overlap: int | None = None,
         start: "CAE | str | os.PathLike[str] | None" = None,
         image_shape: tuple[int, ...] | None = None,
         verbose: bool = False,
@@ -148,6 +159,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         self.random_state = random_state
         self.device = device
         self.precision = precision
+        self.tile = tile
+        self.overlap = overlap
         self.start = start
         self.image_shape = image_shape
         self.verbose = verbose
@@ -265,16 +278,27 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         model.adopt(lower.model_)  # type: ignore[operator]
         return theirs.depth
 
-    def transform(self, X: Pictures) -> NDArray[np.float32]:
+    def transform(
+        self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
+    ) -> NDArray[np.float32]:
         """Encode pictures.
 
         Args:
             X: The pictures, in the training pictures' units.
+            tile: As for `reconstruct`. Without dense layers the code by tiles is that
+                of the whole picture.
+            overlap: As for `reconstruct`.
 
         Returns:
-            N×code, float32: the maps h×w×maps of each picture, flattened, or its units.
+            N×code, float32: the maps h×w×maps of each picture, flattened, or its units;
+            with dense layers, by tiles, the units of all tiles, row by row.
         """
-        images = self._open(X)
+        images, through = self._opened(X, tile, overlap)
+        if through is not None:
+            encoded = (
+                np.concatenate([*through.encoded(each)]) for each in images.pixels
+            )
+            return np.stack([codes.reshape(-1) for codes in encoded])
         codes = [
             codes.numpy().reshape(len(codes), -1) for codes in self._encode(images)
         ]
@@ -311,30 +335,70 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         pictures = np.concatenate(decoded)
         return pictures.reshape(len(pictures), -1) if self._flat else pictures
 
-    def reconstruct(self, X: Pictures) -> NDArray[np.float32]:
+    def reconstruct(
+        self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
+    ) -> NDArray[np.float32]:
         """Encode and decode pictures.
 
         Args:
             X: The pictures, in the training pictures' units.
+            tile: Side or (H, W) of the tiles that larger pictures are worked on by, to
+                bound the memory; None is the estimator's own. The result is that of the
+                whole picture, but with dense layers or sparsity, whose tiles are
+                blended.
+            overlap: Pixels that blended tiles share; None is the estimator's own.
 
         Returns:
             N×H×W×C float32 in [0, 1].
         """
-        images = self._open(X)
+        images, through = self._opened(X, tile, overlap)
+        if through is not None:
+            again = np.empty(images.shape, np.float32)
+            for picture, out in zip(images.pixels, again, strict=True):
+                np.concatenate([*through.reconstructed(picture)], out=out)
+            return again
         with torch.inference_mode():
             parts = [self.model_(batch).numpy() for (batch,) in self._batches(images)]
         return np.concatenate(parts)
 
-    def errors(self, X: Pictures) -> NDArray[np.float64]:
+    def bands(
+        self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
+    ) -> Iterator[Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]]:
+        """Reconstruct pictures of any size band by band, in bounded memory.
+
+        Args:
+            X: The pictures, in the training pictures' units.
+            tile: As for `reconstruct`; without any the training pictures' size.
+            overlap: As for `reconstruct`.
+
+        Yields:
+            For each picture its bands of rows from the top: the picture, scaled, and
+            its reconstruction, both h×W×C float32 in [0, 1].
+        """
+        through = self._through(tile, overlap)
+        if through is None:
+            height, width, _ = self.picture_shape_
+            own = tiling((height, width), overlap, self.architecture_)
+            through = Through(self.model_, self.scaling_, *own)  # type: ignore[misc]
+        images = self._open(X, tiled=True)
+        return map(through.beside, images.pixels)
+
+    def errors(
+        self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
+    ) -> NDArray[np.float64]:
         """Give each picture's mean squared reconstruction error.
 
         Args:
             X: The pictures, in the training pictures' units.
+            tile: As for `reconstruct`.
+            overlap: As for `reconstruct`.
 
         Returns:
             N, float64, in squared units of [0, 1].
         """
-        images = self._open(X)
+        images, through = self._opened(X, tile, overlap)
+        if through is not None:
+            return np.array([through.error(picture) for picture in images.pixels])
         with torch.inference_mode():
             parts = [
                 (self.model_(batch) - batch).double().square().mean((1, 2, 3)).numpy()
@@ -342,14 +406,23 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             ]
         return np.concatenate(parts)
 
-    def score(self, X: Pictures, y: object = None) -> float:
+    def score(
+        self,
+        X: Pictures,
+        y: object = None,
+        *,
+        tile: Tile = None,
+        overlap: int | None = None,
+    ) -> float:
         """Give the negative mean squared reconstruction error: larger is better.
 
         Args:
             X: The pictures, in the training pictures' units.
             y: Ignored.
+            tile: As for `reconstruct`.
+            overlap: As for `reconstruct`.
         """
-        return -float(self.errors(X).mean())
+        return -float(self.errors(X, tile=tile, overlap=overlap).mean())
 
     def first_filters(self) -> NDArray[np.float32] | None:
         """Give the first level's kernels, maps×k×k×C; None for a dense network."""
@@ -377,6 +450,42 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             self.history_,
             self.provenance_,
         )
+
+    def _loaded(self, X: Pictures) -> ImageSet:
+        """Give what to learn from: tiles, where asked for and not there yet."""
+        found = tiling(self.tile, self.overlap, parse(self.arch))
+        if found is None or (isinstance(X, ImageSet) and X.shape[1:3] == found[0]):
+            return load(X)
+        return load(X, tile=found[0], overlap=found[1])
+
+    def _opened(
+        self, X: Pictures, tile: Tile, overlap: int | None
+    ) -> tuple[ImageSet, Through | None]:
+        """Open pictures, and say how they go through; None for whole, in batches."""
+        check_is_fitted(self)
+        through = self._through(tile, overlap)
+        images = self._open(X, tiled=through is not None)
+        if through is not None and through.takes_whole(images.shape[1:3]):
+            return images, None
+        return images, through
+
+    def _through(self, tile: Tile, overlap: int | None) -> Through | None:
+        """Read how large pictures go through the network; None without any tile."""
+        if tile is None:
+            tile = self.tile
+            overlap = self.overlap if overlap is None else overlap
+        arch, own = self.architecture_, self.picture_shape_[:2]
+        found = tiling(tile, overlap, arch)
+        if found is None:
+            return None
+        if arch.dense and found[0] != own:
+            raise ArgumentError(
+                "tile",
+                f"{found[0][0]}×{found[0][1]} for a network with dense layers",
+                f"{own[0]}×{own[1]}, the size it was trained on",
+                "Give that one, or train with other tiles.",
+            )
+        return Through(self.model_, self.scaling_, *found)
 
     model_: Model
 

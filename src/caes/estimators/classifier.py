@@ -413,7 +413,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
             twin.stack = self.stack
         return twin
 
-    def _check_shape(self, images: ImageSet) -> None:
+    def _check_shape(self, images: ImageSet, tiled: bool = False) -> None:
         """Refuse pictures of another form: the head has a weight for each place."""
         needed, given = self.picture_shape_, images.shape[1:]
         if given != needed:

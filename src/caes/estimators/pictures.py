@@ -105,19 +105,31 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
             params["random_state"] = self.seed_
         return params
 
-    def _open(self, X: Pictures, *, reset: bool = False) -> ImageSet:
-        """Take pictures in any form, and check that they suit the model."""
+    def _open(
+        self, X: Pictures, *, reset: bool = False, tiled: bool = False
+    ) -> ImageSet:
+        """Take pictures in any form, and check that they suit the model.
+
+        Args:
+            X: The pictures.
+            reset: Whether they are to be learnt from.
+            tiled: Whether they may be of any size.
+        """
         if not reset:
             check_is_fitted(self)
         if is_table(X):
             return self._unflatten(validate_data(self, X, reset=reset), reset)
-        images = load(X)
+        images = self._loaded(X) if reset else load(X)
         if reset:
             self._flat = False
             self.n_features_in_ = int(np.prod(images.shape[1:]))
         else:
-            self._check_shape(images)
+            self._check_shape(images, tiled)
         return images
+
+    def _loaded(self, X: Pictures) -> ImageSet:
+        """Give what to learn from."""
+        return load(X)
 
     def _unflatten(self, table: NDArray[Any], reset: bool) -> ImageSet:
         self._flat = self._flat if not reset else True
@@ -139,10 +151,10 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
             )
         return height, width, channels
 
-    def _check_shape(self, images: ImageSet) -> None:
+    def _check_shape(self, images: ImageSet, tiled: bool = False) -> None:
         _, *shape = images.shape
         needed = self.picture_shape_
-        fixed = bool(self.architecture_.dense)
+        fixed = bool(self.architecture_.dense) and not tiled
         if shape[2] != needed[2] or (fixed and tuple(shape) != needed):
             raise DataError(
                 "X",
@@ -152,7 +164,8 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
                 else f"pictures of {needed[2]} channels",
                 "Load them with size= and channels= as the model was trained.",
             )
-        self.architecture_.check(tuple(shape))
+        if not tiled:
+            self.architecture_.check(tuple(shape))
 
     def _batches(self, images: ImageSet) -> Batches:
         return Batches(images, self.scaling_, AT_ONCE)

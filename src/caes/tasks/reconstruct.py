@@ -3,15 +3,17 @@
 import csv
 import io
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from caes.data import ImageSet
+from caes.data import ImageSet, Skipped
 from caes.estimators import CAE
 from caes.files import write_atomically
+from caes.tasks.preview import Preview
 
 GAP = 2
 """Columns of mid-grey between a picture and its reconstruction."""
@@ -46,10 +48,64 @@ def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]
         for name, left, right in zip(part.names, before, after, strict=True):
             _write_pair(folder / picture_path(name), left, right)
     found = np.concatenate(errors)
+    _write_table(folder, cae, images.names, found)
+    return found
+
+
+def reconstruct_each(
+    cae: CAE,
+    pieces: Iterable[ImageSet | Skipped],
+    folder: Path,
+    tile: int | None = None,
+    overlap: int | None = None,
+) -> NDArray[np.float64]:
+    """Do the same for pictures of any sizes, holding one of them at a time.
+
+    Pairs of pictures with a side above `preview.LARGEST` pixels are shrunk by a whole
+    factor.
+
+    Args:
+        cae: The trained auto-encoder.
+        pieces: The pictures as `caes.data.stream` gives them; at least one.
+        folder: Where to write.
+        tile: As for `CAE.reconstruct`.
+        overlap: As for `CAE.reconstruct`.
+
+    Returns:
+        N mean squared errors, float64, in squared units of [0, 1].
+
+    Raises:
+        ArgumentError: Tiles that do not suit the auto-encoder.
+        DataError: The pictures do not suit it.
+        OutputError: The folder cannot be written.
+    """
+    names: list[str] = []
+    errors = []
+    for images in pieces:
+        if isinstance(images, Skipped):
+            continue
+        each = cae.bands(images, tile=tile, overlap=overlap)
+        for name, bands in zip(images.names, each, strict=True):
+            squares = 0.0
+            left, right = Preview(*images.shape[1:]), Preview(*images.shape[1:])
+            for before, after in bands:
+                squares += np.square(before - after, dtype=np.float64).sum()
+                left.add(before)
+                right.add(after)
+            names.append(name)
+            errors.append(squares / math.prod(images.shape[1:]))
+            _write_pair(folder / picture_path(name), left.picture(), right.picture())
+    found = np.array(errors)
+    _write_table(folder, cae, names, found)
+    return found
+
+
+def _write_table(
+    folder: Path, cae: CAE, names: Sequence[str], errors: NDArray[np.float64]
+) -> None:
     span = cae.scaling_.high - cae.scaling_.low
     with write_atomically(folder / TABLE) as file:
-        file.write(_table(images, found, span).encode())
-    return found
+        file.write(_table(names, errors, span).encode())
 
 
 def picture_path(name: str) -> PurePosixPath:
@@ -75,11 +131,11 @@ def _write_pair(
         Image.fromarray(pixels).save(file, "PNG")
 
 
-def _table(images: ImageSet, errors: NDArray[np.float64], span: float) -> str:
+def _table(names: Sequence[str], errors: NDArray[np.float64], span: float) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "mse", "psnr", "rmse"])
-    for name, mse in zip(images.names, errors.tolist(), strict=True):
+    for name, mse in zip(names, errors.tolist(), strict=True):
         psnr = -10 * math.log10(mse) if mse > 0 else math.inf
         writer.writerow(
             [name, f"{mse:.8g}", f"{psnr:.4f}", f"{math.sqrt(mse) * span:.6g}"]

@@ -1,0 +1,203 @@
+"""The arithmetic of tiles: where they stand, and how they are blended without seams.
+
+A tile is an H×W window. Tiles stand in steps of tile - overlap; the last of a row or
+column is shifted back to end with the picture, so that nothing is lost and nothing is
+invented. Only a picture smaller than a tile is continued, by its mirror image.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.errors import ArgumentError
+
+Side = tuple[int, int]
+"""(H, W), in pixels."""
+Patch = NDArray[Any]
+"""H×W×C, any real number type."""
+
+_STEPS = 4096
+"""Weights are multiples of 1/4096: products of two are exact in 32 bits."""
+
+
+def side_of(tile: Any, least: int = 1) -> Side:
+    """Read a tile: one number for a square, or (H, W).
+
+    Args:
+        tile: What was given.
+        least: The shortest side that is allowed, in pixels.
+
+    Raises:
+        ArgumentError: It is neither, or too small.
+    """
+    sides = tile if isinstance(tile, tuple | list) else (tile, tile)
+    whole = len(sides) == 2 and all(
+        hasattr(side, "__index__") and not isinstance(side, bool) for side in sides
+    )
+    if not whole or min(sides) < least:
+        raise ArgumentError(
+            "tile",
+            repr(tile),
+            f"a side of {least} or more pixels, or (height, width)",
+            "Try 128.",
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def overlap_of(overlap: Any, tile: Side) -> int:
+    """Read an overlap, in pixels; None is an eighth of the tile's shorter side.
+
+    Raises:
+        ArgumentError: It is not a whole number from 0 to below the tile's shorter side.
+    """
+    if overlap is None:
+        return min(tile) // 8
+    whole = hasattr(overlap, "__index__") and not isinstance(overlap, bool)
+    if not whole or not 0 <= overlap < min(tile):
+        raise ArgumentError(
+            "overlap",
+            repr(overlap),
+            f"pixels from 0 to {min(tile) - 1}, below the tile's {min(tile)}",
+            "Leave it out for an eighth of the tile.",
+        )
+    return int(overlap)
+
+
+def starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Give where tiles begin along one axis; the last is shifted back to end with it.
+
+    >>> starts(300, 128, 16), starts(100, 128, 16)
+    ([0, 112, 172], [0])
+    """
+    last = max(length - tile, 0)
+    return [*range(0, last, tile - overlap), last]
+
+
+def weights(begins: list[int], tile: int) -> NDArray[np.float32]:
+    """Weigh the pixels of tiles along one axis, for blending.
+
+    Where two tiles overlap, one fades into the other along a raised cosine; where more
+    do, only two neighbours share any pixel. The weights at each pixel sum to exactly 1,
+    and so do products of two axes' weights.
+
+    Args:
+        begins: Where tiles begin, ascending, without gaps, in pixels.
+        tile: Their length, in pixels.
+
+    Returns:
+        tiles×tile, float32 in [0, 1], multiples of 1/4096.
+    """
+    each = np.ones((len(begins), tile), np.float32)
+    for at, begin in enumerate(begins[1:], start=1):
+        before = begins[at - 1]
+        end = before + tile if at + 1 == len(begins) else begins[at + 1]
+        end = min(end, before + tile)
+        ramp = _ramp(end - begin)
+        each[at, : end - begin] = ramp
+        each[at - 1, begin - before : end - before] = 1 - ramp
+        each[at - 1, end - before :] = 0
+    return each
+
+
+def mirrored(picture: Patch, least: Side) -> Patch:
+    """Continue a picture below and to the right by its mirror image, where too small.
+
+    Args:
+        picture: H×W×C.
+        least: (H, W) to reach, in pixels.
+
+    Returns:
+        H'×W'×C, the picture at its upper left; the same array where it is large enough.
+    """
+    below, right = (max(least[axis] - picture.shape[axis], 0) for axis in (0, 1))
+    if not (below or right):
+        return picture
+    return np.pad(picture, [(0, below), (0, right), (0, 0)], mode="symmetric")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Tiles over a picture.
+
+    Args:
+        size: (H, W) of the picture, in pixels; at least a tile (see `mirrored`).
+        tile: (H, W) of each tile.
+        overlap: Pixels that neighbours share, at least.
+    """
+
+    size: Side
+    tile: Side
+    overlap: int = 0
+
+    @property
+    def rows(self) -> list[int]:
+        """First pixel row of each row of tiles."""
+        return starts(self.size[0], self.tile[0], self.overlap)
+
+    @property
+    def columns(self) -> list[int]:
+        """First pixel column of each column of tiles."""
+        return starts(self.size[1], self.tile[1], self.overlap)
+
+    def cut(self, picture: Patch) -> Iterator[tuple[int, int, Patch]]:
+        """Give (row, column, tile as a view), row by row.
+
+        Args:
+            picture: H×W×C.
+        """
+        tall, wide = self.tile
+        for row in self.rows:
+            for column in self.columns:
+                part = picture[row : row + tall, column : column + wide]
+                yield row, column, part
+
+    def bands(self, picture: Patch) -> Iterator[Patch]:
+        """Give each row of tiles, from the top: tiles×h×w×C.
+
+        Args:
+            picture: H×W×C.
+        """
+        tall, wide = self.tile
+        for row in self.rows:
+            each = [picture[row : row + tall, c : c + wide] for c in self.columns]
+            yield np.stack(each)
+
+    def blend(
+        self, picture: Patch, work: Callable[[Patch], NDArray[np.float32]]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Work on a picture row of tiles by row of tiles, and blend what comes out.
+
+        Only one row of tiles is held.
+
+        Args:
+            picture: H×W×C.
+            work: Takes a row of tiles, n×h×w×C, and gives as many of the same height
+                and width, n×h×w×D float32.
+
+        Yields:
+            Bands of finished rows, h×W×D float32, from the top to the bottom.
+        """
+        tall, wide = self.tile
+        down, across = weights(self.rows, tall), weights(self.columns, wide)
+        rest = np.zeros((0, 0, 0), np.float32)
+        for at, tiles in enumerate(self.bands(picture)):
+            done = work(tiles)
+            band = np.zeros((tall, self.size[1], done.shape[3]), np.float32)
+            band[: len(rest)] += rest.reshape(len(rest), *band.shape[1:])
+            for part, column, ramp in zip(done, self.columns, across, strict=True):
+                weight = down[at][:, None] * ramp
+                band[:, column : column + wide] += part * weight[..., None]
+            last = at + 1 == len(self.rows)
+            end = tall if last else self.rows[at + 1] - self.rows[at]
+            rest = band[end:]
+            yield band[:end]
+
+
+def _ramp(length: int) -> NDArray[np.float32]:
+    """Rise from 0 to 1, both excluded, along half a cosine."""
+    places = (np.arange(length) + 0.5) / length
+    rise = 0.5 - 0.5 * np.cos(np.pi * places)
+    return (np.rint(rise * _STEPS) / _STEPS).astype(np.float32)

@@ -1,0 +1,150 @@
+"""Pictures of all sizes, from fit to reconstruct."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from caes import CAE
+from caes.cli import main
+from caes.cli.fit import Fit
+from caes.cli.sources import opened_for_training
+from caes.data.cutting import whole_names
+
+SIZES = {"scan.png": (200, 5000), "a.png": (97, 131), "b.png": (30, 41)}
+FAST = ("--arch", "4C3-MP2-2C3-MP2", "--epochs", "1", "--quiet")
+
+
+@pytest.fixture
+def mixed(in_empty_folder: Path) -> Path:
+    """A folder of waves of several sizes."""
+    folder = in_empty_folder / "mixed"
+    folder.mkdir()
+    for name, (height, width) in SIZES.items():
+        y, x = np.ogrid[:height, :width]
+        waves = np.uint8(127 + 60 * np.sin(y / 9) + 60 * np.cos(x / 13))
+        Image.fromarray(waves).save(folder / name)
+    return folder
+
+
+def test_a_folder_of_mixed_sizes_is_learnt_and_reconstructed_by_tiles(
+    mixed: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "mixed", "--tile", "64", *FAST, "--out", "run"]) == 0
+    about = json.loads(Path("run/model.json").read_text())
+    assert about["picture"] == [64, 64, 1]
+    assert (about["training"]["tile"], about["training"]["overlap"]) == (64, None)
+    capfd.readouterr()
+    (mixed / "broken.png").write_bytes(b"no picture")
+    assert main(["reconstruct", "run", "mixed", "--out", "out"]) == 0
+    said = capfd.readouterr()
+    assert said.out == "out/errors.csv\n"
+    assert said.err.splitlines()[:2] == [
+        "mixed: one picture at a time, tiles of 64×64",
+        "skipped broken.png: not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture",
+    ]
+    with Path("out/errors.csv").open(newline="") as file:
+        errors = {row["name"]: float(row["mse"]) for row in csv.DictReader(file)}
+    assert sorted(errors) == sorted(SIZES)
+    cae = CAE.load("run")
+    for name, (height, width) in SIZES.items():
+        picture = np.asarray(Image.open(mixed / name))[None]
+        assert errors[name] == pytest.approx(-cae.score(picture), rel=1e-6)
+        factor = -(-max(height, width) // 2000)
+        with Image.open(f"out/{name}.png") as pair:
+            tall, wide = -(-height // factor), -(-width // factor)
+            assert pair.size == (2 * wide + 2, tall)
+    # Other tiles give the same pictures: each knows enough of what is around it.
+    words = ["--tile", "20", "--overlap", "0", "--out", "out2", "--quiet"]
+    assert main(["reconstruct", "run", "mixed", *words]) == 0
+    with Path("out2/errors.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            assert float(row["mse"]) == pytest.approx(errors[row["name"]], rel=1e-5)
+
+
+def test_a_page_of_tiles_is_written_again(
+    mixed: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", "mixed", "--tile", "64", *FAST, "--out", "run"]) == 0
+    assert main(["report", "run"]) == 0
+    assert "these are not the pictures" not in capfd.readouterr().err
+    assert main(["report", "run", "--source", "mixed"]) == 0
+
+
+def test_tiles_of_one_picture_are_kept_apart_together(in_empty_folder: Path) -> None:
+    Path("pictures").mkdir()
+    for number in range(10):
+        pixels = np.full((50 + number, 40), number, np.uint8)
+        Image.fromarray(pixels).save(f"pictures/{number}.png")
+    train, test = opened_for_training(Fit(source="pictures", tile=20, hold_out=0.3))
+    learnt, shown = set(whole_names(train.names)), set(whole_names(test.names))
+    assert (len(learnt), len(shown)) == (7, 3)
+    assert not learnt & shown
+
+
+def test_pictures_come_later_as_they_came_to_training(
+    mixed: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--size", "24x32", "--fit", "crop", *FAST, "--out", "run"]
+    assert main(["fit", "mixed", *words]) == 0
+    assert json.loads(Path("run/model.json").read_text())["provenance"]["fit"] == "crop"
+    assert main(["reconstruct", "run", "mixed", "--out", "out"]) == 0
+    said = capfd.readouterr().err
+    note = "note: Pictures of other proportions were cropped at the middle: 3."
+    assert note in said.splitlines()
+    words = ["--fit", "pad", "--size", "24x32", "--out", "out2"]
+    assert main(["reconstruct", "run", "mixed", *words]) == 0
+    said = capfd.readouterr().err
+    note = "note: Pictures of other proportions were padded by their mirror image: 3."
+    assert note in said.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--tile", "3"],
+            "tile: received 3×3 for '16C3-MP2-8C3-MP2'; allowed: at least 4×4, which its "
+            "poolings need. Try 128, or take MP parts away.",
+        ),
+        (
+            ["--tile", "16", "--overlap", "16"],
+            "overlap: received 16; allowed: pixels from 0 to 15, below the tile's 16. "
+            "Leave it out for an eighth of the tile.",
+        ),
+        (
+            ["--overlap", "4"],
+            "overlap: received 4 without a tile; allowed: an overlap of tiles. Add "
+            "tile=128 (--tile 128), or leave it out.",
+        ),
+        (
+            ["--fit", "crop"],
+            "--fit: received 'crop' without a size; allowed: --fit together with --size. "
+            "Add --size 64x96.",
+        ),
+        (
+            ["--size", "8x8", "--fit", "squash"],
+            "fit: received 'squash'; allowed: stretch, crop, pad or random-crop. Try "
+            "'crop'.",
+        ),
+    ],
+)
+def test_tiles_and_fits_that_cannot_be(
+    mixed: Path, refused: Callable[..., str], words: list[str], message: str
+) -> None:
+    assert refused("fit", "mixed", *words) == f"caes: {message}"
+
+
+def test_a_dense_network_takes_only_the_tile_it_was_trained_on(
+    mixed: Path, refused: Callable[..., str]
+) -> None:
+    CAE("4C3-MP2-5N", epochs=1, tile=32).fit(np.zeros((1, 40, 70))).save("run")
+    assert refused("reconstruct", "run", "mixed", "--tile", "64", "--out", "out") == (
+        "caes: tile: received 64×64 for a network with dense layers; allowed: 32×32, the "
+        "size it was trained on. Give that one, or train with other tiles."
+    )
+    assert not Path("out").exists()

@@ -1,0 +1,233 @@
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from caes.data import decoding, load, pictures, stream
+from caes.data.imageset import ImageSet, Skipped
+from caes.data.resizing import FITS, FitName, fitted, resized
+from caes.errors import ArgumentError, DataError
+
+TYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.float32, np.float64)
+fits: Any = st.sampled_from(FITS)
+sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
+
+
+def _picture(size: tuple[int, int], channels: int = 1, dtype: Any = np.uint8) -> Any:
+    values = np.random.default_rng(0).integers(0, 200, (*size, channels))
+    return values.astype(dtype)
+
+
+@settings(deadline=None)
+@given(fits, sizes, sizes, st.sampled_from([1, 2, 3, 5]), st.sampled_from(TYPES))
+def test_every_fit_gives_the_size_in_the_picture_s_type_and_range(
+    fit: FitName,
+    have: tuple[int, int],
+    size: tuple[int, int],
+    channels: int,
+    dtype: Any,
+) -> None:
+    picture = _picture(have, channels, dtype)
+    found, _ = fitted(picture, size, fit, "a.png", 3)
+    assert (found.shape, found.dtype) == ((*size, channels), picture.dtype)
+    assert found.min() >= picture.min()
+    assert found.max() <= picture.max()
+
+
+@settings(deadline=None)
+@given(fits, sizes)
+def test_the_right_size_is_left_alone(fit: FitName, size: tuple[int, int]) -> None:
+    picture = _picture(size)
+    found, notes = fitted(picture, size, fit)
+    assert found is picture
+    assert notes == ()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_crop_scales_and_cuts_off_the_longer_side_evenly(dtype: Any) -> None:
+    picture = _picture((40, 100), 3, dtype)
+    found, notes = fitted(picture, (20, 20), "crop")
+    scaled = resized(picture, (20, 50))
+    tolerance = 1 if np.dtype(dtype).kind == "u" else 1e-3
+    np.testing.assert_allclose(
+        found.astype(float), scaled[:, 15:35].astype(float), atol=tolerance
+    )
+    assert notes == ("Pictures of other proportions were cropped at the middle",)
+
+
+def test_crop_enlarges_what_is_too_small() -> None:
+    found, _ = fitted(_picture((10, 31)), (20, 20), "crop")
+    whole = resized(_picture((10, 31)), (20, 62))
+    assert np.abs(found.astype(int) - whole[:, 21:41].astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_pad_scales_to_lie_within_and_mirrors_around(dtype: Any) -> None:
+    picture = _picture((40, 100), 2, dtype)
+    found, notes = fitted(picture, (30, 50), "pad")
+    scaled = resized(picture, (20, 50))
+    np.testing.assert_array_equal(found[5:25], scaled)
+    np.testing.assert_array_equal(found[:5], scaled[4::-1])
+    np.testing.assert_array_equal(found[25:], scaled[:14:-1])
+    assert notes == ("Pictures of other proportions were padded by their mirror image",)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_equal_proportions_are_only_scaled(fit: FitName) -> None:
+    picture = _picture((30, 60))
+    found, notes = fitted(picture, (10, 20), fit)
+    np.testing.assert_array_equal(found, resized(picture, (10, 20)))
+    assert notes == ()
+
+
+@settings(deadline=None)
+@given(st.text(max_size=5), st.integers(0, 9))
+def test_a_random_crop_is_a_piece_of_the_picture_always_the_same(
+    name: str, seed: int
+) -> None:
+    picture = np.arange(30 * 50).reshape(30, 50, 1)
+    found, notes = fitted(picture, (8, 50), "random-crop", name, seed)
+    row = int(found[0, 0, 0]) // 50
+    np.testing.assert_array_equal(found, picture[row : row + 8])
+    again, _ = fitted(picture, (8, 50), "random-crop", name, seed)
+    np.testing.assert_array_equal(found, again)
+    assert notes == (
+        "Pictures larger than the size were cropped at a place drawn by their name",
+    )
+
+
+def test_random_crops_fall_everywhere_and_differ_by_name_and_by_seed() -> None:
+    picture = np.arange(10).reshape(10, 1, 1)
+    by_name = [
+        int(fitted(picture, (4, 1), "random-crop", f"{n}.png", 0)[0][0, 0, 0])
+        for n in range(200)
+    ]
+    assert sorted(set(by_name)) == list(range(7))
+    by_seed = {
+        int(fitted(picture, (4, 1), "random-crop", "a", seed)[0][0, 0, 0])
+        for seed in range(100)
+    }
+    assert sorted(by_seed) == list(range(7))
+
+
+def test_a_random_crop_of_a_smaller_picture_goes_on_as_its_mirror_image() -> None:
+    picture = _picture((3, 9))
+    found, notes = fitted(picture, (6, 9), "random-crop", "a")
+    np.testing.assert_array_equal(found, np.concatenate([picture, picture[::-1]]))
+    assert notes == (
+        "Pictures smaller than the size were continued by their mirror image",
+    )
+
+
+def _mixed(folder: Path) -> Path:
+    for number, size in enumerate([(30, 40), (64, 20), (9, 9), (100, 160)]):
+        pixels = _picture(size, 3)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_folders_arrays_and_lists_are_fitted_alike(
+    fit: FitName, tmp_path: Path
+) -> None:
+    found = load(_mixed(tmp_path), size=(16, 24), fit=fit, seed=5)
+    for name, pixels in zip(found.names, found.pixels, strict=True):
+        picture = np.asarray(Image.open(tmp_path / name))
+        expected, _ = fitted(picture, (16, 24), fit, name, 5)
+        np.testing.assert_array_equal(pixels, expected)
+        alone = ImageSet.from_pixels(picture[None], [name])
+        np.testing.assert_array_equal(
+            load(alone, size=(16, 24), fit=fit, seed=5).pixels[0], expected
+        )
+
+
+def test_notes_count_what_was_done(tmp_path: Path) -> None:
+    notes = {fit: load(_mixed(tmp_path), size=(15, 20), fit=fit).notes for fit in FITS}
+    assert notes == {
+        "stretch": (),
+        "crop": ("Pictures of other proportions were cropped at the middle: 3.",),
+        "pad": ("Pictures of other proportions were padded by their mirror image: 3.",),
+        "random-crop": (
+            "Pictures larger than the size were cropped at a place drawn by their "
+            "name: 3.",
+            "Pictures smaller than the size were continued by their mirror image: 1.",
+        ),
+    }
+
+
+def test_a_large_jpeg_is_cropped_at_random_from_its_full_size(tmp_path: Path) -> None:
+    y, x = np.mgrid[:800, :800]
+    Image.fromarray(np.uint8((y + x) % 256)).save(tmp_path / "a.jpg", quality=95)
+    (found,) = (
+        load(tmp_path, size=(32, 32), fit="random-crop").pixels[..., 0].astype(int)
+    )
+    steps = np.diff(found, axis=1) % 256
+    assert np.median(steps) == 1  # a picture at half its size would climb by 2
+
+
+def test_other_fits_and_seeds_are_refused() -> None:
+    for options, message in (
+        (
+            {"fit": "squeeze"},
+            "fit: received 'squeeze'; allowed: stretch, crop, pad or random-crop. Try "
+            "'crop'.",
+        ),
+        (
+            {"seed": -1},
+            "seed: received -1; allowed: a whole number of at least 0. Try 0.",
+        ),
+    ):
+        with pytest.raises(ArgumentError, match=f"^{re.escape(message)}$"):
+            load(np.zeros((2, 4, 4)), size=(2, 2), **options)
+
+
+def test_a_stream_gives_pictures_one_by_one_as_they_are(tmp_path: Path) -> None:
+    _mixed(tmp_path)
+    (tmp_path / "1b.png").write_bytes(b"no picture")
+    pieces = [*stream(tmp_path, channels=1)]
+    assert [piece.shape for piece in pieces if isinstance(piece, ImageSet)] == [
+        (1, 30, 40, 1),
+        (1, 64, 20, 1),
+        (1, 9, 9, 1),
+        (1, 100, 160, 1),
+    ]
+    assert pieces[2] == Skipped(
+        "1b.png", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+    )
+    assert next(stream(tmp_path, "train[3:4]")).names == ["2.png"]  # type: ignore[union-attr]
+
+
+def test_a_strict_stream_stops_at_what_cannot_be_read(tmp_path: Path) -> None:
+    _mixed(tmp_path)
+    (tmp_path / "1b.png").write_bytes(b"no picture")
+    pieces = stream(tmp_path, strict=True)
+    next(pieces), next(pieces)
+    with pytest.raises(DataError, match=r"^1b\.png in .*: received an unreadable pict"):
+        next(pieces)
+
+
+def test_a_stream_without_any_picture_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match="an unreadable picture"):
+        list(stream(tmp_path))
+
+
+def test_a_stream_decodes_a_picture_only_when_it_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+
+    def decode(path: Any, options: Any, name: str, files: Any) -> pictures.Decoded:
+        decoded.append(name)
+        return pictures.decode(path, options, name, files)
+
+    monkeypatch.setattr(decoding, "decode", decode)
+    pieces = stream(_mixed(tmp_path))
+    for number in range(4):
+        next(pieces)
+        assert decoded == [f"{n}.png" for n in range(number + 1)]
