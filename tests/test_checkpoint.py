@@ -36,10 +36,16 @@ def test_a_saved_auto_encoder_loads_as_it_was(fitted: CAE, run: Path) -> None:
 
 def test_the_run_s_description_says_what_made_it(run: Path) -> None:
     about = json.loads((run / "model.json").read_text())
-    assert about["format"] == 2
+    assert about["format"] == 3
     assert about["architecture"] == "3C3-MP2"
     assert about["picture"] == [9, 8, 2]
-    assert about["scaling"] == {"low": 0.0, "high": 65535.0}
+    assert about["scaling"] == {
+        "low": 0.0,
+        "high": 65535.0,
+        "kind": "auto",
+        "value_range": [0.0, 65535.0],
+        "dtype": "uint16",
+    }
     assert about["training"]["random_state"] == 4
     made = about["provenance"]
     assert made["data fingerprint"].startswith("sha256:")
@@ -83,11 +89,11 @@ def _mended(run: Path, **changes: Any) -> None:
 
 
 def test_a_newer_format_is_refused(run: Path) -> None:
-    _mended(run, format=3)
+    _mended(run, format=4)
     with pytest.raises(RunError) as caught:
         CAE.load(run)
     assert str(caught.value) == (
-        f"{run}/model.json: received format 3; allowed: formats up to 2. "
+        f"{run}/model.json: received format 4; allowed: formats up to 3. "
         "It was made by a newer caes: pip install --upgrade caes."
     )
 
@@ -236,6 +242,7 @@ def test_a_stack_s_description_says_what_it_is(stack: CAE, stacked: Path) -> Non
         "activation": "tanh",
         "output": "tanh",
         "normalised": False,
+        "bounded": True,
     }
     assert about["sparsity"] == "wta:0.25"
     assert about["parameters"] == stack.architecture_.parameters((13, 12, 2))

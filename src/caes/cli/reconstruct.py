@@ -1,4 +1,4 @@
-"""caes reconstruct: pictures beside their reconstructions, and a table of errors."""
+"""caes reconstruct: reconstructions in the source's type, and a table of errors."""
 
 import sys
 from dataclasses import dataclass
@@ -12,7 +12,12 @@ from caes.errors import ArgumentError
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruct:
-    """Write pictures beside their reconstructions, and errors.csv.
+    """Write reconstructions, pictures beside them, and errors.csv.
+
+    NAME.reconstructed.png or .tif is in the source's units and type; NAME.png, to look
+    at, has the original left and the reconstruction right. errors.csv has mse in the
+    network's units; psnr (dB, of the value range); and in the source's units rmse,
+    mae and max.
 
     Args:
         model: The folder of a run.
@@ -41,7 +46,7 @@ class Reconstruct:
         from caes.cli.sources import announce, opened_for_model
         from caes.estimators import CAE
         from caes.files import new_folder
-        from caes.tasks.reconstruct import TABLE, reconstruct
+        from caes.tasks.reconstruct import FILES, TABLE, reconstruct
 
         if Path(self.source).resolve().is_relative_to(self.out.resolve()):
             raise ArgumentError(
@@ -54,7 +59,7 @@ class Reconstruct:
         images = opened_for_model(self, cae)
         if not self.quiet:
             announce(images)
-        with new_folder(self.out, (TABLE, "*.png"), force=self.force) as staged:
+        with new_folder(self.out, FILES, force=self.force) as staged:
             errors = reconstruct(cae, images, staged)
         if not self.quiet:
             print(

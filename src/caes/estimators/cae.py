@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -39,13 +39,17 @@ from caes.options import (
     Options,
     PrecisionName,
     ScheduleName,
+    one_of,
 )
 from caes.pretrain import pretrain
 from caes.progress import progress
 from caes.provenance import provenance
-from caes.scaling import Scaling
+from caes.scales import parse_scale
+from caes.scaling import scaling_of
 from caes.sparsity import parse_sparsity
 from caes.stack import Stack, autoencoder
+
+UnitsName = Literal["network", "source"]
 
 
 class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator):  # type: ignore[misc]
@@ -73,6 +77,12 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             a greedy schedule of what comes into each level, "masking:0.5,none" to
             tell them apart.
         sparsity: "wta" or "wta:0.05": winner-take-all, spatial and in lifetime.
+        scale: How values come to the network: "auto" (the pictures' value range: that
+            of uint8, uint16 and bool, [0, 1] for other types in it, else the extremes),
+            "dtype" (the range of a type of whole numbers), or of each channel by
+            itself "minmax" (its extremes), "percentiles:1,99" or "standard" (mean 0,
+            standard deviation 1). The last two clip nothing: pictures reach beyond
+            [0, 1], and need loss="mse"; the output is linear.
         validation: Share of the pictures kept apart to watch; 0 for none.
         patience: Stop after so many epochs without a better validation loss, and
             restore the best weights; None never stops.
@@ -121,6 +131,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         decay: DecayName = "constant",
         noise: str | None = None,
         sparsity: str | None = None,
+        scale: str = "auto",
         validation: float = 0.0,
         patience: int | None = None,
         random_state: Any = None,
@@ -143,6 +154,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         self.decay = decay
         self.noise = noise
         self.sparsity = sparsity
+        self.scale = scale
         self.validation = validation
         self.patience = patience
         self.random_state = random_state
@@ -169,13 +181,14 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         images = self._open(X, reset=True)
         _, *picture = images.shape
         seed = seed_of(self.random_state)
-        scaling = Scaling(*images.value_range)
         with enough_memory(arch):
             sparsity = parse_sparsity(options.sparsity)
             model = autoencoder(arch, tuple(picture), seed, sparsity)
         fixed = 0
         if (lower := self._lower()) is not None:
             fixed, scaling = self._take_over(model, lower), lower.scaling_
+        else:
+            scaling = scaling_of(images, options.scale)
         path = model.path if fabric.device.type == "cpu" else "torch"
         made = provenance(images, seed, f"{path} on {fabric.device}")
         with enough_memory(arch):
@@ -244,7 +257,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         """Copy the levels of a lower stack; give their number."""
         check_is_fitted(lower)
         ours, theirs = model.arch, lower.architecture_
-        same = ("decoder", "padding", "activation", "output")
+        self._check_scale(lower)
+        same = ("decoder", "padding", "activation", "output", "bounded")
         fits = (
             isinstance(model, Stack)
             and isinstance(lower.model_, Stack)
@@ -264,6 +278,17 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             )
         model.adopt(lower.model_)  # type: ignore[operator]
         return theirs.depth
+
+    def _check_scale(self, lower: "CAE") -> None:
+        """Refuse another scale than that of the stack to start from."""
+        mine, theirs = str(parse_scale(self.scale)), lower.scaling_.kind
+        if mine != theirs:
+            raise ArgumentError(
+                "scale",
+                f"{mine!r} above a stack with {theirs!r}",
+                "the scale of the lower levels, which stay as they are",
+                f"Add scale={theirs!r}.",
+            )
 
     def transform(self, X: Pictures) -> NDArray[np.float32]:
         """Encode pictures.
@@ -287,7 +312,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             X: N×code, as `transform` gives them for pictures of the training size.
 
         Returns:
-            N×H×W×C float32 in [0, 1], or N×features where `fit` met flattened pictures.
+            N×H×W×C float32, or N×features where `fit` met flattened pictures; as the
+            network sees them: `from_unit` brings them to the source's units and type.
 
         Raises:
             ArgumentError: Codes of another length.
@@ -311,18 +337,23 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         pictures = np.concatenate(decoded)
         return pictures.reshape(len(pictures), -1) if self._flat else pictures
 
-    def reconstruct(self, X: Pictures) -> NDArray[np.float32]:
+    def reconstruct(self, X: Pictures, *, units: UnitsName = "network") -> NDArray[Any]:
         """Encode and decode pictures.
 
         Args:
             X: The pictures, in the training pictures' units.
+            units: "network", or "source": the units and the type in which X came.
 
         Returns:
-            N×H×W×C float32 in [0, 1].
+            N×H×W×C: float32, in [0, 1] but for the scales that reach beyond it; or in
+            X's type, whole numbers rounded and held in the type's range.
         """
+        one_of("units", units, UnitsName)
         images = self._open(X)
         with torch.inference_mode():
             parts = [self.model_(batch).numpy() for (batch,) in self._batches(images)]
+        if units == "source":
+            parts = [self.scaling_.to_source(part, images.dtype) for part in parts]
         return np.concatenate(parts)
 
     def errors(self, X: Pictures) -> NDArray[np.float64]:
@@ -332,7 +363,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             X: The pictures, in the training pictures' units.
 
         Returns:
-            N, float64, in squared units of [0, 1].
+            N, float64, in squared units of the network, which are [0, 1] but for the
+            scales that reach beyond it.
         """
         images = self._open(X)
         with torch.inference_mode():

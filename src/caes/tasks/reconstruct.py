@@ -1,9 +1,11 @@
-"""Pictures beside their reconstructions, and how far off each one is."""
+"""Reconstructions in the source's type, and how far off each one is."""
 
 import csv
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +19,24 @@ GAP = 2
 """Columns of mid-grey between a picture and its reconstruction."""
 AT_ONCE = 256
 TABLE = "errors.csv"
+FILES = (TABLE, "*.png", "*.tif")
+"""All that the folder of reconstructions holds."""
+COLUMNS = ("name", "mse", "psnr", "rmse", "mae", "max")
 
 
 def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]:
-    """Write a PNG a picture, original left and reconstruction right, and errors.csv.
+    """Write each picture's reconstruction, a pair to look at, and errors.csv.
 
-    The PNGs are for looking at: 8 bits, scaled to the value range; of two, or of more
-    than three channels, the first or the first three. The table's columns are name,
-    mse (in squared units of [0, 1]), psnr (dB) and rmse (in the source's units).
+    ``NAME.reconstructed.png`` or ``.tif`` is the reconstruction in the source's units
+    and type: PNG for grey of up to 16 bits without sign and for colour of 8, TIFF for
+    all else. ``NAME.png`` shows the original left and the reconstruction right: 8 bits,
+    scaled as `Scaling.shown` says; of two, or of more than three channels, the first or
+    the first three.
+
+    The table's columns are name; mse, in squared units of the network, [0, 1] but for
+    the scales that reach beyond it; and, all of the reconstruction as it was written
+    and in the source's units, psnr (dB, the peak being the width of the training
+    pictures' value range), rmse, mae (mean absolute error) and max (the largest).
 
     Args:
         cae: The trained auto-encoder.
@@ -32,36 +44,72 @@ def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]
         folder: Where to write.
 
     Returns:
-        N mean squared errors, float64, in squared units of [0, 1].
+        N mean squared errors, float64, in squared units of the network.
 
     Raises:
         DataError: The pictures do not suit the auto-encoder.
         OutputError: The folder cannot be written.
     """
-    errors = []
+    scaling = cae.scaling_
+    rows: list[tuple[float, ...]] = []
     for start in range(0, len(images), AT_ONCE):
         part = images[start : start + AT_ONCE]
         before, after = cae.to_unit(part), cae.reconstruct(part)
-        errors.append(((before - after).astype(np.float64) ** 2).mean((1, 2, 3)))
-        for name, left, right in zip(part.names, before, after, strict=True):
-            _write_pair(folder / picture_path(name), left, right)
-    found = np.concatenate(errors)
-    span = cae.scaling_.high - cae.scaling_.low
+        errors = ((before - after).astype(np.float64) ** 2).mean((1, 2, 3))
+        again = scaling.to_source(after, part.dtype)
+        for at, name in enumerate(part.names):
+            pair = scaling.shown(before[at]), scaling.shown(after[at])
+            _write_pair(folder / picture_path(name), *pair)
+            write_picture(folder / picture_path(name, "reconstructed"), again[at])
+            measured = _measured(part.pixels[at], again[at], scaling.span)
+            rows.append((float(errors[at]), *measured))
     with write_atomically(folder / TABLE) as file:
-        file.write(_table(images, found, span).encode())
-    return found
+        file.write(_table(images.names, rows).encode())
+    return np.array([mse for mse, *_ in rows])
 
 
-def picture_path(name: str) -> PurePosixPath:
+def picture_path(name: str, kind: str = "") -> PurePosixPath:
     """Turn a picture's name into a path below the output folder, whatever it holds.
 
     >>> str(picture_path("cats/a.jpg")), str(picture_path("../../etc/passwd"))
     ('cats/a.jpg.png', 'etc/passwd.png')
+    >>> str(picture_path("cats/a.jpg", "reconstructed"))
+    'cats/a.jpg.reconstructed.png'
     """
     text = name.replace("\\", "_").replace("\0", "")
     parts = [part for part in PurePosixPath(text).parts if part not in ("..", "/")]
     *folders, last = parts or ["picture"]
-    return PurePosixPath(*folders, f"{last}.png")
+    ending = f".{kind}.png" if kind else ".png"
+    return PurePosixPath(*folders, f"{last}{ending}")
+
+
+def write_picture(path: Path, pixels: NDArray[Any]) -> None:
+    """Write one picture in its own type, as TIFF where PNG cannot hold it.
+
+    Args:
+        path: Where to; ``.tif`` takes the place of its ending for TIFF.
+        pixels: H×W×C, any real number type.
+
+    Raises:
+        OutputError: The place cannot be written.
+    """
+    kept = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    if str(pixels.dtype) in PNG.get(pixels.shape[2], ()):
+        with write_atomically(path) as file:
+            Image.fromarray(kept).save(file, "PNG")
+        return
+    from tifffile import imwrite  # late: only pictures that need it pay for it
+
+    colour = "rgb" if pixels.shape[2] == 3 else "minisblack"
+    if pixels.dtype == np.bool_:
+        kept = kept.astype(np.uint8)
+    with write_atomically(path.with_suffix(".tif")) as file:
+        together = None if kept.ndim == 2 else "contig"
+        imwrite(file, kept, photometric=colour, planarconfig=together)
+
+
+PNG = {1: ("bool", "uint8", "uint16"), 3: ("uint8",)}
+"""The types that PNG holds, by the number of channels."""
 
 
 def _write_pair(
@@ -75,13 +123,21 @@ def _write_pair(
         Image.fromarray(pixels).save(file, "PNG")
 
 
-def _table(images: ImageSet, errors: NDArray[np.float64], span: float) -> str:
+def _measured(
+    pixels: NDArray[Any], again: NDArray[Any], span: float
+) -> tuple[float, float, float, float]:
+    """Give psnr, rmse, mae and max of a picture, in the source's units."""
+    apart = np.abs(again.astype(np.float64) - pixels.astype(np.float64))
+    rmse = math.sqrt(np.square(apart).mean())
+    psnr = 20 * math.log10(span / rmse) if rmse > 0 else math.inf
+    return psnr, rmse, float(apart.mean()), float(apart.max())
+
+
+def _table(names: Sequence[str], rows: Sequence[tuple[float, ...]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", "mse", "psnr", "rmse"])
-    for name, mse in zip(images.names, errors.tolist(), strict=True):
-        psnr = -10 * math.log10(mse) if mse > 0 else math.inf
-        writer.writerow(
-            [name, f"{mse:.8g}", f"{psnr:.4f}", f"{math.sqrt(mse) * span:.6g}"]
-        )
+    writer.writerow(COLUMNS)
+    for name, (mse, psnr, *others) in zip(names, rows, strict=True):
+        errors = (f"{each:.8g}" for each in others)
+        writer.writerow([name, f"{mse:.8g}", f"{psnr:.4f}", *errors])
     return text.getvalue()
