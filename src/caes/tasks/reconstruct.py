@@ -103,9 +103,11 @@ def write_picture(path: Path, pixels: NDArray[Any]) -> None:
     colour = "rgb" if pixels.shape[2] == 3 else "minisblack"
     if pixels.dtype == np.bool_:
         kept = kept.astype(np.uint8)
+    together = None if kept.ndim == 2 else "contig"
+    memory = io.BytesIO()  # it asks a file for its name, and an open one has none
+    imwrite(memory, kept, photometric=colour, planarconfig=together)
     with write_atomically(path.with_suffix(".tif")) as file:
-        together = None if kept.ndim == 2 else "contig"
-        imwrite(file, kept, photometric=colour, planarconfig=together)
+        file.write(memory.getbuffer())
 
 
 PNG = {1: ("bool", "uint8", "uint16"), 3: ("uint8",)}
