@@ -7,6 +7,7 @@ import pytest
 
 from caes import CAE
 from caes.errors import OutputError, RunError
+from caes.scaling import Scaling
 from caes.sparsity import Sparsity
 from caes.stack import Stack
 
@@ -36,10 +37,16 @@ def test_a_saved_auto_encoder_loads_as_it_was(fitted: CAE, run: Path) -> None:
 
 def test_the_run_s_description_says_what_made_it(run: Path) -> None:
     about = json.loads((run / "model.json").read_text())
-    assert about["format"] == 2
+    assert about["format"] == 3
     assert about["architecture"] == "3C3-MP2"
     assert about["picture"] == [9, 8, 2]
-    assert about["scaling"] == {"low": 0.0, "high": 65535.0}
+    assert about["scaling"] == {
+        "low": 0.0,
+        "high": 65535.0,
+        "kind": "auto",
+        "value_range": [0.0, 65535.0],
+        "dtype": "uint16",
+    }
     assert about["training"]["random_state"] == 4
     made = about["provenance"]
     assert made["data fingerprint"].startswith("sha256:")
@@ -83,11 +90,11 @@ def _mended(run: Path, **changes: Any) -> None:
 
 
 def test_a_newer_format_is_refused(run: Path) -> None:
-    _mended(run, format=3)
+    _mended(run, format=4)
     with pytest.raises(RunError) as caught:
         CAE.load(run)
     assert str(caught.value) == (
-        f"{run}/model.json: received format 3; allowed: formats up to 2. "
+        f"{run}/model.json: received format 4; allowed: formats up to 3. "
         "It was made by a newer caes: pip install --upgrade caes."
     )
 
@@ -236,6 +243,7 @@ def test_a_stack_s_description_says_what_it_is(stack: CAE, stacked: Path) -> Non
         "activation": "tanh",
         "output": "tanh",
         "normalised": False,
+        "bounded": True,
     }
     assert about["sparsity"] == "wta:0.25"
     assert about["parameters"] == stack.architecture_.parameters((13, 12, 2))
@@ -282,6 +290,7 @@ def test_a_run_of_the_first_format_still_opens(fitted: CAE, run: Path) -> None:
         "refine",
         "sparsity",
         "start",
+        "scale",
     ]
     for name in news:
         del about["training"][name]
@@ -302,4 +311,157 @@ def test_a_level_that_is_no_number_is_refused(run: Path) -> None:
     text = (run / "history.csv").read_text()
     (run / "history.csv").write_text(text.replace(",0\n", ",top\n"))
     with pytest.raises(RunError, match=r"history\.csv: received a table that cannot"):
+        CAE.load(run)
+
+
+SECOND = """\
+{
+  "format": 2,
+  "architecture": "3C3-MP2",
+  "network": {
+    "decoder": "mirror",
+    "padding": "same",
+    "activation": "relu",
+    "output": "sigmoid",
+    "normalised": false
+  },
+  "sparsity": null,
+  "picture": [
+    9,
+    8,
+    2
+  ],
+  "parameters": 197,
+  "scaling": {
+    "low": 0.0,
+    "high": 65535.0
+  },
+  "training": {
+    "activation": "relu",
+    "arch": "3C3-MP2",
+    "batch_size": 64,
+    "decay": "constant",
+    "decoder": "mirror",
+    "device": "auto",
+    "epochs": 2,
+    "image_shape": null,
+    "learning_rate": 0.001,
+    "loss": "bce",
+    "noise": null,
+    "padding": "same",
+    "patience": null,
+    "precision": "32-true",
+    "random_state": 4,
+    "refine": 0,
+    "schedule": "joint",
+    "sparsity": null,
+    "start": null,
+    "validation": 0.2,
+    "verbose": false
+  },
+  "ended": "complete",
+  "best_epoch": 2,
+  "provenance": {
+    "date": "2026-11-24T13:09:03+00:00",
+    "data": "array",
+    "split": "train",
+    "pictures": "20 × 9×8×2 uint16",
+    "data fingerprint": "sha256:a831ea4082596290f3a69bd852f51103a5d6c1de6e6b958e02dd55058bad7a3e",
+    "seed": "4",
+    "computed by": "fused on cpu",
+    "threads": "1",
+    "caes": "0.1.0",
+    "python": "3.11.7",
+    "torch": "2.13.0+cpu",
+    "numpy": "2.4.6",
+    "scikit-learn": "1.9.1",
+    "machine": "Linux x86_64"
+  }
+}
+"""
+
+
+def test_a_run_of_the_second_format_still_opens(fitted: CAE, run: Path) -> None:
+    """It knew one scaling, and not the type of what it had learnt from."""
+    (run / "model.json").write_text(SECOND)
+    again = CAE.load(run)
+    pixels = np.random.default_rng(1).integers(0, 65_536, (5, 9, 8, 2), np.uint16)
+    np.testing.assert_array_equal(again.transform(pixels), fitted.transform(pixels))
+    assert again.scaling_ == Scaling(0.0, 65535.0)
+    assert again.scaling_.peak == 1
+    assert again.architecture_ == fitted.architecture_
+    assert again.get_params() == fitted.get_params()
+    unit = again.reconstruct(pixels)
+    assert again.from_unit(unit).dtype == np.float64
+    source = again.reconstruct(pixels, units="source")
+    np.testing.assert_array_equal(source, fitted.from_unit(unit))
+    assert source.dtype == np.uint16
+
+
+@pytest.mark.parametrize("scale", ["dtype", "minmax", "percentiles:1,99", "standard"])
+@pytest.mark.parametrize("decoder", ["mirror", "tied"])
+def test_every_scale_is_saved_with_the_run(
+    scale: str, decoder: Any, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).normal(0, 9, (9, 6, 6, 3)).astype(np.float32)
+    options = {"decoder": decoder, "loss": "mse", "scale": scale, "epochs": 1}
+    cae = CAE("2C3-MP2", **options, random_state=0).fit(pixels)
+    cae.save(tmp_path / "run")
+    again = CAE.load(tmp_path / "run")
+    assert again.scaling_ == cae.scaling_
+    assert again.architecture_ == cae.architecture_
+    assert again.get_params() == cae.get_params()
+    np.testing.assert_array_equal(again.reconstruct(pixels), cae.reconstruct(pixels))
+
+
+LINE = {"low": [0, 0], "high": [1, 1], "kind": "minmax", "dtype": "uint16"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"low": [0, float("nan")]}, "a scaling from [0, nan] to [1, 1]"),
+        ({"high": [1, float("inf")]}, "a scaling from [0, 0] to [1, inf]"),
+        ({"high": [1, 0]}, "a scaling from [0, 0] to [1, 0]"),
+        ({"low": [0, 0, 0]}, "a scaling of 3 channels"),
+        ({"high": []}, "a scaling of 0 channels"),
+        ({"value_range": [3, 3]}, "a range of values from (3.0, 3.0)"),
+        ({"value_range": [0, float("nan")]}, "a range of values from (0.0, nan)"),
+        ({"dtype": "object"}, "pictures of type 'object'"),
+        ({"kind": "standard"}, "a scaling 'standard' for this network"),
+    ],
+)
+def test_a_scaling_that_cannot_be_is_refused(
+    run: Path, changes: dict[str, Any], reason: str
+) -> None:
+    _mended(run, scaling=LINE | changes)
+    with pytest.raises(RunError) as caught:
+        CAE.load(run)
+    assert str(caught.value) == (
+        f"{run}/model.json: received contents that cannot be ({reason}); allowed: the "
+        "file as caes wrote it. Copy it again from where it was made, or fit again."
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"low": [None, 0]},
+        {"low": {"0": 1}},
+        {"low": [[0], [0]]},
+        {"kind": "zscore"},
+        {"kind": 3},
+        {"kind": ["auto"]},
+        {"value_range": 1},
+        {"value_range": {}},
+        {"dtype": "float99"},
+        {"dtype": 8},
+        {"more": 1},
+    ],
+)
+def test_a_scaling_of_another_form_is_refused(run: Path, changes: Any) -> None:
+    _mended(run, scaling=LINE | changes)
+    with pytest.raises(
+        RunError, match=r"model\.json: received contents that cannot be"
+    ):
         CAE.load(run)

@@ -332,7 +332,9 @@ def _expose(
     b = 1 + chosen.brightness * _signed(draws["brightness"][0])[:, None, None, None]
     c = 1 + chosen.contrast * _signed(draws["contrast"][0])[:, None, None, None]
     mean = pictures.mean((1, 2), keepdim=True)
-    return (b * c * pictures + b * (1 - c) * mean).clamp_(0, 1)
+    low, high = (bound.item() for bound in pictures.aminmax())
+    low, high = min(low, 0), max(high, 1)  # beyond [0, 1] where pictures are
+    return (b * c * pictures + b * (1 - c) * mean).clamp_(low, high)
 
 
 def _cut_out(

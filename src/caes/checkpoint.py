@@ -27,11 +27,12 @@ from caes.notation import (
     Shape,
     parse,
 )
-from caes.scaling import Scaling
+from caes.scales import parse_scale
+from caes.scaling import Scaling, Values
 from caes.sparsity import parse_sparsity
 from caes.stack import autoencoder
 
-FORMAT = 2
+FORMAT = 3
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
 TABLES = ("confusion.csv", "per_class.csv")
@@ -43,6 +44,7 @@ NETWORK: dict[str, tuple[Any, ...]] = {
     "activation": get_args(ActivationName),
     "output": get_args(ActivationName),
     "normalised": (False, True),
+    "bounded": (False, True),
 }
 """What is kept of an architecture beside its text, and what it may be."""
 
@@ -114,7 +116,9 @@ def read(folder: Path) -> Run:
         if len(picture) != 3 or not 1 <= min(picture) <= max(picture) <= LARGEST:
             raise ValueError(f"a picture of {picture}")
         model = _model(about, picture, _weights_in(folder / MODEL))
-        scaling = _scaling(**about["scaling"])
+        scaling = _scaling(picture[2], **about["scaling"])
+        if parse_scale(scaling.kind).bounded != model.arch.bounded:
+            raise ValueError(f"a scaling {scaling.kind!r} for this network")
         history = History(ended=about["ended"], best_epoch=int(about["best_epoch"]))
         if history.ended not in get_args(Ending):
             raise ValueError(f"an ending of {history.ended!r}")
@@ -266,10 +270,38 @@ def _table(history: History) -> str:
     return text.getvalue()
 
 
-def _scaling(low: float, high: float) -> Scaling:
-    if not 0 < float(high) - float(low) < math.inf:
+def _scaling(
+    channels: int,
+    low: Any,
+    high: Any,
+    kind: str = "auto",
+    value_range: Any = None,
+    dtype: str | None = None,
+) -> Scaling:
+    """Check a scaling; of runs up to format 2, only ``low`` and ``high`` are known."""
+    lines = _line(low, channels), _line(high, channels)
+    lows, highs = (np.broadcast_to(each, channels) for each in lines)
+    if not all(_spans(*ends) for ends in zip(lows, highs, strict=True)):
         raise ValueError(f"a scaling from {low} to {high}")
-    return Scaling(float(low), float(high))
+    if value_range is not None:
+        value_range = (float(value_range[0]), float(value_range[1]))
+        if not _spans(*value_range):
+            raise ValueError(f"a range of values from {value_range}")
+    if dtype is not None and np.dtype(str(dtype)).kind not in "buif":
+        raise ValueError(f"pictures of type {dtype!r}")
+    return Scaling(*lines, str(parse_scale(kind)), value_range, dtype)
+
+
+def _line(value: Any, channels: int) -> Values:
+    if not isinstance(value, list):
+        return float(value)
+    if len(value) != channels:
+        raise ValueError(f"a scaling of {len(value)} channels")
+    return tuple(map(float, value))
+
+
+def _spans(low: float, high: float) -> bool:
+    return 0 < float(high) - float(low) < math.inf
 
 
 def _rows(path: Path) -> list[Epoch]:

@@ -194,6 +194,7 @@ def finetune(
         options.patience,
         recipe.weight_decay,
         recipe.kept(epochs * len(labelled)),
+        peak=scaling.peak,
     )
     with sharing(fabric, model.trunk):
         history = train(

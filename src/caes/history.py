@@ -15,9 +15,11 @@ class Epoch:
         loss: Mean over the epoch's batches, as they were met.
         validation_loss: After the epoch, on pictures kept apart; None without them.
         accuracy: In [0, 1]: of pixels as Keras counts it for this output, or of
-            classes; None where there is nothing to count right, as in a code.
-        psnr: Peak signal-to-noise ratio of the epoch's reconstructions, in dB; None
-            where nothing was reconstructed.
+            classes; None where there is nothing to count right, as in a code, or in
+            pictures that reach beyond [0, 1].
+        psnr: Peak signal-to-noise ratio of the epoch's reconstructions, in dB; the peak
+            is the width of the source's value range, on the network's scale. None where
+            nothing was reconstructed.
         seconds: Time of the epoch, validation included.
         images_per_second: Speed of its training part.
         level: Which level of a stack was trained, counted from 1; 0 for all at once.

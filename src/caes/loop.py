@@ -50,6 +50,7 @@ class Settings:
         average: Share in [0, 1) of the running average of all weights that stays at
             each step; the average is what is watched, and kept. 0 for none.
         level: The level of a stack that is trained, counted from 1; 0 for all.
+        peak: Of the PSNR, in the units of what is reconstructed.
     """
 
     epochs: int
@@ -59,6 +60,7 @@ class Settings:
     weight_decay: float = 0.0
     average: float = 0.0
     level: int = 0
+    peak: float = 1.0
 
     def rate(self, progress: float) -> float:
         """Give the learning rate at a share in [0, 1] of the whole training."""
@@ -158,7 +160,7 @@ def train(
                 # After Ctrl-C only a part was watched.
                 watched = None if stop.is_set() else float(found[0])
             speed = batches.pictures / learnt
-            row = _row(epoch, figures, watched, speed, start, settings.level)
+            row = _row(epoch, figures, watched, speed, start, settings)
             history.rows.append(row)
             progress.epoch(row)
             if (ending := _ending(row, best, average, stop)) is not None:
@@ -248,15 +250,16 @@ def _row(
     watched: float | None,
     speed: float,
     start: float,
-    level: int,
+    settings: Settings,
 ) -> Epoch:
     loss, square, accuracy = figures.tolist()
     psnr = None if math.isnan(square) else math.inf
     if square > 0:
-        psnr = -10 * math.log10(square)
+        psnr = 20 * math.log10(settings.peak) - 10 * math.log10(square)
     counted = None if math.isnan(accuracy) else accuracy
     seconds = time.perf_counter() - start
-    return Epoch(epoch, loss, watched, counted, psnr, seconds, speed, level)
+    of = settings.level
+    return Epoch(epoch, loss, watched, counted, psnr, seconds, speed, of)
 
 
 class _Average:

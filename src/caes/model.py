@@ -63,7 +63,7 @@ class Model(nn.Module):
 
         Returns:
             (3,): the loss, the one figure with a gradient; the mean squared error; the
-            accuracy as Keras counts it.
+            accuracy as Keras counts it, NaN for pictures that reach beyond [0, 1].
         """
         runner = self._fastest(inputs, loss)
         if runner is None:
@@ -101,6 +101,8 @@ class Model(nn.Module):
         )
         with torch.no_grad():
             accuracy = _accuracy(pictures, targets)
+            if not self.arch.bounded:  # no half-way between black and white
+                accuracy = torch.full_like(accuracy, torch.nan)
         return torch.stack([value, square.detach(), accuracy])
 
     def _fastest(self, inputs: Tensor, loss: str) -> Runner | threads.Shares | None:

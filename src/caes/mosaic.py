@@ -37,7 +37,7 @@ class Through:
 
     Args:
         model: The network.
-        scaling: From the pictures' units to [0, 1].
+        scaling: From the pictures' units to the network's.
         tile: (H, W) of a tile, in pixels.
         overlap: Pixels that tiles share where they have to be blended.
     """
@@ -54,7 +54,7 @@ class Through:
             picture: H×W×C.
 
         Yields:
-            Bands of rows, h×W×C float32 in [0, 1], from the top to the bottom.
+            bands of rows, h×W×C float32, from the top to the bottom.
         """
         height, width = picture.shape[:2]
         if not self.model.is_local:
@@ -75,7 +75,7 @@ class Through:
             yield before, again
 
     def error(self, picture: Picture) -> float:
-        """Give a picture's mean squared error, in squared units of [0, 1]."""
+        """Give a picture's mean squared error, in squared units of the network."""
         squares = (
             np.square(before - again, dtype=np.float64).sum()
             for before, again in self.beside(picture)

@@ -98,6 +98,7 @@ class Architecture:
         activation: Of every hidden level.
         output: Activation of the reconstructed picture.
         normalised: Whether each convolution is followed by batch normalisation.
+        bounded: Whether pictures, and with them reconstructions, lie in [0, 1].
     """
 
     levels: tuple[Level, ...]
@@ -107,6 +108,7 @@ class Architecture:
     activation: ActivationName = "relu"
     output: ActivationName = "sigmoid"
     normalised: bool = False
+    bounded: bool = True
 
     def __str__(self) -> str:
         return "-".join([*map(str, self.levels), *(f"{n}N" for n in self.dense)])

@@ -15,6 +15,7 @@ from caes.notation import (
     PaddingName,
     parse,
 )
+from caes.scales import Scale, parse_scale
 from caes.sparsity import parse_sparsity
 
 LossName = Literal["bce", "mse"]
@@ -53,6 +54,11 @@ class Options:
             each level, alike for all or one a level: masking:0.5,masking:0.3,none.
         sparsity: Winner-take-all: wta lets only the largest value of each map
             reconstruct, wta:0.05 that only for 5 % of a batch's pictures.
+        scale: How values come to the network: auto (the range of 8 or 16 bits without
+            sign, [0, 1] for fractions in it, else the pictures' extremes), dtype (the
+            type's range), or each channel by its own minmax, percentiles:1,99 or
+            standard (mean and deviation). The last two clip nothing, reach beyond
+            [0, 1] and need --loss mse.
         validation: Share of the pictures kept apart to watch the validation loss; 0
             for none.
         patience: Stop after so many epochs without a better validation loss, and
@@ -81,6 +87,7 @@ class Options:
     decay: DecayName = "constant"
     noise: str | None = None
     sparsity: str | None = None
+    scale: str = "auto"
     validation: float = 0.0
     patience: int | None = None
     random_state: Any = None
@@ -113,6 +120,7 @@ class Options:
             one_of(name, getattr(self, name), allowed)
         watching(self.validation, self.patience)
         self._check_decoder()
+        self._check_scale(parse_scale(self.scale))
         tiling(self.tile, self.overlap, arch)
         return arch
 
@@ -158,17 +166,38 @@ class Options:
             padding=self.padding,
             activation=self.activation,
             output=self._output(),
+            bounded=parse_scale(self.scale).bounded,
         )
 
     def _output(self) -> ActivationName:
         """Choose the picture's activation.
 
         Sigmoid where the loss or the mirrored decoder wants it; else the level's own,
-        as in the paper, but for those that cannot descend everywhere in [0, 1].
+        as in the paper, but for those that cannot descend everywhere in [0, 1]. Linear
+        for pictures that reach beyond it.
         """
+        if not parse_scale(self.scale).bounded:
+            return "linear"
         if self.decoder == "mirror" or self.loss == "bce":
             return "sigmoid"
         return "linear" if self.activation in ("relu", "elu") else self.activation
+
+    def _check_scale(self, scale: Scale) -> None:
+        """Refuse what only makes sense for pictures in [0, 1] where they are not."""
+        if not scale.bounded and self.loss == "bce":
+            raise ArgumentError(
+                "loss",
+                f"'bce' with scale={str(scale)!r}",
+                "'mse' for pictures that reach beyond [0, 1]",
+                "Add loss='mse'.",
+            )
+        if scale.kind == "standard" and "salt" in str(self.noise):
+            raise ArgumentError(
+                "noise",
+                f"{self.noise!r} with scale='standard'",
+                "masking or gaussian for pictures without black and white",
+                "Try gaussian:0.1.",
+            )
 
     def _check_decoder(self) -> None:
         if self.decoder != "mirror":

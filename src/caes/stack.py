@@ -59,8 +59,9 @@ class Stack(Model):
             size: (H, W) of the pictures; without it, the training pictures' size.
 
         Returns:
-            N×H×W×C float32, clipped to [0, 1]: each value counts in all the places of
-            its cell alike. `forward` knows the places, and is sharper.
+            N×H×W×C float32, clipped to [0, 1] where pictures lie in it: each value
+            counts in all the places of its cell alike. `forward` knows the places, and
+            is sharper.
         """
         maps = inside(codes)
         for level in reversed(self.each):
@@ -128,7 +129,7 @@ class Stack(Model):
 
     def _finished(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         pictures = activate(crop(maps, *size, self.arch), self.arch.output)
-        return outside(pictures.clamp(0, 1))
+        return outside(pictures.clamp(0, 1) if self.arch.bounded else pictures)
 
 
 class OneLevel(Model):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from caes.data import ImageSet
 from caes.history import Epoch, History
 from caes.notation import Architecture, DecoderName, parse
+from caes.scaling import Scaling
 
 
 def history(
@@ -53,6 +54,7 @@ class FakeCAE:
     provenance_: Mapping[str, str] = field(default_factory=lambda: {"caes": "0.0"})
     decoder: DecoderName = "mirror"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    scaling_: Scaling = field(default_factory=lambda: Scaling(0, 255))
 
     @property
     def architecture_(self) -> Architecture:

@@ -1,5 +1,7 @@
 import csv
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from caes import CAE, ImageSet
-from caes.tasks.reconstruct import picture_path, reconstruct
+from caes.tasks.reconstruct import picture_path, reconstruct, write_picture
+from tests.pictures import png_pixels, tiff_pixels
 
 
 def _set(channels: int, high: int = 255) -> ImageSet:
@@ -31,21 +34,65 @@ def test_each_picture_stands_beside_its_reconstruction(
     np.testing.assert_array_equal(pair[:, :10], images.pixels[2, ..., :shown])
     again = np.rint(cae.reconstruct(images)[2, ..., :shown] * 255)
     np.testing.assert_array_equal(pair[:, 12:], again)
-    assert len(list(tmp_path.rglob("*.png"))) == 6
+    kinds = Counter("".join(path.suffixes[1:]) for path in tmp_path.rglob("*.*"))
+    own = ".reconstructed.png" if channels in (1, 3) else ".reconstructed.tif"
+    assert kinds == {".png": 6, own: 6, "": 1}
 
 
-def test_the_table_has_every_error_in_both_units(tmp_path: Path) -> None:
-    images = _set(1, high=65_535)
-    cae = CAE("3C3-MP2", epochs=1, random_state=0).fit(images)
+SCALES = ("auto", "dtype", "minmax", "percentiles:1,99", "standard")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("channels", [1, 4])
+def test_the_table_has_every_error_in_both_units(
+    channels: int, scale: str, tmp_path: Path
+) -> None:
+    images = _set(channels, high=65_535)
+    options: dict[str, Any] = {"loss": "mse", "scale": scale, "epochs": 1}
+    cae = CAE("3C3-MP2", **options, random_state=0).fit(images)
     errors = reconstruct(cae, images, tmp_path)
+    again = cae.reconstruct(images, units="source")
+    assert again.dtype == np.uint16
+    apart = np.abs(again.astype(np.float64) - images.pixels)
     np.testing.assert_allclose(errors, cae.errors(images), rtol=1e-6)
     with (tmp_path / "errors.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == list(images.names)
-    for row, mse in zip(rows, errors, strict=True):
+    assert list(rows[0]) == ["name", "mse", "psnr", "rmse", "mae", "max"]
+    for row, mse, off in zip(rows, errors, apart, strict=True):
+        square = (off**2).mean()
+        psnr = 10 * np.log10(65_535**2 / square)
         assert float(row["mse"]) == pytest.approx(mse, rel=1e-6)
-        assert float(row["psnr"]) == pytest.approx(-10 * np.log10(mse), abs=1e-3)
-        assert float(row["rmse"]) == pytest.approx(65_535 * mse**0.5, rel=1e-4)
+        assert float(row["psnr"]) == pytest.approx(psnr, abs=1e-3)
+        assert float(row["rmse"]) == pytest.approx(square**0.5, rel=1e-6)
+        assert float(row["mae"]) == pytest.approx(off.mean(), rel=1e-6)
+        assert float(row["max"]) == off.max()
+    if channels == 1:  # one line for all values: both units tell the same
+        exact = cae.scaling_.from_unit(cae.reconstruct(images)) - images.pixels
+        square = (errors / cae.scaling_.peak**2).mean() * 65_535**2
+        assert square == pytest.approx(np.square(exact).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 13])
+@pytest.mark.parametrize(
+    "dtype",
+    ["bool", "uint8", "uint16", "int16", "int32", "float16", "float32", "float64"],
+)
+def test_a_picture_is_written_in_its_own_type(
+    dtype: str, channels: int, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).normal(0, 100, (5, 7, channels))
+    pixels = (np.abs(pixels) if dtype[0] in "ub" else pixels).astype(dtype)
+    write_picture(tmp_path / "a.b.png", pixels)
+    (path,) = tmp_path.iterdir()
+    fits = channels == 1 and dtype in ("bool", "uint8", "uint16")
+    fits = fits or (channels == 3 and dtype == "uint8")
+    assert path.name == ("a.b.png" if fits else "a.b.tif")
+    again = png_pixels(path) if fits else tiff_pixels(path)
+    np.testing.assert_array_equal(again, pixels)
+    # TIFF has no truth values, and keeps them as bytes.
+    if dtype != "bool":
+        assert again.dtype == dtype
 
 
 @given(st.text(max_size=30))

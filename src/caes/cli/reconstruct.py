@@ -1,4 +1,4 @@
-"""caes reconstruct: pictures beside their reconstructions, and a table of errors."""
+"""caes reconstruct: reconstructions in the source's type, and a table of errors."""
 
 import sys
 from dataclasses import dataclass
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruct:
-    """Write pictures beside their reconstructions, and errors.csv.
+    """Write reconstructions, pictures beside them, and errors.csv.
+
+    NAME.reconstructed.png or .tif is in the source's units and type; NAME.png, to look
+    at, has the original left and the reconstruction right. errors.csv has mse in the
+    network's units; psnr (dB, of the value range); and in the source's units rmse,
+    mae and max.
 
     Args:
         model: The folder of a run.
@@ -60,7 +65,7 @@ class Reconstruct:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.estimators import CAE
         from caes.files import new_folder
-        from caes.tasks.reconstruct import TABLE
+        from caes.tasks.reconstruct import FILES, TABLE
 
         if Path(self.source).resolve().is_relative_to(self.out.resolve()):
             raise ArgumentError(
@@ -72,7 +77,7 @@ class Reconstruct:
         cae = CAE.load(self.model)
         tiled = self.tile is not None or cae.tile is not None
         work = self._by_tiles if tiled else self._whole
-        with new_folder(self.out, (TABLE, "*.png"), force=self.force) as staged:
+        with new_folder(self.out, FILES, force=self.force) as staged:
             errors = work(cae, staged)
         if not self.quiet:
             print(
@@ -91,7 +96,8 @@ class Reconstruct:
         return reconstruct(cae, images, folder)
 
     def _by_tiles(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
-        from caes.cli.sources import say, streamed_for_model, told
+        from caes.cli.sources import say
+        from caes.cli.streams import streamed_for_model, told
         from caes.tasks.reconstruct import reconstruct_each
         from caes.tiles import side_of
 

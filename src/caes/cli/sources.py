@@ -2,7 +2,6 @@
 
 import re
 import sys
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from caes.data import ImageSet, Skipped, load, split_names, stream
+from caes.data import ImageSet, load, split_names
 from caes.data.cutting import whole_names
 from caes.data.kind import Pages
 from caes.errors import ArgumentError, MixedSizesError
@@ -131,31 +130,6 @@ def opened_for_model(
     if small and size is None:
         return opened(options, split, own, channels, fit)
     return images
-
-
-def streamed_for_model(
-    options: "Reconstruct", model: "CAE"
-) -> Iterator[ImageSet | Skipped]:
-    """Open pictures of any sizes one by one, with the model's channels."""
-    return stream(
-        options.source,
-        split_of(options),
-        size=parse_size(options.size),
-        fit=fit_of(options, model),
-        channels=form_of(model)[1],
-        strict=options.strict,
-        pages=options.pages,
-    )
-
-
-def told(
-    pieces: Iterator[ImageSet | Skipped], quiet: bool
-) -> Iterator[ImageSet | Skipped]:
-    """Pass pictures on, and say which files were skipped."""
-    for piece in pieces:
-        if isinstance(piece, Skipped):
-            say(f"skipped {piece.name}: {piece.reason}", quiet)
-        yield piece
 
 
 def split_of(options: "Reconstruct | Predict") -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -41,16 +41,19 @@ from caes.options import (
     Options,
     PrecisionName,
     ScheduleName,
+    one_of,
     tiling,
 )
 from caes.pretrain import pretrain
 from caes.progress import progress
 from caes.provenance import provenance
-from caes.scaling import Scaling
+from caes.scales import parse_scale
+from caes.scaling import scaling_of
 from caes.sparsity import parse_sparsity
 from caes.stack import Stack, autoencoder
 
 Tile = int | tuple[int, int] | None
+UnitsName = Literal["network", "source"]
 
 
 class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator):  # type: ignore[misc]
@@ -78,6 +81,12 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             a greedy schedule of what comes into each level, "masking:0.5,none" to
             tell them apart.
         sparsity: "wta" or "wta:0.05": winner-take-all, spatial and in lifetime.
+        scale: How values come to the network: "auto" (the pictures' value range: that
+            of uint8, uint16 and bool, [0, 1] for other types in it, else the extremes),
+            "dtype" (the range of a type of whole numbers), or of each channel by
+            itself "minmax" (its extremes), "percentiles:1,99" or "standard" (mean 0,
+            standard deviation 1). The last two clip nothing: pictures reach beyond
+            [0, 1], and need loss="mse"; the output is linear.
         validation: Share of the pictures kept apart to watch; 0 for none.
         patience: Stop after so many epochs without a better validation loss, and
             restore the best weights; None never stops.
@@ -99,7 +108,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         model_: The network, a `caes.model.Model`.
         architecture_: The encoder, as numbers.
         picture_shape_: (H, W, C) of the training pictures.
-        scaling_: From the pictures' units to [0, 1] and back.
+        scaling_: From the pictures' units to the network's and back.
         history_: Losses and speeds, epoch by epoch.
         seed_: The seed that was used.
         provenance_: Versions, machine, data fingerprint.
@@ -130,6 +139,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         decay: DecayName = "constant",
         noise: str | None = None,
         sparsity: str | None = None,
+        scale: str = "auto",
         validation: float = 0.0,
         patience: int | None = None,
         random_state: Any = None,
@@ -154,6 +164,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         self.decay = decay
         self.noise = noise
         self.sparsity = sparsity
+        self.scale = scale
         self.validation = validation
         self.patience = patience
         self.random_state = random_state
@@ -182,13 +193,14 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         images = self._open(X, reset=True)
         _, *picture = images.shape
         seed = seed_of(self.random_state)
-        scaling = Scaling(*images.value_range)
         with enough_memory(arch):
             sparsity = parse_sparsity(options.sparsity)
             model = autoencoder(arch, tuple(picture), seed, sparsity)
         fixed = 0
         if (lower := self._lower()) is not None:
             fixed, scaling = self._take_over(model, lower), lower.scaling_
+        else:
+            scaling = scaling_of(images, options.scale)
         path = model.path if fabric.device.type == "cpu" else "torch"
         made = provenance(images, seed, f"{path} on {fabric.device}")
         with enough_memory(arch):
@@ -257,7 +269,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         """Copy the levels of a lower stack; give their number."""
         check_is_fitted(lower)
         ours, theirs = model.arch, lower.architecture_
-        same = ("decoder", "padding", "activation", "output")
+        self._check_scale(lower)
+        same = ("decoder", "padding", "activation", "output", "bounded")
         fits = (
             isinstance(model, Stack)
             and isinstance(lower.model_, Stack)
@@ -277,6 +290,17 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             )
         model.adopt(lower.model_)  # type: ignore[operator]
         return theirs.depth
+
+    def _check_scale(self, lower: "CAE") -> None:
+        """Refuse another scale than that of the stack to start from."""
+        mine, theirs = str(parse_scale(self.scale)), lower.scaling_.kind
+        if mine != theirs:
+            raise ArgumentError(
+                "scale",
+                f"{mine!r} above a stack with {theirs!r}",
+                "the scale of the lower levels, which stay as they are",
+                f"Add scale={theirs!r}.",
+            )
 
     def transform(
         self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
@@ -311,7 +335,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             X: N×code, as `transform` gives them for pictures of the training size.
 
         Returns:
-            N×H×W×C float32 in [0, 1], or N×features where `fit` met flattened pictures.
+            N×H×W×C float32, or N×features where `fit` met flattened pictures; as the
+            network sees them: `from_unit` brings them to the source's units and type.
 
         Raises:
             ArgumentError: Codes of another length.
@@ -336,12 +361,18 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         return pictures.reshape(len(pictures), -1) if self._flat else pictures
 
     def reconstruct(
-        self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
-    ) -> NDArray[np.float32]:
+        self,
+        X: Pictures,
+        *,
+        units: UnitsName = "network",
+        tile: Tile = None,
+        overlap: int | None = None,
+    ) -> NDArray[Any]:
         """Encode and decode pictures.
 
         Args:
             X: The pictures, in the training pictures' units.
+            units: "network", or "source": the units and the type in which X came.
             tile: Side or (H, W) of the tiles that larger pictures are worked on by, to
                 bound the memory; None is the estimator's own. The result is that of the
                 whole picture, but with dense layers or sparsity, whose tiles are
@@ -349,17 +380,29 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             overlap: Pixels that blended tiles share; None is the estimator's own.
 
         Returns:
-            N×H×W×C float32 in [0, 1].
+            N×H×W×C: float32, in [0, 1] but for the scales that reach beyond it; or in
+            X's type, whole numbers rounded and held in the type's range.
         """
+        one_of("units", units, UnitsName)
         images, through = self._opened(X, tile, overlap)
+        source = images.dtype if units == "source" else None
         if through is not None:
-            again = np.empty(images.shape, np.float32)
+            again = np.empty(images.shape, source or np.float32)
             for picture, out in zip(images.pixels, again, strict=True):
-                np.concatenate([*through.reconstructed(picture)], out=out)
+                bands = through.reconstructed(picture)
+                np.concatenate([*self._in_units(bands, source)], out=out)
             return again
         with torch.inference_mode():
-            parts = [self.model_(batch).numpy() for (batch,) in self._batches(images)]
-        return np.concatenate(parts)
+            parts = (self.model_(batch).numpy() for (batch,) in self._batches(images))
+            return np.concatenate([*self._in_units(parts, source)])
+
+    def _in_units(
+        self, parts: Iterator[NDArray[np.float32]], source: np.dtype[Any] | None
+    ) -> Iterator[NDArray[Any]]:
+        """Scale parts of reconstructions back into the source's type, if given."""
+        if source is None:
+            return parts
+        return (self.scaling_.to_source(part, source) for part in parts)
 
     def bands(
         self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
@@ -373,7 +416,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
 
         Yields:
             For each picture its bands of rows from the top: the picture, scaled, and
-            its reconstruction, both h×W×C float32 in [0, 1].
+            its reconstruction, both h×W×C float32, as the network sees them.
         """
         through = self._through(tile, overlap)
         if through is None:
@@ -394,7 +437,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             overlap: As for `reconstruct`.
 
         Returns:
-            N, float64, in squared units of [0, 1].
+            N, float64, in squared units of the network, which are [0, 1] but for the
+            scales that reach beyond it.
         """
         images, through = self._opened(X, tile, overlap)
         if through is not None:

@@ -34,7 +34,7 @@ from caes.options import DecayName, DeviceName, PrecisionName
 from caes.progress import progress
 from caes.provenance import provenance
 from caes.recipes import FineTuning, Recipe, RecipeName, StartName
-from caes.scaling import Scaling
+from caes.scaling import Scaling, scaling_of
 from caes.selftraining import teach
 from caes.stack import autoencoder
 
@@ -329,7 +329,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         if hasattr(stack, "model_"):
             self._check_stack(stack, images)
         elif random:  # only its form is used
-            return stack._options().check(), Scaling(*images.value_range), None
+            arch = stack._options().check()
+            return arch, scaling_of(images, stack.scale), None
         else:
             stack = clone(stack)
             if stack.random_state is None:

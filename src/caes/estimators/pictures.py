@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -42,8 +42,37 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     _flat: bool
 
     def to_unit(self, X: Pictures) -> NDArray[np.float32]:
-        """Scale pictures as the network sees them, N×H×W×C float32 in [0, 1]."""
+        """Scale pictures as the network sees them.
+
+        Args:
+            X: The pictures, in the training pictures' units.
+
+        Returns:
+            N×H×W×C float32; the training pictures lie in [0, 1], unless ``scale`` is
+            "percentiles" or "standard".
+        """
         return self.scaling_.to_unit(self._open(X).pixels)
+
+    def from_unit(
+        self, pictures: NDArray[np.float32], dtype: DTypeLike | None = None
+    ) -> NDArray[Any]:
+        """Scale the network's pictures back into the source's units and type.
+
+        Args:
+            pictures: N×H×W×C, or flattened, as `to_unit`, `CAE.reconstruct` and
+                `CAE.inverse_transform` give them.
+            dtype: The type; None for that of the training pictures, or float64 where a
+                run does not know it.
+
+        Returns:
+            The same shape. Whole numbers are rounded and held in the type's range.
+        """
+        check_is_fitted(self)
+        given = np.asarray(pictures)
+        if given.ndim == 2:
+            given = given.reshape(-1, *self.picture_shape_)
+        wanted = None if dtype is None else np.dtype(dtype)
+        return self.scaling_.to_source(given, wanted).reshape(np.shape(pictures))
 
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write model.safetensors, model.json and history.csv into a new folder.

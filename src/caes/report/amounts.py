@@ -19,11 +19,11 @@ def figure(value: float) -> str:
     return "∞" if math.isinf(value) else f"{value:#.3g}".rstrip(".")
 
 
-def psnr(mse: float) -> float:
-    """Peak signal-to-noise ratio in dB of a mean squared error on the scale [0, 1]."""
+def psnr(mse: float, peak: float = 1.0) -> float:
+    """Peak signal-to-noise ratio in dB of a mean squared error, of the peak's units."""
     if mse == 0:
         return math.inf
-    return -10 * math.log10(mse)
+    return 20 * math.log10(peak) - 10 * math.log10(mse)
 
 
 def decibels(value: float) -> str:

@@ -14,7 +14,7 @@ def from_code(cae: Fitted, test: ImageSet) -> NDArray[np.float64] | None:
     """Encode pictures, decode nothing but the codes, and measure the errors.
 
     Returns:
-        N float64, each picture's mean squared error on the scale [0, 1]; None for
+        N float64, each picture's mean squared error on the network's scale; None for
         pictures of another size than the training ones, whose codes fit no decoder.
     """
     picture = cae.picture_shape_

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from caes.history import History
 from caes.report.account import reckoning
-from caes.report.amounts import count, decibels, duration, figure, psnr, shape
+from caes.report.amounts import count, decibels, duration, figure, shape
 from caes.report.findings import Findings
 
 
@@ -86,7 +86,7 @@ def rivals(findings: Findings) -> list[Rival]:
             places=places,
             learned=learned,
             mse=figure(mse),
-            psnr=decibels(psnr(mse)),
+            psnr=decibels(findings.psnr_of(mse)),
             share=100 * mse / largest if math.isfinite(mse) else 100.0,
             own=at < ours,
         )

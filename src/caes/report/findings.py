@@ -38,7 +38,9 @@ class Findings:
         parameters: Weights and biases of the network.
         code_shape: Shape of a picture's code.
         picture_shape: (H, W, C).
-        errors: N float64, each test picture's mean squared error on the scale [0, 1].
+        errors: N float64, each test picture's mean squared error on the network's
+            scale: [0, 1], but for the scales that reach beyond it.
+        peak: Of the PSNR, on the same scale.
         winners: What of the code reconstructs, and the places it is told beside.
         alone: N float64, the errors from the code alone, where the places were not
             told; None where there are none, or nothing was decoded so.
@@ -58,6 +60,7 @@ class Findings:
     code_shape: tuple[int, ...]
     picture_shape: tuple[int, int, int]
     errors: NDArray[np.float64]
+    peak: float
     winners: Winners
     alone: NDArray[np.float64] | None
     pca: Baseline
@@ -89,13 +92,17 @@ class Findings:
 
     @property
     def mse(self) -> float:
-        """Mean squared error over the test pictures, on the scale [0, 1]."""
+        """Mean squared error over the test pictures, on the network's scale."""
         return float(self.errors.mean())
 
     @property
     def psnr(self) -> float:
         """The same in dB."""
-        return psnr(self.mse)
+        return self.psnr_of(self.mse)
+
+    def psnr_of(self, mse: float) -> float:
+        """Give a mean squared error in dB."""
+        return psnr(mse, self.peak)
 
     @property
     def pca_mse(self) -> float:
@@ -149,6 +156,7 @@ def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Findings:
         code_shape=code_shape,
         picture_shape=picture,
         errors=errors,
+        peak=cae.scaling_.peak,
         winners=told,
         alone=from_code(cae, test) if told.places and not sparse else None,
         pca=baseline(cae, train, test, math.prod(code_shape)),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from caes.data.imageset import ImageSet
 from caes.history import History
 from caes.notation import Architecture
+from caes.scaling import Scaling
 
 
 class Fitted(Protocol):
@@ -23,6 +24,10 @@ class Fitted(Protocol):
         """(H, W, C) of the pictures it was trained on."""
 
     @property
+    def scaling_(self) -> Scaling:
+        """From the pictures' units to the network's."""
+
+    @property
     def history_(self) -> History:
         """How the training went."""
 
@@ -34,19 +39,19 @@ class Fitted(Protocol):
         """Give the settings by name."""
 
     def to_unit(self, images: ImageSet) -> NDArray[np.float32]:
-        """Scale to what the network sees: N×H×W×C in [0, 1], in new memory."""
+        """Scale to what the network sees: N×H×W×C float32, in new memory."""
 
     def reconstruct(self, images: ImageSet) -> NDArray[np.float32]:
-        """Encode and decode: N×H×W×C in [0, 1]."""
+        """Encode and decode: N×H×W×C, on the network's scale."""
 
     def transform(self, images: ImageSet) -> NDArray[np.float32]:
         """Encode: N×code, the maps h×w×maps of each picture flattened, or units."""
 
     def inverse_transform(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Decode codes of pictures of the training size: N×H×W×C in [0, 1]."""
+        """Decode codes of pictures of the training size: N×H×W×C."""
 
     def errors(self, images: ImageSet) -> NDArray[np.float64]:
-        """Give each picture's mean squared error, N values, on the scale [0, 1]."""
+        """Give each picture's mean squared error, N values, on the network's scale."""
 
     def first_filters(self) -> NDArray[np.float32] | None:
         """Give the first level's kernels, maps×k×k×C, or None without any."""

@@ -28,7 +28,8 @@ class Baseline:
         features: Numbers in one picture.
         rows: Training pictures that PCA saw.
         available: Training pictures there were.
-        errors: N float64, each test picture's mean squared error on the scale [0, 1].
+        errors: N float64, each test picture's mean squared error, on the network's
+            scale.
         mean_errors: The same for the mean training picture as the only answer.
     """
 
@@ -68,7 +69,7 @@ class Subspace:
 def baseline(cae: Fitted, train: ImageSet, test: ImageSet, code_size: int) -> Baseline:
     """Fit PCA on the training pictures and try it on the test pictures.
 
-    Both are on the network's scale, [0, 1]. At most `MATRIX` numbers are learned from:
+    Both are on the network's scale. At most `MATRIX` numbers are learned from:
     of larger sets a sample of pictures with a fixed seed.
     """
     features = int(np.prod(train.shape[1:]))

@@ -33,7 +33,7 @@ class Example:
 
     Args:
         name: The picture's name.
-        error: Its mean squared error on the scale [0, 1].
+        error: Its mean squared error on the network's scale.
         picture: The picture.
         again: Its reconstruction.
         difference: Their absolute difference, H×W; 255 is `DIFFERENCE` and more.
@@ -61,7 +61,8 @@ def examples(
         errors: N float64, every picture's mean squared error.
     """
     some = images[np.asarray(rows, dtype=np.intp)]
-    before, after = cae.to_unit(some), cae.reconstruct(some)
+    seen = cae.to_unit(some), cae.reconstruct(some)
+    before, after = map(cae.scaling_.shown, seen)
     apart = np.abs(before - after).mean(axis=-1) / DIFFERENCE
     return [
         Example(

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from caes.report.account import levels
-from caes.report.amounts import count, decibels, figure, psnr, times
+from caes.report.amounts import count, decibels, figure, times
 from caes.report.findings import Findings
 from caes.report.reasons import caveats, reasons
 
@@ -101,11 +102,12 @@ def _measured(findings: Findings) -> str:
     n = count(len(findings.errors), "test picture")
     alike = "as many" if pca.components == pca.asked else f"only {pca.components:,}"
     alike += " code values" * bool(findings.winners.places)
+    error = partial(_error, findings)
     sentences = [
-        f"On {n} the autoencoder's mean squared error is {_error(findings.mse)} "
+        f"On {n} the autoencoder's mean squared error is {error(findings.mse)} "
         f"from {_given(findings)}.",
-        f"PCA with {alike} leaves {_error(findings.pca_mse)}, and the mean training "
-        f"picture as the only answer {_error(findings.mean_mse)}.",
+        f"PCA with {alike} leaves {error(findings.pca_mse)}, and the mean training "
+        f"picture as the only answer {error(findings.mean_mse)}.",
         *_wins(findings),
     ]
     return " ".join(sentences)
@@ -121,11 +123,11 @@ def _given(findings: Findings) -> str:
     given = f"{code}{kept} and {count(told.count, 'place')} of winners"
     if findings.alone_mse is None:
         return given
-    return f"{given}; from the code alone it is {_error(findings.alone_mse)}"
+    return f"{given}; from the code alone it is {_error(findings, findings.alone_mse)}"
 
 
-def _error(mse: float) -> str:
-    return f"{figure(mse)} ({decibels(psnr(mse))})"
+def _error(findings: Findings, mse: float) -> str:
+    return f"{figure(mse)} ({decibels(findings.psnr_of(mse))})"
 
 
 def _wins(findings: Findings) -> Iterator[str]:
@@ -146,5 +148,5 @@ def _lost(findings: Findings) -> str:
     what = f"In {at} the loss became" if at else "The test error is"
     return (
         f"{what} infinite or not a number. A smaller learning rate usually helps. "
-        f"PCA leaves {_error(findings.pca_mse)} on the same pictures."
+        f"PCA leaves {_error(findings, findings.pca_mse)} on the same pictures."
     )
