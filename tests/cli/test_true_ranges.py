@@ -128,8 +128,8 @@ def test_scenes_of_any_size_come_back_by_tiles_in_their_own_type(
         whole = cae.reconstruct(scene[None], units="source", tile=100)[0]
         # Parts are those of the whole to the rounding of 32-bit floats.
         assert np.abs(whole.astype(int) - tiled).max() <= 1
-    words = ["reconstruct", "run", "scenes", "--out", "out2", "--strict"]
-    assert main(words) == 2
+    strict = ["reconstruct", "run", "scenes", "--out", "out2", "--strict"]
+    assert main(strict) == 2
     assert capfd.readouterr().err.splitlines()[-1] == (
         "caes: d.tif in scenes: received an unreadable picture (channels: 4, "
         "while the model takes 13); allowed: a whole PNG, JPEG, BMP, WebP, GIF, TIFF, "
