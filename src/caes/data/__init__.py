@@ -63,8 +63,12 @@ def load(
     channels: int | None = None,
     strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    prepare: bool | None = None,
 ) -> ImageSet:
-    """Read pictures from any source into memory.
+    """Read pictures from any source.
+
+    Many picture files, or large ones, are decoded once: the cache keeps them as an
+    array that is mapped into memory when they are read again (see ``prepare``).
 
     Args:
         source: A registered name ("digits", "mnist", "cifar10"); the path of a folder
@@ -77,6 +81,8 @@ def load(
         channels: 1 for grey, by luma, 3 for colour, by repetition; None keeps them.
         strict: Whether an unreadable picture is an error, instead of being skipped.
         progress: Called with (pictures done, pictures in all) while decoding files.
+        prepare: Whether picture files are kept decoded in the cache; None for those of
+            more than 2,000 files, or 256 MB.
 
     Returns:
         Pictures in the source's own type, finite, with what was skipped and noted.
@@ -85,8 +91,10 @@ def load(
         ArgumentError: The split, size or channels cannot be.
         MixedSizesError: Pictures differ in size, and no size is given.
         DataError: The source is missing, damaged, empty, or of another kind.
+        OutputError: ``prepare`` is True, and the cache cannot be written.
     """
-    kind = _open(source, _options(size, channels, strict, progress))
+    options = replace(_options(size, channels, strict, progress), prepare=prepare)
+    kind = _open(source, options)
     parts = [
         replace(adapted(kind.read(name, rows), size, channels), split=name)
         for name, rows in rows_of(split, kind.splits())

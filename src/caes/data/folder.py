@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.decoding import attempts, decode_all
+from caes.data.decoding import attempts
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.kind import SPLITS, Kind, split_named
 from caes.data.pictures import Decoded
+from caes.data.prepared import decoded, stamp
 from caes.data.tree import Parts, Tree, is_picture, natural, picture_tree, printable
 
 
@@ -38,8 +39,13 @@ class Folder(Kind):
         """Decode these rows and no others."""
         files = self._files[split][rows.start : rows.stop]
         names = [printable(parts) for parts in files]
-        paths = self._paths(files)
-        batch = decode_all(lambda: paths, names, str(self.source), self.options)
+        batch = decoded(
+            lambda: self._paths(files),
+            names,
+            str(self.source),
+            self.options,
+            lambda: self._stamps(files),
+        )
         return ImageSet.from_pixels(
             batch.pixels,
             [names[row] for row in batch.rows],
@@ -66,9 +72,19 @@ class Folder(Kind):
             else:
                 yield Skipped(printable(parts), str(result))
 
-    def _paths(self, files: list[Parts]) -> list[Path]:
-        root = self.source if self.source.is_dir() else self.source.parent
-        return [root.joinpath(*parts) for parts in files]
+    def _paths(self, files: list[Parts]) -> Iterator[Path]:
+        return (self._root.joinpath(*parts) for parts in files)
+
+    def _stamps(self, files: list[Parts]) -> Iterator[str]:
+        root = str(self._root)
+        for parts in files:
+            below = "/".join(parts)
+            yield f"{below}\0{stamp(f'{root}/{below}')}"
+
+    @cached_property
+    def _root(self) -> Path:
+        root: Path = self.source if self.source.is_dir() else self.source.parent
+        return root
 
     @cached_property
     def _tree(self) -> Tree:
@@ -79,8 +95,11 @@ class Folder(Kind):
     @cached_property
     def _files(self) -> dict[str, list[Parts]]:
         by_split: dict[str, list[Parts]] = {}
+        top = {parts[0] for parts in self._tree.files if len(parts) > 1}
+        of = {folder: split_named(folder) or "" for folder in top}
         for parts in self._tree.files:
-            by_split.setdefault(_split_of(parts), []).append(parts)
+            split = of[parts[0]] if len(parts) > 1 else ""
+            by_split.setdefault(split, []).append(parts)
         if "train" in by_split or "test" in by_split:
             return {split: by_split[split] for split in SPLITS if split in by_split}
         return {"train": self._tree.files}
@@ -108,9 +127,10 @@ class Folder(Kind):
     def _labels(self, files: list[Parts]) -> NDArray[np.int64] | None:
         if not self._classes:
             return None
-        index = {name: number for number, name in enumerate(self._classes)}
-        folders = [printable((parts[self._class_depth],)) for parts in files]
-        return np.array([index[folder] for folder in folders], np.int64)
+        depth, index = self._class_depth, {}
+        for folder in {parts[depth] for parts in files}:
+            index[folder] = self._classes.index(printable((folder,)))
+        return np.array([index[parts[depth]] for parts in files], np.int64)
 
     def _left_out(self) -> tuple[str, ...]:
         kept = sum(self.splits().values())
@@ -118,7 +138,3 @@ class Folder(Kind):
         if not left:
             return ()
         return (f"Pictures outside {', '.join(self._files)} were left out: {left:,}.",)
-
-
-def _split_of(parts: Parts) -> str:
-    return (split_named(parts[0]) if len(parts) > 1 else None) or ""

@@ -22,12 +22,15 @@ class Options:
         channels: 1 or 3 to convert to grey or colour, None to keep what is there.
         strict: Whether the first unreadable picture ends the reading.
         progress: Called with (pictures done, pictures in all) while reading files.
+        prepare: Whether decoded pictures are kept in the cache, and looked for there;
+            None for where it is worth it.
     """
 
     size: tuple[int, int] | None = None
     channels: int | None = None
     strict: bool = False
     progress: Callable[[int, int], None] | None = None
+    prepare: bool | None = None
 
 
 _PIECE = 1000  # pictures

@@ -136,6 +136,12 @@ def mapping(pixels: Any) -> mmap.mmap | None:
     return None
 
 
+def forget(pixels: NDArray[Any]) -> None:
+    """Give the memory of a mapped array back; what was changed reaches the file."""
+    if (held := mapping(pixels)) is not None:
+        _advise(held, "MADV_DONTNEED")
+
+
 def lazily(pixels: Any) -> Any:
     """Give an array back, or, where it is a large one on disk, as an `OnDisk`."""
     if isinstance(pixels, OnDisk) or pixels.nbytes <= AT_ONCE:

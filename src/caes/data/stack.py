@@ -75,13 +75,18 @@ class Stack:
             )
         self.skipped.append(skipped)
 
+    def reached(self, done: int) -> None:
+        """Take note that so many pictures have been met."""
+
     def batch(self) -> Batch:
         """Give what was gathered; nothing at all is an error."""
         if self.pixels is None:
             raise self._nothing()
-        notes = tuple(f"{note}: {n:,}." for note, n in self.notes.items())
         return Batch(
-            self.pixels[: len(self.rows)], self.rows, tuple(self.skipped), notes
+            self.pixels[: len(self.rows)],
+            self.rows,
+            tuple(self.skipped),
+            written(self.notes),
         )
 
     def _unreadable(self, skipped: Skipped, next_step: str) -> DataError:
@@ -129,6 +134,11 @@ class Stack:
             return np.empty(form, dtype)
         except MemoryError as error:
             raise too_large(self.source, "×".join(map(str, form))) from error
+
+
+def written(notes: Counter[str]) -> tuple[str, ...]:
+    """Write notes, and how many pictures each is true of, as sentences."""
+    return tuple(f"{note}: {n:,}." for note, n in notes.items())
 
 
 def _widened(picture: NDArray[Any], channels: int, dtype: Any) -> NDArray[Any]:
