@@ -43,6 +43,8 @@ class Fit(Options):
         force: Replace the folder if it exists.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
+        in_memory: Decode picture files into memory, and keep nothing of them in the
+            cache, however many they are.
         quiet: Print nothing but errors and the report's path.
     """
 
@@ -58,6 +60,7 @@ class Fit(Options):
     out: Path | None = None
     force: bool = False
     strict: bool = False
+    in_memory: bool = False
     quiet: bool = False
 
     def run(self, typed: str) -> None:

@@ -42,6 +42,8 @@ class LabelCurve(FineTuning):
             without it runs/NAME-curve-N, N counted up.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
+        in_memory: Decode picture files into memory, and keep nothing of them in the
+            cache, however many they are.
         quiet: Print nothing but errors and the report's path.
     """
 
@@ -56,6 +58,7 @@ class LabelCurve(FineTuning):
     hold_out: float = 0.2
     out: Path | None = None
     strict: bool = False
+    in_memory: bool = False
     quiet: bool = False
 
     def run(self, typed: str) -> None:

@@ -27,6 +27,8 @@ class Probe:
             source has no labelled test split.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
+        in_memory: Decode picture files into memory, and keep nothing of them in the
+            cache, however many they are.
         quiet: Print nothing but errors and the table.
     """
 
@@ -38,6 +40,7 @@ class Probe:
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
     hold_out: float = 0.2
     strict: bool = False
+    in_memory: bool = False
     quiet: bool = False
 
     def run(self, typed: str) -> None:

@@ -24,6 +24,8 @@ class Reconstruct:
         force: Replace the folder if it exists.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
+        in_memory: Decode picture files into memory, and keep nothing of them in the
+            cache, however many they are.
         quiet: Print nothing but errors and the table's path.
     """
 
@@ -34,6 +36,7 @@ class Reconstruct:
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
     force: bool = False
     strict: bool = False
+    in_memory: bool = False
     quiet: bool = False
 
     def run(self, typed: str) -> None:

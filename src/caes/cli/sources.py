@@ -32,6 +32,10 @@ class Opening(Protocol):
         """Whether an unreadable picture is an error."""
 
     @property
+    def in_memory(self) -> bool:
+        """Whether decoded pictures are not kept in the cache."""
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is said."""
 
@@ -117,6 +121,7 @@ def opened(
         channels=channels,
         strict=options.strict,
         progress=decoding(options.quiet),
+        prepare=False if options.in_memory else None,
     )
 
 

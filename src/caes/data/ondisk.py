@@ -181,7 +181,7 @@ def joined(parts: Sequence[Any]) -> Any:
 def parts(pixels: Any) -> Iterator[NDArray[Any]]:
     """Go through an array, or an `OnDisk`, some megabytes at a time."""
     pixels = lazily(pixels)
-    step = max(1, 2**24 // max(1, _row_bytes(pixels)))
+    step = max(1, min(2**24, AT_ONCE) // max(1, _row_bytes(pixels)))
     for start in range(0, len(pixels), step):
         yield pixels[start : start + step]
 

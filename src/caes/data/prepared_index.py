@@ -28,7 +28,7 @@ class Index:
     """What a prepared set holds, or what a set that is being built has so far.
 
     Args:
-        source: What the pictures come from, as the user wrote it.
+        source: The path that the pictures come from.
         asked: Pictures that were asked for.
         done: How many of them have been met; all of them in a finished set.
         pixels: The name of the array's file, which has room for all that were asked

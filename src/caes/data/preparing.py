@@ -1,5 +1,6 @@
 """Building a prepared set: picture by picture, with a journal to go on from."""
 
+import os
 import shutil
 import time
 from collections import Counter
@@ -62,7 +63,7 @@ class Kept(Stack):
 
     def _index(self, done: int) -> Index:
         return Index(
-            source=self.source,
+            source=os.path.abspath(self.source),
             asked=self.count,
             done=done,
             pixels=self.file,
