@@ -183,7 +183,7 @@ def parts(pixels: Any) -> Iterator[NDArray[Any]]:
     pixels = lazily(pixels)
     step = max(1, min(2**24, AT_ONCE) // max(1, _row_bytes(pixels)))
     for start in range(0, len(pixels), step):
-        yield pixels[start : start + step]
+        yield np.asarray(pixels[start : start + step])
 
 
 def _row_bytes(pixels: Any) -> int:
