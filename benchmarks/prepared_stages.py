@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from caes import CAE, load
-from memory_stages import highest
 
 
 def main(source: str) -> None:
@@ -19,7 +18,7 @@ def main(source: str) -> None:
     answer = {
         "pictures": len(images),
         "bytes": images.pixels.nbytes,
-        "highest": highest(),
+        "highest": part("VmHWM"),
         "anonymous": part("RssAnon"),
         "file": part("RssFile"),
     }
@@ -27,7 +26,7 @@ def main(source: str) -> None:
 
 
 def part(name: str) -> int:
-    """Give a part of the memory that is occupied now, in bytes; Linux tells it."""
+    """Give what Linux counts of the process under a name, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     kilobytes = dict(line.split(":", 1) for line in lines)[name]
     return int(kilobytes.split()[0]) * 1024
