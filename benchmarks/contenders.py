@@ -97,6 +97,23 @@ class Caes(Contender):
         return CAE(**{**defaults, **arguments})
 
 
+class CaesAsLoaded(Caes):
+    """The product on the first pictures as they lie, mapped ones without a copy."""
+
+    def first(self, count: int) -> ImageSet:
+        """Give a slice; there must be as many."""
+        return self.images[:count]
+
+
+class CaesDecoded(CaesAsLoaded):
+    """The same on an array in memory, which all pictures are decoded into at first."""
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """All pictures to train on."""
+        return load(self.source, prepare=False)
+
+
 class Torch(Contender):
     """The network as PyTorch's users write it, eager, in the product's own loop."""
 
@@ -320,6 +337,8 @@ class KerasCnn(Keras):
 
 SYSTEMS = {
     "caes": Caes,
+    "caes-as-loaded": CaesAsLoaded,
+    "caes-decoded": CaesDecoded,
     "torch": Torch,
     "keras": Keras,
     "caes-cnn": CaesCnn,

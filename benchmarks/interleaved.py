@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from statistics import median
 from typing import Literal
 
-from sheet import Sheet, Source
+from sheet import Sheet
 from workers import Entry, Worker
 
 Speeds = Mapping[str, Sequence[float]]
@@ -22,7 +22,7 @@ MOST = 60_000
 def race(
     entries: Sequence[Entry],
     work: Literal["train", "encode"],
-    source: Source,
+    source: str,
     sheet: Sheet,
     *,
     rounds: int,
@@ -33,7 +33,7 @@ def race(
     Args:
         entries: The contenders.
         work: What they do.
-        source: The pictures.
+        source: The pictures, as `caes.load` takes them.
         sheet: Takes the facts: pictures of a turn, parameters, how it is computed.
         rounds: Turns of each; before them come two turns of warming up.
         seconds: How long a turn shall take.

@@ -47,7 +47,9 @@ def test_every_script_finds_what_it_imports() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("name", ["greedy", "train_paper_cnn", "reproduction"])
+@pytest.mark.parametrize(
+    "name", ["greedy", "train_paper_cnn", "reproduction", "prepared"]
+)
 def test_a_script_starts_and_has_help(name: str) -> None:
     run = subprocess.run(
         [sys.executable, f"{name}.py", "--help"],

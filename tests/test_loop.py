@@ -1,7 +1,8 @@
 import math
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from caes.batches import Batches
 from caes.data import ImageSet
 from caes.history import Epoch, History
-from caes.loop import RISE, Settings, train
+from caes.loop import RISE, Passes, Settings, train
 from caes.options import DecayName
 from caes.progress import Bar, Lines, Progress, describe
 from caes.scaling import Scaling
@@ -41,7 +42,7 @@ def _images(n: int) -> ImageSet:
 
 def _train(
     objective: nn.Module,
-    batches: Batches,
+    batches: Passes,
     settings: Settings,
     validation: Batches | None = None,
     progress: Progress | None = None,
@@ -421,6 +422,37 @@ def test_a_line_of_a_stack_begins_with_its_level() -> None:
     assert describe(row, 5) == (
         "level 2  epoch 1/5  loss 0.5000  PSNR 30.00 dB  2.0 s  100 images/s"
     )
+
+
+def test_a_line_ends_with_the_share_of_time_spent_waiting() -> None:
+    row = Epoch(1, 0.5, None, None, 30.0, 2.0, 100.0, waiting=0.034)
+    assert describe(row, 5) == (
+        "epoch 1/5  loss 0.5000  PSNR 30.00 dB  2.0 s  100 images/s  waiting 3 %"
+    )
+
+
+class SlowToCome:
+    """Batches that keep one waiting."""
+
+    pictures = 4
+
+    def __len__(self) -> int:
+        return 4
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        for _ in range(4):
+            time.sleep(0.05)
+            yield (torch.ones(1, 1, 1, 1),)
+
+
+def test_the_share_of_an_epoch_spent_waiting_for_pictures_is_measured() -> None:
+    row = _train(Level(), SlowToCome(), Settings(epochs=1)).rows[0]
+    assert row.waiting is not None
+    learnt = SlowToCome.pictures / row.images_per_second
+    assert 4 * 0.05 <= row.waiting * learnt <= learnt
+    quick = _train(Level(), Batches(_images(5), Scaling(0, 1), 3), Settings(epochs=1))
+    assert quick.rows[0].waiting is not None
+    assert 0 < quick.rows[0].waiting < 1
 
 
 def test_the_bar_shows_loss_speed_and_time_left(

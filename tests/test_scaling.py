@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from caes import ImageSet
+from caes.data.ondisk import OnDisk
 from caes.scaling import Scaling, as_type, scaling_of
 
 SCALES = ("auto", "dtype", "minmax", "percentiles:10,90", "standard")
@@ -195,3 +197,18 @@ def test_black_and_white_are_shown_as_they_are(text: str) -> None:
     shown = np.clip(scaling.shown(scaling.to_unit(pixels)), 0, 1).ravel()
     assert shown[0] == pytest.approx(0, abs=1e-6)
     assert shown[2] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("scale", ["auto", "minmax", "percentiles:1,99", "standard"])
+def test_pictures_on_disk_have_the_scaling_of_the_same_in_memory(
+    scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(0).normal(0, 9, (40, 5, 6, 3)).astype(np.float32)
+    np.save(tmp_path / "a.npy", pixels)
+    monkeypatch.setattr("caes.data.ondisk.AT_ONCE", 200)
+    kept = ImageSet.from_pixels(np.load(tmp_path / "a.npy", mmap_mode="r"))
+    rows = np.random.default_rng(1).permutation(40)[:30]
+    some = kept[rows]
+    assert isinstance(some.pixels, OnDisk)
+    in_memory = ImageSet.from_pixels(pixels[rows], value_range=kept.value_range)
+    assert scaling_of(some, scale) == scaling_of(in_memory, scale)

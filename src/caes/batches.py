@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caes.data import ImageSet
+from caes.data.ondisk import OnDisk, lazily, take
 from caes.scaling import Scaling
 
 
@@ -36,7 +37,8 @@ class Batches:
         rows: NDArray[np.int64] | None = None,
         labels: NDArray[np.int64] | None = None,
     ) -> None:
-        self.pixels = images.pixels if isinstance(images, ImageSet) else images
+        # Read batch by batch where it is large and lies on disk.
+        self.pixels = lazily(images.pixels if isinstance(images, ImageSet) else images)
         self.scaling = scaling
         self.size = size
         self.shuffle = shuffle
@@ -68,8 +70,9 @@ class Batches:
         for start in range(0, len(rows), size):
             chosen = rows[start : start + size]
             n = len(chosen)
-            # mode="clip" writes straight into the buffer; the rows are known to fit.
-            np.take(self.pixels, chosen, axis=0, out=stored[:n], mode="clip")
+            take(self.pixels, chosen, out=stored[:n])
+            if isinstance(self.pixels, OnDisk):
+                self.pixels.expect(rows[start + size : start + 2 * size])
             if self.scaling is not None:
                 self.scaling.to_unit(stored[:n], out=unit[:n])
             if self.labels is None:

@@ -327,4 +327,5 @@ def _epoch(row: dict[str, str]) -> Epoch:
         seconds=float(row["seconds"]),
         images_per_second=float(row["images_per_second"]),
         level=int(row.get("level") or 0),
+        waiting=known("waiting") if "waiting" in row else None,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from caes.errors import OutputError
 
@@ -102,6 +102,20 @@ def new_folder(
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
+
+
+def make_room(file: IO[bytes], size: int) -> None:
+    """Take the bytes on disk at once: a mapped file that finds none kills the process.
+
+    Raises:
+        OSError: There are not that many.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    for start in range(0, size, 2**20):
+        file.write(bytes(min(2**20, size - start)))
+    file.flush()
 
 
 @contextmanager

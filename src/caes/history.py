@@ -23,6 +23,8 @@ class Epoch:
         seconds: Time of the epoch, validation included.
         images_per_second: Speed of its training part.
         level: Which level of a stack was trained, counted from 1; 0 for all at once.
+        waiting: Share in [0, 1] of the training part that was spent waiting for
+            pictures; None where it was not measured.
     """
 
     epoch: int
@@ -33,6 +35,7 @@ class Epoch:
     seconds: float
     images_per_second: float
     level: int = 0
+    waiting: float | None = None
 
 
 @dataclass

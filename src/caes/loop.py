@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Protocol
 
@@ -32,6 +32,28 @@ class Passes(Protocol):
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Give the batches, pictures first."""
+
+
+class _Fed:
+    """Batches, and the seconds that one has waited for them."""
+
+    def __init__(self, batches: Passes) -> None:
+        self.batches = batches
+        self.pictures = batches.pictures
+        self.waited = 0.0
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        batches = iter(self.batches)
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self.waited += time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch
 
 
 @dataclass(frozen=True)
@@ -148,7 +170,8 @@ def train(
             with average.in_place():
                 best.remember()
             learning = _Learning(optimizer, average, epoch - 1, settings)
-            figures = _pass(trained, batches, fabric, progress, stop, learning)
+            fed = _Fed(batches)
+            figures = _pass(trained, fed, fabric, progress, stop, learning)
             learnt = time.perf_counter() - start
             if stop.is_set():
                 history.ended = "interrupted"
@@ -161,6 +184,7 @@ def train(
                 watched = None if stop.is_set() else float(found[0])
             speed = batches.pictures / learnt
             row = _row(epoch, figures, watched, speed, start, settings)
+            row = replace(row, waiting=fed.waited / learnt)
             history.rows.append(row)
             progress.epoch(row)
             if (ending := _ending(row, best, average, stop)) is not None:

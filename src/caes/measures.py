@@ -90,7 +90,7 @@ def _ordered(
     them, of the values that begin so. Values of 16 bits and less take one pass.
     """
     channels = pixels.shape[3]
-    bits = 8 * _keys(pixels[:1, :1, :1]).dtype.itemsize
+    bits = 8 * _keys(np.zeros(1, pixels.dtype)).dtype.itemsize
     step = min(bits, DIGIT)
     left = np.array([ranks] * channels)  # channels × ranks, within the prefix
     prefix = np.zeros(left.shape, np.uint64)
@@ -115,7 +115,7 @@ def _counts(
         for channel, row in enumerate(prefix)
         for known in set(row.tolist())
     }
-    width = 8 * _keys(pixels[:1, :1, :1]).dtype.itemsize
+    width = 8 * _keys(np.zeros(1, pixels.dtype)).dtype.itemsize
     for chunk in _chunks(pixels):
         keys = _keys(chunk)
         for (channel, known), count in counts.items():
@@ -173,5 +173,6 @@ def _chunks(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
     pictures, strip = max(1, rows // height), min(rows, height)
     for start in range(0, n, pictures):
         for top in range(0, height, strip):
-            part = pixels[start : start + pictures, top : top + strip]
+            # Pictures first: those on disk are read whole, and no others.
+            part = pixels[start : start + pictures][:, top : top + strip]
             yield np.ascontiguousarray(part.reshape(-1, channels).T)

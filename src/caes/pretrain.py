@@ -1,11 +1,9 @@
 """Training without labels: the auto-encoder learns to give its pictures back."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import IO
 
 import numpy as np
 import torch
@@ -18,7 +16,7 @@ from caes.batches import Batches
 from caes.corruption import Corruption
 from caes.data import ImageSet
 from caes.errors import ArgumentError
-from caes.files import output_errors
+from caes.files import make_room, output_errors
 from caes.history import History
 from caes.loop import Settings, stop_on_interrupt, train
 from caes.model import Model
@@ -229,22 +227,8 @@ def _room(shape: tuple[int, ...]) -> NDArray[np.float32]:
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            _reserve(file, size)
+            make_room(file, size)
             return np.memmap(file, np.float32, "r+", shape=shape)
-
-
-def _reserve(file: IO[bytes], size: int) -> None:
-    """Take the bytes on disk at once: a mapped file that finds none kills the process.
-
-    Raises:
-        OSError: There are not that many.
-    """
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, size)
-        return
-    for start in range(0, size, 2**20):
-        file.write(bytes(min(2**20, size - start)))
-    file.flush()
 
 
 def split_rows(

@@ -148,7 +148,10 @@ def describe(row: Epoch, epochs: int) -> str:
     if row.psnr is not None:
         parts.append(f"PSNR {row.psnr:.2f} dB")
     speed = f"{row.images_per_second:,.0f} images/s"
-    return "  ".join([*parts, f"{row.seconds:.1f} s", speed])
+    parts += [f"{row.seconds:.1f} s", speed]
+    if row.waiting is not None:
+        parts.append(f"waiting {100 * row.waiting:.0f} %")
+    return "  ".join(parts)
 
 
 def progress(verbose: bool) -> Progress:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
+from caes.data.ondisk import lazily
 from caes.measures import extremes, moments, percentiles
 from caes.scales import Scale, parse_scale
 
@@ -151,7 +152,7 @@ def scaling_of(images: ImageSet, text: str = "auto") -> Scaling:
     if scale.kind in ("auto", "dtype"):
         known = _type_range(images.dtype, known) if scale.kind == "dtype" else known
         return found(*known, value_range=known)
-    low, high = _lines(images.pixels, scale)
+    low, high = _lines(lazily(images.pixels), scale)
     lines = tuple(low.tolist()), tuple(high.tolist())
     return found(*lines, value_range=known)
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import tyro
 
+from caes.cli.cache import Cache
 from caes.cli.classify import Classify
 from caes.cli.fit import Fit
 from caes.cli.info import Info
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Any] = {
     "probe": Probe,
     "label-curve": LabelCurve,
     "reproduce": Reproduce,
+    "cache": Cache,
 }
 
 

@@ -47,6 +47,8 @@ class Classify(FineTuning):
             channels of one.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
+        in_memory: Decode picture files into memory, and keep nothing of them in the
+            cache, however many they are.
         quiet: Print nothing but errors and the report's path.
     """
 
@@ -62,6 +64,7 @@ class Classify(FineTuning):
     force: bool = False
     pages: Pages = "pictures"
     strict: bool = False
+    in_memory: bool = False
     quiet: bool = False
 
     def run(self, typed: str) -> None:

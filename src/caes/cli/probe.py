@@ -33,6 +33,8 @@ class Probe:
             channels of one.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
+        in_memory: Decode picture files into memory, and keep nothing of them in the
+            cache, however many they are.
         quiet: Print nothing but errors and the table.
     """
 
@@ -46,6 +48,7 @@ class Probe:
     hold_out: float = 0.2
     pages: Pages = "pictures"
     strict: bool = False
+    in_memory: bool = False
     quiet: bool = False
 
     def run(self, typed: str) -> None:

@@ -45,6 +45,8 @@ class Reconstruct:
             channels of one.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
+        in_memory: Decode picture files into memory, and keep nothing of them in the
+            cache, however many they are.
         quiet: Print nothing but errors and the table's path.
     """
 
@@ -59,6 +61,7 @@ class Reconstruct:
     force: bool = False
     pages: Pages = "pictures"
     strict: bool = False
+    in_memory: bool = False
     quiet: bool = False
 
     def run(self, typed: str) -> None:

@@ -42,6 +42,10 @@ class Opening(Protocol):
         """What the pages of a file are."""
 
     @property
+    def in_memory(self) -> bool:
+        """Whether decoded pictures are not kept in the cache."""
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing is said."""
 
@@ -179,6 +183,7 @@ def opened(
         strict=options.strict,
         pages=options.pages,
         progress=decoding(options.quiet),
+        prepare=False if options.in_memory else None,
         **more,
     )
 

@@ -73,8 +73,12 @@ def load(
     strict: bool = False,
     pages: Pages = "pictures",
     progress: Callable[[int, int], None] | None = None,
+    prepare: bool | None = None,
 ) -> ImageSet:
-    """Read pictures from any source into memory.
+    """Read pictures from any source.
+
+    Many picture files, or large ones, are decoded once: the cache keeps them as an
+    array that is mapped into memory when they are read again (see ``prepare``).
 
     Args:
         source: A registered name ("digits", "mnist", "cifar10"); the path of a folder
@@ -97,19 +101,24 @@ def load(
         pages: Whether each page of a TIFF, DICOM or FITS file is a picture of its own,
             or "channels": all its pages are channels of one picture.
         progress: Called with (pictures done, pictures in all) while decoding files.
+        prepare: Whether picture files are kept decoded in the cache; None for those of
+            more than 2,000 files, or 256 MB. Tiles are never kept: they are cut in
+            memory.
 
     Returns:
         Pictures in the source's own type, finite, with what was skipped and noted.
 
     Raises:
         ArgumentError: The split, size, fit, channels, tile, overlap, seed or pages
-            cannot be.
+            cannot be, or tiles are to be prepared.
         MixedSizesError: Pictures differ in size, and no size is given.
         DataError: The source is missing, damaged, empty, or of another kind.
+        OutputError: ``prepare`` is True, and the cache cannot be written.
     """
     options = _options(size, channels, strict, pages, progress, fit, seed)
-    kind = _open(source, options)
+    kind = _open(source, replace(options, prepare=prepare))
     if tile is not None:
+        _check_unprepared(prepare)
         images = _in_tiles(kind, split, tile, overlap)
     else:
         parts = [
@@ -186,6 +195,16 @@ def _in_tiles(kind: Kind, split: str, tile: Any, overlap: int | None) -> ImageSe
         if kind.options.progress:
             kind.options.progress(min(done, total), total)
     return cutter.images(split)
+
+
+def _check_unprepared(prepare: bool | None) -> None:
+    if prepare:
+        raise ArgumentError(
+            "prepare",
+            "True with tiles",
+            "False or None with tiles, which are cut in memory",
+            "Leave prepare or tile out.",
+        )
 
 
 def _called(kind: Kind) -> str:

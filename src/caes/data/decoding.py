@@ -51,17 +51,42 @@ def decode_all(
             not hold them.
     """
     stack = Stack(len(names), source)
-    with closing(attempts(pictures(), names, options)) as results:
-        for row, result in enumerate(results):
+    gather(stack, pictures, names, options)
+    return stack.batch(names, options.strict)
+
+
+def gather(
+    stack: Stack,
+    pictures: Callable[[], Iterable[Encoded]],
+    names: list[str],
+    options: Options,
+    done: int = 0,
+) -> None:
+    """Decode pictures into a stack, from the one after those that are done.
+
+    Args:
+        stack: Takes them.
+        pictures: As for `decode_all`.
+        names: As for `decode_all`.
+        options: As for `decode_all`.
+        done: Pictures that the stack has had already.
+
+    Raises:
+        MixedSizesError: As for `decode_all`.
+        DataError: As for `decode_all`.
+    """
+    waiting = islice(pictures(), done, None)
+    with closing(attempts(waiting, names[done:], options)) as results:
+        for row, result in enumerate(results, done):
             if isinstance(result, Decoded):
                 if not stack.fits(result.pixels):
-                    raise _mixed_sizes(source, _mapped(_size, pictures()))
+                    raise _mixed_sizes(stack.source, _mapped(_size, pictures()))
                 stack.add(row, result)
             else:
                 stack.skip(row, Skipped(names[row], str(result)), options.strict)
+            stack.reached(row + 1)
             if options.progress:
                 options.progress(row + 1, len(names))
-    return stack.batch(names, options.strict)
 
 
 def attempts(

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.decoding import attempts, decode_all
+from caes.data.decoding import attempts
 from caes.data.formats import has_pages
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.kind import SPLITS, Kind, split_named
 from caes.data.pictures import Decoded, Encoded, Page, count_pages, quiet_decoding
+from caes.data.prepared import decoded, stamp
 from caes.data.tree import Parts, Tree, is_picture, natural, picture_tree, printable
 
 
@@ -60,8 +61,13 @@ class Folder(Kind):
         """Decode these rows and no others."""
         picked = self._rows[split][rows.start : rows.stop]
         names = [row.name for row in picked]
-        encoded = self._encoded(picked)
-        batch = decode_all(lambda: encoded, names, str(self.source), self.options)
+        batch = decoded(
+            lambda: self._encoded(picked),
+            names,
+            str(self.source),
+            self.options,
+            lambda: self._stamps(picked),
+        )
         return ImageSet.from_pixels(
             batch.pixels,
             [names[row] for row in batch.rows],
@@ -94,16 +100,25 @@ class Folder(Kind):
             else:
                 yield Skipped(row.name, str(result))
 
-    def _path(self, parts: Parts) -> Path:
-        root: Path = self.source if self.source.is_dir() else self.source.parent
-        return root.joinpath(*parts)
+    def _encoded(self, rows: list[Row]) -> Iterator[Encoded]:
+        for row in rows:
+            path = self._path(row.parts)
+            yield path if row.page is None else Page(path, row.page)
 
-    def _encoded(self, rows: list[Row]) -> list[Encoded]:
-        paths = [self._path(row.parts) for row in rows]
-        return [
-            path if row.page is None else Page(path, row.page)
-            for row, path in zip(rows, paths, strict=True)
-        ]
+    def _stamps(self, rows: list[Row]) -> Iterator[str]:
+        root = str(self._root)
+        for row in rows:
+            below = "/".join(row.parts)
+            page = "" if row.page is None else f"#{row.page}"
+            yield f"{below}{page}\0{stamp(f'{root}/{below}')}"
+
+    def _path(self, parts: Parts) -> Path:
+        return self._root.joinpath(*parts)
+
+    @cached_property
+    def _root(self) -> Path:
+        root: Path = self.source if self.source.is_dir() else self.source.parent
+        return root
 
     @cached_property
     def _tree(self) -> Tree:
@@ -114,8 +129,11 @@ class Folder(Kind):
     @cached_property
     def _files(self) -> dict[str, list[Parts]]:
         by_split: dict[str, list[Parts]] = {}
+        top = {parts[0] for parts in self._tree.files if len(parts) > 1}
+        of = {folder: split_named(folder) or "" for folder in top}
         for parts in self._tree.files:
-            by_split.setdefault(_split_of(parts), []).append(parts)
+            split = of[parts[0]] if len(parts) > 1 else ""
+            by_split.setdefault(split, []).append(parts)
         if "train" in by_split or "test" in by_split:
             return {split: by_split[split] for split in SPLITS if split in by_split}
         return {"train": self._tree.files}
@@ -158,9 +176,10 @@ class Folder(Kind):
     def _labels(self, files: list[Parts]) -> NDArray[np.int64] | None:
         if not self._classes:
             return None
-        index = {name: number for number, name in enumerate(self._classes)}
-        folders = [printable((parts[self._class_depth],)) for parts in files]
-        return np.array([index[folder] for folder in folders], np.int64)
+        depth, index = self._class_depth, {}
+        for folder in {parts[depth] for parts in files}:
+            index[folder] = self._classes.index(printable((folder,)))
+        return np.array([index[parts[depth]] for parts in files], np.int64)
 
     def _left_out(self) -> tuple[str, ...]:
         kept = sum(len(files) for files in self._files.values())
@@ -168,7 +187,3 @@ class Folder(Kind):
         if not left:
             return ()
         return (f"Pictures outside {', '.join(self._files)} were left out: {left:,}.",)
-
-
-def _split_of(parts: Parts) -> str:
-    return (split_named(parts[0]) if len(parts) > 1 else None) or ""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from caes.data.ondisk import OnDisk, joined, parts, pick
 from caes.errors import DataError
 
 
@@ -30,7 +31,8 @@ class ImageSet:
     """N pictures of one size, in the type they were stored in.
 
     Args:
-        pixels: N×H×W×C, any real number type, in the source's own units.
+        pixels: N×H×W×C, any real number type, in the source's own units; those of a
+            prepared set lie in a file, and many picked out of it are an `OnDisk`.
         names: N names, one a picture: its path inside the source, or its index.
         labels: N class indices, int64 in [0, len(classes)), -1 where a picture has no
             label; or None without classes.
@@ -70,7 +72,9 @@ class ImageSet:
                 not three or four axes, or not a name and a label for each picture.
         """
         source = about.get("source", "array")
-        pixels = _checked(np.asarray(pixels), source)
+        if not isinstance(pixels, np.memmap):
+            pixels = np.asarray(pixels)
+        pixels = _checked(pixels, source)
         about.setdefault("value_range", nominal_range(pixels))
         low, high = about["value_range"]
         if not np.isfinite(high - low):
@@ -99,13 +103,16 @@ class ImageSet:
         where = rows if isinstance(rows, slice) else picked
         return replace(
             self,
-            pixels=self.pixels[where],
+            pixels=pick(self.pixels, where),
             names=[self.names[index] for index in picked],
             labels=None if self.labels is None else self.labels[where],
         )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self.pixels, dtype=dtype, copy=copy)
+        pixels: Any = self.pixels
+        if isinstance(pixels, OnDisk):
+            return np.asarray(pixels, dtype=dtype)
+        return np.array(pixels, dtype=dtype, copy=copy)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -122,7 +129,8 @@ class ImageSet:
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, of shape, type and every pixel and label."""
         digest = hashlib.sha256(f"{self.shape}{self.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(self.pixels).data)
+        for part in parts(self.pixels):
+            digest.update(np.ascontiguousarray(part).data)
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
@@ -138,11 +146,11 @@ def index_names(rows: range, count: int) -> list[str]:
     return [f"{row:0{width}d}" for row in rows]
 
 
-def join(parts: Sequence[ImageSet]) -> ImageSet:
+def join(sets: Sequence[ImageSet]) -> ImageSet:
     """Put sets of one shape and type behind each other, as ``train+test`` asks for.
 
     Args:
-        parts: At least one set; all have labels or none has, of the same classes.
+        sets: At least one set; all have labels or none has, of the same classes.
 
     Returns:
         One set with a value range that spans theirs; of one part, that part.
@@ -150,10 +158,10 @@ def join(parts: Sequence[ImageSet]) -> ImageSet:
     Raises:
         DataError: The parts differ in height, width, channels or type.
     """
-    first = parts[0]
-    if len(parts) == 1:
+    first = sets[0]
+    if len(sets) == 1:
         return first
-    forms = {f"{'×'.join(map(str, p.shape[1:]))} {p.dtype}": p.split for p in parts}
+    forms = {f"{'×'.join(map(str, p.shape[1:]))} {p.dtype}": p.split for p in sets}
     if len(forms) > 1:
         described = " and ".join(f"{form} ({split})" for form, split in forms.items())
         raise DataError(
@@ -162,20 +170,20 @@ def join(parts: Sequence[ImageSet]) -> ImageSet:
             "parts of one height, width, number of channels and type",
             "Give size and channels to read all of them alike.",
         )
-    labels = [part.labels for part in parts if part.labels is not None]
-    labelled = len(labels) == len(parts)
+    labels = [part.labels for part in sets if part.labels is not None]
+    labelled = len(labels) == len(sets)
     return replace(
         first,
-        pixels=np.concatenate([part.pixels for part in parts]),
-        names=[name for part in parts for name in part.names],
+        pixels=joined([part.pixels for part in sets]),
+        names=[name for part in sets for name in part.names],
         labels=np.concatenate(labels) if labelled else None,
         classes=first.classes if labelled else (),
         value_range=(
-            min(part.value_range[0] for part in parts),
-            max(part.value_range[1] for part in parts),
+            min(part.value_range[0] for part in sets),
+            max(part.value_range[1] for part in sets),
         ),
-        skipped=tuple(skip for part in parts for skip in part.skipped),
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        skipped=tuple(skip for part in sets for skip in part.skipped),
+        notes=tuple(dict.fromkeys(note for part in sets for note in part.notes)),
     )
 
 
@@ -193,7 +201,8 @@ def nominal_range(pixels: NDArray[Any]) -> tuple[float, float]:
         return 0.0, 1.0
     if pixels.dtype in (np.uint8, np.uint16):
         return 0.0, float(np.iinfo(pixels.dtype).max)
-    low, high = float(pixels.min()), float(pixels.max())
+    extremes = [(float(part.min()), float(part.max())) for part in parts(pixels)]
+    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
     if low >= 0 and high <= 1:
         return 0.0, 1.0
     return (low, high) if high > low else (low, low + 1.0)
@@ -221,8 +230,7 @@ def _checked(pixels: NDArray[Any], source: str) -> NDArray[Any]:
             "at least one picture of at least one pixel",
             "Check the selection that made it.",
         )
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
-        bad = int((~np.isfinite(pixels.reshape(len(pixels), -1)).all(axis=1)).sum())
+    if pixels.dtype.kind == "f" and (bad := _not_finite(pixels)):
         raise DataError(
             source,
             f"NaN or infinity in {bad} of {len(pixels)} pictures",
@@ -232,6 +240,11 @@ def _checked(pixels: NDArray[Any], source: str) -> NDArray[Any]:
     # The other byte order, as files from another machine have it, stops torch.
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return pixels if pixels.ndim == 4 else pixels[..., None]
+
+
+def _not_finite(pixels: NDArray[Any]) -> int:
+    axes = tuple(range(1, pixels.ndim))
+    return sum(int((~np.isfinite(p)).any(axis=axes).sum()) for p in parts(pixels))
 
 
 def _check_rows(

@@ -30,6 +30,8 @@ class Options:
         seed: Draws random crops, together with the pictures' names.
         alone: Whether `Kind.pieces` decodes each picture only when it is asked for, so
             that memory never holds two large ones.
+        prepare: Whether decoded pictures are kept in the cache, and looked for there;
+            None for where it is worth it.
     """
 
     size: tuple[int, int] | None = None
@@ -40,6 +42,7 @@ class Options:
     fit: FitName = "stretch"
     seed: int = 0
     alone: bool = False
+    prepare: bool | None = None
 
 
 _PIECE = 1000  # pictures

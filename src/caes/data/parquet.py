@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.decoding import attempts, decode_all
+from caes.data.decoding import attempts
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.kind import SPLITS, Kind, leading_split, reading
 from caes.data.labels import class_indices
 from caes.data.parquet_columns import Columns, columns_of
 from caes.data.pictures import Decoded
+from caes.data.prepared import decoded, stamp
 from caes.errors import DataError
 
 _WHAT = "a Parquet file with a column of encoded pictures"
@@ -69,8 +70,12 @@ class Parquet(Kind):
     def read(self, split: str, rows: range) -> ImageSet:
         """Decode these rows, reading only the row groups that hold them."""
         names = self.names(split, rows)
-        batch = decode_all(
-            lambda: self._encoded(split, rows), names, str(self.source), self.options
+        batch = decoded(
+            lambda: self._encoded(split, rows),
+            names,
+            str(self.source),
+            self.options,
+            lambda: self._stamps(split, rows),
         )
         labels, classes = self._labels
         here = labels.get(split)
@@ -135,6 +140,11 @@ class Parquet(Kind):
                 for split, count in counts.items()
             }
         return _numbered(values, classes, str(self.source))
+
+    def _stamps(self, split: str, rows: range) -> Iterator[str]:
+        yield f"{split} {rows} {self._columns.picture}"
+        for part in self._files[split]:
+            yield f"{part.path.name}\0{stamp(str(part.path))}"
 
     def _encoded(self, split: str, rows: range) -> Iterator[bytes]:
         for value in self._values(split, rows, self._columns.picture):

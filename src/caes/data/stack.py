@@ -68,7 +68,7 @@ class Group:
 
     def said(self) -> tuple[str, ...]:
         """Write the notes, each with the number of pictures it is true of."""
-        return tuple(f"{note}: {n:,}." for note, n in self.notes.items())
+        return written(self.notes)
 
     def _wide_enough(self, picture: NDArray[Any]) -> NDArray[Any]:
         """Give the array, with room for a picture more, of all that it needs."""
@@ -125,8 +125,12 @@ class Stack:
         """Copy a picture in, given its position among all that were asked for."""
         family = family_of(decoded.pixels)
         if family not in self.groups:
-            self.groups[family] = Group(self.count, self.source)
+            self.groups[family] = self.group()
         self.groups[family].add(row, decoded)
+
+    def group(self) -> Group:
+        """Make what gathers the pictures of one family."""
+        return Group(self.count, self.source)
 
     def skip(self, row: int, skipped: Skipped, strict: bool) -> None:
         """Note a picture that cannot be read, or with ``strict`` raise."""
@@ -136,6 +140,13 @@ class Stack:
             )
         self.skipped[row] = skipped
 
+    def reached(self, done: int) -> None:
+        """Take note that so many pictures have been met."""
+
+    def largest(self) -> list[Group]:
+        """Give the families, that of most pictures first."""
+        return sorted(self.groups.values(), key=lambda group: -len(group.rows))
+
     def batch(self, names: list[str], strict: bool) -> Batch:
         """Give what was gathered, of the largest family; nothing at all is an error.
 
@@ -143,7 +154,7 @@ class Stack:
             names: The names of all pictures that were asked for.
             strict: Whether pictures of other families are an error too.
         """
-        groups = sorted(self.groups.values(), key=lambda group: -len(group.rows))
+        groups = self.largest()
         if not groups or groups[0].pixels is None:
             raise self._nothing()
         most, pixels = groups[0], groups[0].pixels
@@ -173,6 +184,11 @@ class Stack:
             f"at least one whole {LISTED} picture",
             "Check the files.",
         )
+
+
+def written(notes: Counter[str]) -> tuple[str, ...]:
+    """Write notes, and how many pictures each is true of, as sentences."""
+    return tuple(f"{note}: {n:,}." for note, n in notes.items())
 
 
 def family_of(picture: NDArray[Any]) -> Family:

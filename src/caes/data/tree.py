@@ -10,6 +10,8 @@ from caes.data.formats import LISTED, SUFFIXES
 from caes.data.imageset import Skipped
 from caes.errors import DataError
 
+_NUMBERS = re.compile("([0-9]+)")
+
 Parts = tuple[str, ...]  # a file's path below the root, folder by folder
 
 
@@ -44,7 +46,7 @@ def picture_tree(root: Path) -> Tree:
             continue
         for entry in entries:
             below = (*parts, entry.name)
-            if os.path.isdir(entry):
+            if _is_folder(entry):
                 # Links last, so that a folder listed once goes by its own name.
                 (folders.append if entry.is_symlink() else folders.appendleft)(below)
             elif is_picture(entry.name):
@@ -65,8 +67,9 @@ def natural(parts: Parts) -> tuple[list[list[str | int]], Parts]:
     """A sorting key: folder by folder, numbers by value, case only to break ties."""
     keys: list[list[str | int]] = []
     for part in parts:
-        words = re.split("([0-9]+)", part.casefold())
-        keys.append([int(word) if i % 2 else word for i, word in enumerate(words)])
+        words: list[str | int] = [*_NUMBERS.split(part.casefold())]
+        words[1::2] = map(int, words[1::2])
+        keys.append(words)
     return keys, parts
 
 
@@ -82,7 +85,12 @@ def _new_entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[s
     seen.add((stat.st_dev, stat.st_ino))
     with os.scandir(folder) as entries:
         visible = [each for each in entries if not _is_hidden(each.name)]
-    return sorted(visible, key=lambda entry: natural((entry.name,)))
+    return sorted(visible, key=lambda entry: entry.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # A link is followed, and may lead nowhere; what is none needs no look at the disk.
+    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
 
 
 def _is_hidden(name: str) -> bool:
