@@ -61,8 +61,10 @@ def test_the_error_is_that_of_logistic_regression_on_the_thresholded_codes(
     )
     bounds = thresholds(inside, module.ACTIVE)
     fitted = LogisticRegression(C=0.1, max_iter=150, tol=1e-2)
-    fitted.fit(above(inside, bounds), digits["train"].labels)
-    wrong = fitted.predict(above(outside, bounds)) != digits["test"].labels
+    features = above(inside, bounds)
+    fitted.fit(features / features.std(), digits["train"].labels)
+    found = fitted.predict(above(outside, bounds) / features.std())
+    wrong = found != digits["test"].labels
     assert ledger.number(row, "error") == pytest.approx(100 * wrong.mean(), abs=1e-4)
     assert (row["labels"], row["dimensions"]) == ("300", str(49 * 8))
     assert told[0] == "successors-codes: training the stack 8C5-MP4"

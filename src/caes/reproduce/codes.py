@@ -60,10 +60,11 @@ def measure(folder: Path, say: Callable[[str], None]) -> Ledger:
     inside, outside = (_maps(cae, images) for images in (train, test))
     bounds = thresholds(inside, ACTIVE)
     features = above(inside, bounds)
+    spread = features.std()  # one for all: rare values are not to be blown up
     say(f"{NAME}: logistic regression on {features.shape[1]:,} values")
     fitted = LogisticRegression(C=0.1, max_iter=150, tol=1e-2)
-    fitted.fit(features, labels_of(train))
-    found = fitted.predict(above(outside, bounds))
+    fitted.fit(features / spread, labels_of(train))
+    found = fitted.predict(above(outside, bounds) / spread)
     error = 100 * float((found != labels_of(test)).mean())
     key = {"table": NAME, "labels": len(train), "features": "codes above a threshold"}
     figures = {
