@@ -10,7 +10,7 @@ import tyro
 
 from caes.files import write_atomically
 from caes.ledger import Ledger, Row
-from caes.reproduce import filters, masci2011, successors
+from caes.reproduce import codes, filters, masci2011, successors
 from caes.reproduce.study import FIGURES, KEYS, Table, markdown
 
 ROOT = Path(__file__).parents[1]
@@ -23,17 +23,28 @@ def page() -> str:
     template = Path(__file__).with_name("reproduction.template.md").read_text("utf-8")
     for table in (*masci2011.TABLES.values(), *successors.TABLES.values()):
         template = template.replace(f"{{{table.name}}}", _section(table))
+    template = template.replace(f"{{{codes.NAME}}}", _codes())
     return template.replace("{filters}", _filters())
 
 
 def _section(table: Table) -> str:
     ledger = Ledger(RUNS / table.name / "runs.csv", KEYS, FIGURES)
     rows = [row for row in ledger if row["table"] == table.name]
+    return _page_of(table.name, rows, markdown(table, ledger))
+
+
+def _codes() -> str:
+    ledger = Ledger(RUNS / codes.NAME / "runs.csv", codes.KEYS, codes.FIGURES)
+    return _page_of(codes.NAME, [*ledger], codes.lines(ledger))
+
+
+def _page_of(name: str, rows: list[Row], lines: list[str]) -> str:
+    """Write a table, and under it what its figures were made with."""
     if not rows:
         return "*Not run yet.*"
-    runs = f"benchmarks/results/reproduction/{table.name}/runs.csv"
-    made = f"[{len(rows)} runs](../{runs}), {_made(rows)}."
-    return "\n".join([*markdown(table, ledger), "", made])
+    runs = f"benchmarks/results/reproduction/{name}/runs.csv"
+    number = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+    return "\n".join([*lines, "", f"[{number}](../{runs}), {_made(rows)}."])
 
 
 def _made(rows: list[Row]) -> str:

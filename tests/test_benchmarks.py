@@ -78,7 +78,7 @@ def test_without_runs_the_page_says_so(reproduction: ModuleType) -> None:
         for paper in ("masci2011", "successors")
         for data in ("mnist", "cifar10")
     ]
-    for place in (*tables, "filters"):
+    for place in (*tables, "successors-codes", "filters"):
         assert f"{{{place}}}" in template
         template = template.replace(f"{{{place}}}", "*Not run yet.*")
     assert page == template
@@ -101,7 +101,7 @@ def test_kept_runs_come_as_tables_with_how_they_were_made(
         f"in % on 10,000 test pictures; commit abc1234; torch {row['torch']}; "
         f"{row['machine']} with {row['threads']} thread(s) a run; 1.0 hours in all."
     ) in page
-    assert page.count("*Not run yet.*") == 4
+    assert page.count("*Not run yet.*") == 5
 
 
 def test_kept_filters_come_with_their_figure(reproduction: ModuleType) -> None:

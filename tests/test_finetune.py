@@ -322,7 +322,7 @@ def test_guesses_are_learnt_from_but_never_watched(
     assert batches.labels is not None
     assert {1, 5} <= set(batches.rows)
     assert len(batches.rows) == 18
-    assert prepared.settings.epochs == 3_000
+    assert prepared.settings.epochs == 3_000  # twice 1,500 steps of one batch
     assert list(batches.labels[[1, 5, 3]]) == [2, 2, -1]
     alone = _prepared(monkeypatch, validation=0.2).validation
     assert alone is not None

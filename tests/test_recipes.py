@@ -89,6 +89,24 @@ def test_no_epochs_are_as_many_passes_as_make_enough_steps(
 
 
 @pytest.mark.parametrize(
+    ("options", "pictures", "known", "passes"),
+    [
+        ({}, 1_200, 1_000, 159),  # 2 · 94 passes of 16 steps, in passes of 19
+        ({}, 60_000, 1_000, 4),
+        ({"epochs": 3}, 60_000, 1_000, 1),
+        ({"epochs": 3}, 64, 64, 6),
+        ({"epochs": 3, "round_epochs": 9}, 64, 64, 9),
+        ({"round_epochs": 1}, 64, 64, 1),
+    ],
+)
+def test_a_round_makes_twice_the_steps_of_the_first_training(
+    options: dict[str, Any], pictures: int, known: int, passes: int
+) -> None:
+    recipe = FineTuning(**options).resolved()
+    assert recipe.round_passes(pictures, known) == passes
+
+
+@pytest.mark.parametrize(
     "options",
     [
         {"epochs": np.int64(3), "dropout": np.float32(0.5), "normalise": np.True_},

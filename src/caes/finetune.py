@@ -168,8 +168,11 @@ def finetune(
     learn, watch = (
         known[rows] for rows in split_rows(len(known), options.validation, order)
     )
+    epochs = recipe.passes(len(learn))
     if guesses is not None:
+        given = len(learn)
         learn = _together(learn, np.flatnonzero(guesses >= 0))
+        epochs = recipe.round_passes(len(learn), given)
         labels = np.where(labels < 0, guesses, labels)
     model.choose(encoder=not options.freeze, decoder=recipe.reconstruction > 0)
     size = _batch_size(len(learn), recipe.batch_size)
@@ -185,8 +188,6 @@ def finetune(
     objective = Recognition(
         model, recipe, _augmentation(recipe, images), options.confidence, seed
     )
-    passes = recipe.passes if guesses is None else recipe.round_passes
-    epochs = passes(len(learn))
     settings = Settings(
         epochs,
         recipe.learning_rate,

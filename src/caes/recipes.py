@@ -19,8 +19,8 @@ from caes.options import (
 
 FEWEST_PASSES, FEWEST_STEPS = 10, 1_500
 """What training by the default recipe comes to at least."""
-FEWEST_ROUND_PASSES, FEWEST_ROUND_STEPS = 4, 3_000
-"""What a round of self-training comes to at least."""
+FEWEST_ROUND_PASSES = 4
+"""What a round of self-training by the default recipe comes to at least."""
 
 RecipeName = Literal["default", "paper"]
 StartName = Literal["stack", "random"]
@@ -64,7 +64,8 @@ class FineTuning:
             unlabelled pictures becomes their label, and a new network learns from all
             of them; 0 for none.
         round_epochs: Passes of such a round over all pictures that then have a label; 0
-            for as many as make 3,000 steps, and at least 4.
+            for as many as make twice the steps of the first training, and, where its
+            epochs are not given either, at least 4.
         reconstruction: Weight of the reconstruction error as a second task; 0 for
             none.
         validation: Share of the labelled pictures kept apart to watch; 0 for none.
@@ -170,12 +171,18 @@ class Recipe:
 
     def passes(self, pictures: int) -> int:
         """Give the passes over so many labelled pictures."""
-        return self.epochs or self._enough(pictures, FEWEST_PASSES, FEWEST_STEPS)
+        enough = -(-FEWEST_STEPS // self.steps(pictures))
+        return self.epochs or max(FEWEST_PASSES, enough)
 
-    def round_passes(self, pictures: int) -> int:
-        """Give the passes of a round over so many pictures, labels guessed or not."""
-        least = FEWEST_ROUND_PASSES, FEWEST_ROUND_STEPS
-        return self.round_epochs or self._enough(pictures, *least)
+    def round_passes(self, pictures: int, known: int) -> int:
+        """Give the passes of a round over so many pictures, of which some are known."""
+        first = self.passes(known) * self.steps(known)
+        least = 1 if self.epochs else FEWEST_ROUND_PASSES
+        return self.round_epochs or max(least, -(-2 * first // self.steps(pictures)))
+
+    def steps(self, pictures: int) -> int:
+        """Give the steps of a pass over so many pictures."""
+        return -(-pictures // self.batch_size)
 
     def kept(self, steps: int) -> float:
         """Give the running average's share for a training of so many steps.
@@ -184,9 +191,6 @@ class Recipe:
         would else be one of weights that had hardly learnt.
         """
         return max(0.0, min(float(self.average), 1 - 20 / steps))
-
-    def _enough(self, pictures: int, passes: int, steps: int) -> int:
-        return max(passes, -(-steps // -(-pictures // self.batch_size)))
 
     @property
     def units(self) -> tuple[int, ...]:

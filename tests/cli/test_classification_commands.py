@@ -748,6 +748,11 @@ def test_reproduce_makes_table_and_figure(
             "few minutes.",
         ),
         (
+            ["masci2011", "--table", "codes"],
+            "--table: received 'codes' with masci2011; allowed: mnist or cifar10. "
+            "Try caes reproduce successors --table codes.",
+        ),
+        (
             ["successors", "--figure", "filters"],
             "--figure: received 'filters' with successors; allowed: no figure. "
             "Leave it out.",

@@ -70,7 +70,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         rounds: Rounds of self-training: the trained network labels the unlabelled
             pictures that it is sure of, and a new one learns from all of them.
         round_epochs: Passes of such a round over all pictures that then have a label; 0
-            for as many as make 3,000 steps, and at least 4.
+            for as many as make twice the steps of the first training, and, where its
+            epochs are not given either, at least 4.
         reconstruction: Weight of the reconstruction error as a second task.
         validation: Share of the labelled pictures kept apart to watch; 0 for none.
         patience: Stop after so many epochs without a better validation loss, and

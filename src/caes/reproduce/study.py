@@ -87,7 +87,9 @@ class Study:
             return ledger
         ledger.claim()
         images, test = self._load(self.table.learn), self._load(self.table.test)
-        stack = self._stack(images)
+        name = self.table.name
+        wanted = CAE(**self.table.stack, random_state=0)
+        stack = kept_or_trained(wanted, self.folder, name, images, self.say)
         for key in missing:
             self._one(ledger, key, stack, images, test)
         return ledger
@@ -100,25 +102,6 @@ class Study:
 
     def _load(self, split: str) -> ImageSet:
         return load(self.table.data, split)
-
-    def _stack(self, images: ImageSet) -> CAE:
-        """Train the stack, or read it where an earlier call has kept it."""
-        folder = self.folder / f"{self.table.name}-stack"
-        wanted = CAE(**self.table.stack, random_state=0)
-        try:
-            kept = CAE.load(folder)
-        except RunError:
-            kept = None
-        if (
-            kept is not None
-            and kept.get_params() == wanted.get_params()
-            and kept.provenance_["data fingerprint"] == f"sha256:{images.fingerprint}"
-        ):
-            return kept
-        self.say(f"{self.table.name}: training the stack {wanted.arch}")
-        pass_on_interruption(wanted.fit(images).history_)
-        wanted.save(folder, force=True)
-        return wanted
 
     def _one(
         self,
@@ -148,6 +131,27 @@ class Study:
             f"{self.table.name}: {labels:,} labels, seed {seed}, {start}: "
             f"error {error:.2f} % ({seconds:.0f} s)"
         )
+
+
+def kept_or_trained(
+    wanted: CAE, folder: Path, name: str, images: ImageSet, say: Callable[[str], None]
+) -> CAE:
+    """Train a stack, or read it where an earlier call has kept it."""
+    place = folder / f"{name}-stack"
+    try:
+        kept = CAE.load(place)
+    except RunError:
+        kept = None
+    if (
+        kept is not None
+        and kept.get_params() == wanted.get_params()
+        and kept.provenance_["data fingerprint"] == f"sha256:{images.fingerprint}"
+    ):
+        return kept
+    say(f"{name}: training the stack {wanted.arch}")
+    pass_on_interruption(wanted.fit(images).history_)
+    wanted.save(place, force=True)
+    return wanted
 
 
 def fitted(
