@@ -95,7 +95,8 @@ def test_pictures_of_a_folder_are_learnt_reconstructed_and_looked_over(
     assert main(["fit", "photos/", *words, "--out", "runs/p"]) == 0
     assert main(["reconstruct", "runs/p", "photos/", "--out", "out"]) == 0
     assert capfd.readouterr().out.splitlines()[-1] == "out/errors.csv"
-    assert len(list(Path("out").rglob("*.png"))) == 30
+    assert len(list(Path("out").rglob("*.jpg.png"))) == 30
+    assert len(list(Path("out").rglob("*.jpg.reconstructed.png"))) == 30
     with Image.open("out/day/1.jpg.png") as pair:
         assert pair.size == (62, 21)
     assert main(["info", "photos/"]) == 0
