@@ -153,6 +153,13 @@ def test_a_training_that_stopped_early_is_called_so(tmp_path: Path) -> None:
     assert "Epochs 3 of 20: stopped early; weights of epoch 2 kept" in read.text
 
 
+def test_epochs_of_self_training_are_those_of_its_last_round(tmp_path: Path) -> None:
+    settings = {"epochs": 20, "rounds": 1}
+    assert "in the last round" in report(tmp_path, settings=settings).text
+    alone = report(tmp_path, settings=settings, unlabelled=0)
+    assert "in the last round" not in alone.text
+
+
 def test_an_epoch_without_an_accuracy_has_no_chart_of_it(tmp_path: Path) -> None:
     about = history([0.4])
     about.rows[:] = [replace(row, accuracy=None, psnr=None) for row in about.rows]

@@ -150,5 +150,8 @@ def _facts(
     yield Fact("Unlabelled", count(unlabelled, "picture"), "seen without their class")
     asked = settings.get("epochs")
     run = len(history.rows)
-    yield epochs(history, asked if isinstance(asked, int) else run)
+    if settings.get("rounds") and unlabelled:
+        yield Fact("Epochs", f"{run:,}", "in the last round, over all that had a label")
+    else:
+        yield epochs(history, asked if isinstance(asked, int) else run)
     yield Fact("Time", duration(own.seconds or 0), "for training")
