@@ -54,6 +54,11 @@ class History:
     ended: Ending = "complete"
 
     @property
+    def broken_off(self) -> bool:
+        """Whether it ended before it should have: nothing can be built on it."""
+        return self.ended in ("interrupted", "diverged")
+
+    @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the training."""
         return self.ended == "interrupted"

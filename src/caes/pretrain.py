@@ -127,7 +127,7 @@ def _greedily(
             trained = training.run(level, entering, known, level=index + 1)
             trained.rows[:0] = history.rows
             history = trained
-            if history.ended in ("interrupted", "diverged"):
+            if history.broken_off:
                 break
         if index + 1 < stack.arch.depth:
             codes = _codes(level, entering, known, training.fabric)

@@ -94,12 +94,12 @@ def teach(
     last = trained()
     rounds = options.resolved().rounds if (labels < 0).any() else 0
     for number in range(1, rounds + 1):
-        if last.history.ended in ("interrupted", "diverged"):
+        if last.history.broken_off:
             break
         guesses = sure_of(last.model, images, labels, scaling, options.confidence)
         progress.note(f"round {number}: sure of {(guesses >= 0).sum():,} pictures more")
         student = trained(guesses)
-        if student.history.ended in ("interrupted", "diverged"):
+        if student.history.broken_off:
             last.history.ended = student.history.ended
             break
         last = replace(student, rounds=number)

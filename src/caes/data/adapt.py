@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from caes.data.imageset import ImageSet
+from caes.data.imageset import ImageSet, counted
 from caes.data.kind import too_large
 from caes.data.resizing import FitName, Picture, fitted, in_type_of
 from caes.errors import DataError
@@ -80,5 +80,4 @@ def adapted(
         fit_in, notes = fitted(picture, size, fit, images.names[row], seed)
         pixels[row] = with_channels(fit_in, channels)
         done.update(notes)
-    notes = tuple(f"{note}: {n:,}." for note, n in done.items())
-    return replace(images, pixels=pixels, notes=(*images.notes, *notes))
+    return replace(images, pixels=pixels, notes=(*images.notes, *counted(done)))

@@ -1,7 +1,7 @@
 """Pictures in memory, whatever they came from: the one form that all of caes reads."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -134,6 +134,15 @@ class ImageSet:
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels).data)
         return digest.hexdigest()
+
+
+def counted(notes: Mapping[str, int]) -> tuple[str, ...]:
+    """Write notes as sentences, each with the number of pictures it is true of.
+
+    >>> counted({"Palette pictures were expanded to colour": 1_200})
+    ('Palette pictures were expanded to colour: 1,200.',)
+    """
+    return tuple(f"{note}: {n:,}." for note, n in notes.items())
 
 
 def index_names(rows: range, count: int) -> list[str]:

@@ -1,7 +1,6 @@
 """The index of a prepared set: what its pictures are, and how far it has come."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from caes.data.imageset import Skipped
-from caes.data.stack import Batch, written
+from caes.data.imageset import Skipped, counted
+from caes.data.stack import Batch
 from caes.files import write_atomically
 from caes.places import cache_folder
 
@@ -58,7 +57,7 @@ class Index:
         """Give what a finished set holds, its array being mapped."""
         rows = self.rows
         skipped = tuple(Skipped(name, reason) for name, reason in self.skipped)
-        notes = written(Counter(self.notes))
+        notes = counted(self.notes)
         return Batch(pixels[: len(rows)], rows, skipped, notes)
 
 

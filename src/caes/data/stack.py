@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from caes.data.adapt import with_channels
 from caes.data.formats import LISTED
-from caes.data.imageset import Skipped
+from caes.data.imageset import Skipped, counted
 from caes.data.kind import too_large
 from caes.data.pictures import Decoded
 from caes.errors import DataError
@@ -68,7 +68,7 @@ class Group:
 
     def said(self) -> tuple[str, ...]:
         """Write the notes, each with the number of pictures it is true of."""
-        return written(self.notes)
+        return counted(self.notes)
 
     def _wide_enough(self, picture: NDArray[Any]) -> NDArray[Any]:
         """Give the array, with room for a picture more, of all that it needs."""
@@ -184,11 +184,6 @@ class Stack:
             f"at least one whole {LISTED} picture",
             "Check the files.",
         )
-
-
-def written(notes: Counter[str]) -> tuple[str, ...]:
-    """Write notes, and how many pictures each is true of, as sentences."""
-    return tuple(f"{note}: {n:,}." for note, n in notes.items())
 
 
 def family_of(picture: NDArray[Any]) -> Family:

@@ -11,6 +11,7 @@ from caes.data.formats.format import (
     Format,
     Opened,
     UnreadableError,
+    from_extra,
     native,
 )
 
@@ -31,12 +32,8 @@ class Dicom(Format):
     @contextmanager
     def opened(self, file: BinaryIO) -> Iterator[Opened]:
         """Read everything but decode nothing."""
-        try:
+        with from_extra(self.name):
             from pydicom import dcmread
-        except ImportError as error:
-            raise UnreadableError(
-                'DICOM needs another package: pip install "caes[dicom]"'
-            ) from error
         yield DicomFrames(dcmread(file))
 
 

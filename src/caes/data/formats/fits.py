@@ -13,6 +13,7 @@ from caes.data.formats.format import (
     Format,
     Opened,
     UnreadableError,
+    from_extra,
     native,
 )
 
@@ -31,12 +32,8 @@ class Fits(Format):
     @contextmanager
     def opened(self, file: BinaryIO) -> Iterator[Opened]:
         """Read the headers."""
-        try:
+        with from_extra(self.name):
             from astropy.io import fits
-        except ImportError as error:
-            raise UnreadableError(
-                'FITS needs another package: pip install "caes[fits]"'
-            ) from error
         with fits.open(file, memmap=False) as units:
             yield FitsPlanes(units)
 

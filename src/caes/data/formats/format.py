@@ -96,6 +96,21 @@ class Format(ABC):
         """
 
 
+@contextmanager
+def from_extra(name: str) -> Iterator[None]:
+    """Say how to install what a format needs, where importing it inside fails.
+
+    Raises:
+        UnreadableError: In place of an ImportError.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise UnreadableError(
+            f'{name} needs another package: pip install "caes[{name.lower()}]"'
+        ) from error
+
+
 def native(pixels: NDArray[Any]) -> NDArray[Any]:
     """Give an array H×W or H×W×C as H×W×C in the machine's byte order."""
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
