@@ -24,7 +24,7 @@ MNIST = Table(
     stack=STACK | {"arch": "32C5-MP2-64C5-MP2-128C3-MP2"},
     classifier={},
     seeds={1_000: 5, 60_000: 1},
-    changes={60_000: {"epochs": 8}},
+    changes={60_000: {"epochs": 30}},
     beside=True,
     published={
         1_000: {"Ladder": 0.84, "AutoCNN": 1.75, "CONV-WTA": 1.92},
@@ -39,7 +39,7 @@ CIFAR10 = Table(
     stack=STACK | {"arch": "64C3-MP2-128C3-MP2-256C3-MP2"},
     classifier={"augment": "flip+crop:4+cutout:12+brightness:0.3+contrast:0.3"},
     seeds={1_000: 2, 50_000: 1},
-    changes={50_000: {"epochs": 8}},
+    changes={50_000: {"epochs": 18}},
     beside=True,
     published={
         1_000: {"Mean Teacher": 21.55, "its ConvNet alone": 46.4},
