@@ -11,7 +11,7 @@ import tyro
 from caes.files import write_atomically
 from caes.ledger import Ledger, Row
 from caes.reproduce import codes, filters, masci2011, successors
-from caes.reproduce.study import FIGURES, KEYS, Table, markdown
+from caes.reproduce.study import FIGURES, KEYS, Table, markdown, runs_of
 
 ROOT = Path(__file__).parents[1]
 RUNS = Path(__file__).with_name("results") / "reproduction"
@@ -29,8 +29,7 @@ def page() -> str:
 
 def _section(table: Table) -> str:
     ledger = Ledger(RUNS / table.name / "runs.csv", KEYS, FIGURES)
-    rows = [row for row in ledger if row["table"] == table.name]
-    return _page_of(table.name, rows, markdown(table, ledger))
+    return _page_of(table.name, runs_of(table, ledger), markdown(table, ledger))
 
 
 def _codes() -> str:

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from caes.ledger import Ledger, commit
-from caes.reproduce import filters
+from caes.reproduce import filters, masci2011
 from caes.reproduce.study import FIGURES, KEYS
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -92,6 +92,7 @@ def test_kept_runs_come_as_tables_with_how_they_were_made(
     ledger = Ledger(path, KEYS, FIGURES)
     for start, error in (("stack", 7), ("random", 8)):
         key = {"table": "masci2011-mnist", "labels": 1_000, "seed": 0, "start": start}
+        key["recipe"] = masci2011.MNIST.recipe(1_000)
         figures = {"error": error, "test_pictures": 10_000, "seconds": 1_800}
         row = ledger.add(key, figures)
     page = reproduction.page()

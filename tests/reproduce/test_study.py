@@ -214,8 +214,26 @@ def test_tables_share_a_file_and_are_told_apart(tmp_path: Path) -> None:
     study(tmp_path, one).run()
     ledger = study(tmp_path, other).run()
     assert [row["table"] for row in ledger] == ["tiny", "tiny", "other", "other"]
-    assert errors_in("tiny", ledger).keys() == {20}
-    assert errors_in("third", ledger) == {}
+    assert errors_in(one, ledger).keys() == {20}
+    assert errors_in(replace(one, name="third"), ledger) == {}
+
+
+def test_a_changed_recipe_is_run_anew_and_only_its_own_runs_are_told(
+    tmp_path: Path, fits: Fits
+) -> None:
+    first = replace(TINY, seeds={20: 1, 30: 1})
+    study(tmp_path, first).run()
+    longer = replace(first, changes={30: {"epochs": 3}})
+    ledger = study(tmp_path, longer).run()
+    assert [row["epochs"] for row in ledger] == ["1", "1", "2", "2", "3", "3"]
+    assert len(fits.networks) == 6  # those with 20 labels stand as they are
+    for table, epochs in ((first, "2"), (longer, "3")):
+        told = errors_in(table, ledger)
+        assert told.keys() == {20, 30}
+        row = ledger.find(labels=30, start="stack", epochs=epochs)
+        assert row is not None
+        assert told[30]["stack"] == {0: ledger.number(row, "error")}
+    assert len({TINY.recipe(20), TINY.recipe(30), longer.recipe(30)}) == 3
 
 
 def test_the_table_has_the_errors_by_number_of_labels(tmp_path: Path) -> None:
@@ -228,8 +246,8 @@ def test_the_table_has_the_errors_by_number_of_labels(tmp_path: Path) -> None:
         (20, 0, "random", 6),
     ):
         key = {"table": "tiny", "labels": labels, "seed": seed, "start": start}
-        ledger.add(key, {"error": error})
-    assert errors_in("tiny", ledger) == {
+        ledger.add(key | {"recipe": TINY.recipe(labels)}, {"error": error})
+    assert errors_in(TINY, ledger) == {
         20: {"stack": {0: 5, 1: 7}, "random": {0: 6, 1: 9}},
         30: {"stack": {0: 4}},
     }
@@ -243,6 +261,7 @@ def test_the_table_has_the_errors_by_number_of_labels(tmp_path: Path) -> None:
 def test_a_number_damaged_by_hand_is_named(tmp_path: Path, column: str) -> None:
     ledger = Ledger(tmp_path / "runs.csv", KEYS, FIGURES)
     row = {"table": "tiny", "labels": 20, "seed": 0, "start": "stack", "error": 5}
+    row["recipe"] = TINY.recipe(20)
     ledger.add(row | {column: "x"}, {})
     with pytest.raises(DataError) as caught:
         markdown(TINY, ledger)

@@ -1,5 +1,7 @@
 """A study: the same network from a trained stack and from random weights, in pairs."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +12,12 @@ from caes.data import ImageSet, load
 from caes.data.labelling import labelled_only
 from caes.errors import RunError
 from caes.estimators import CAE, CAEClassifier
-from caes.ledger import Ledger, pass_on_interruption
+from caes.ledger import Ledger, Row, pass_on_interruption
 from caes.recipes import StartName
 from caes.reproduce.summary import Errors, summary_lines
 from caes.tasks.classify import only
 
-KEYS = ("table", "labels", "seed", "start")
+KEYS = ("table", "labels", "seed", "start", "recipe")
 FIGURES = ("error", "test_pictures", "epochs", "seconds", "data", "stack")
 STARTS: tuple[StartName, ...] = ("stack", "random")
 Run = tuple[int, int, StartName]
@@ -59,6 +61,16 @@ class Table:
                 for start in STARTS:
                     yield labels, seed, start
 
+    def options(self, labels: int) -> dict[str, Any]:
+        """Give the arguments of the classifiers with so many labels."""
+        return {**self.classifier, **self.changes.get(labels, {})}
+
+    def recipe(self, labels: int) -> str:
+        """Give what tells a run's recipe from an earlier one: 8 hexadecimal digits."""
+        made_of = [self.learn, self.test, self.stack, self.options(labels), self.beside]
+        text = json.dumps(made_of, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
 
 @dataclass
 class Study:
@@ -95,10 +107,12 @@ class Study:
         return ledger
 
     def _done(self, ledger: Ledger, key: Run) -> bool:
-        labels, seed, start = key
-        name = self.table.name
-        found = ledger.find(table=name, labels=labels, seed=seed, start=start)
-        return found is not None
+        return ledger.find(**self._key(key)) is not None
+
+    def _key(self, run: Run) -> dict[str, object]:
+        labels = run[0]
+        values = (self.table.name, *run, self.table.recipe(labels))
+        return dict(zip(KEYS, values, strict=True))
 
     def _load(self, split: str) -> ImageSet:
         return load(self.table.data, split)
@@ -125,8 +139,7 @@ class Study:
             "data": images.source,
             "stack": stack.arch,
         }
-        name = dict(zip(KEYS, (self.table.name, *key), strict=True))
-        ledger.add(name, figures)
+        ledger.add(self._key(key), figures)
         self.say(
             f"{self.table.name}: {labels:,} labels, seed {seed}, {start}: "
             f"error {error:.2f} % ({seconds:.0f} s)"
@@ -166,7 +179,7 @@ def fitted(
 
     Both starts of a seed see the same labels in the same order.
     """
-    options = {**table.classifier, **table.changes.get(labels, {})}
+    options = table.options(labels)
     classifier = CAEClassifier(stack, start=start, random_state=seed, **options)
     few = only(images, labels, seed)
     if not (table.beside and start == "stack"):
@@ -176,19 +189,32 @@ def fitted(
 
 def markdown(table: Table, ledger: Ledger) -> list[str]:
     """Write a table's errors, mean ± sd over the seeds, with the paired test."""
-    return summary_lines(table.published, errors_in(table.name, ledger))
+    return summary_lines(table.published, errors_in(table, ledger))
 
 
-def errors_in(name: str, ledger: Ledger) -> Errors:
-    """Sort a table's errors by number of labels, start and seed.
+def runs_of(table: Table, ledger: Ledger) -> list[Row]:
+    """Give the runs of a table's recipe, without those of an earlier one.
+
+    Raises:
+        DataError: The ledger was damaged by hand.
+    """
+    return [
+        row
+        for row in ledger
+        if row["table"] == table.name
+        and row["recipe"] == table.recipe(int(ledger.number(row, "labels")))
+    ]
+
+
+def errors_in(table: Table, ledger: Ledger) -> Errors:
+    """Sort the errors of a table's recipe by number of labels, start and seed.
 
     Raises:
         DataError: The ledger was damaged by hand.
     """
     found: Errors = {}
-    for row in ledger:
-        if row["table"] == name:
-            labels, seed = (int(ledger.number(row, key)) for key in ("labels", "seed"))
-            runs = found.setdefault(labels, {}).setdefault(row["start"], {})
-            runs[seed] = ledger.number(row, "error")
+    for row in runs_of(table, ledger):
+        labels, seed = (int(ledger.number(row, key)) for key in ("labels", "seed"))
+        runs = found.setdefault(labels, {}).setdefault(row["start"], {})
+        runs[seed] = ledger.number(row, "error")
     return dict(sorted(found.items()))
