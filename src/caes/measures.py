@@ -34,7 +34,8 @@ def extremes(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.floa
 def moments(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find each channel's mean and standard deviation (of the whole, not a sample).
 
-    Chunks are put together as Chan et al. 1983 do, on a scale on which no square can
+    Numbers of 8 and 16 bits are summed without any rounding. Other chunks are put
+    together as Chan et al. 1983 do, on a scale on which no square can
     overflow and no large offset costs digits.
 
     Args:
@@ -43,6 +44,8 @@ def moments(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float
     Returns:
         Two arrays of C, float64, in the pictures' units.
     """
+    if pixels.dtype.kind in "bui" and pixels.dtype.itemsize <= 2:
+        return _exact_moments(pixels)
     low, high = extremes(pixels)
     span = np.where(high > low, high - low, 1.0)
     count, mean, square = 0, np.zeros_like(low), np.zeros_like(low)
@@ -55,6 +58,24 @@ def moments(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float
         mean += apart * n / (count + n)
         count += n
     return low + mean * span, np.sqrt(square / count) * span
+
+
+def _exact_moments(
+    pixels: NDArray[Any],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find the same of 8 or 16 bits: sums over a chunk are whole and below 2**53."""
+    count = math.prod(pixels.shape[:3])
+    sums, squares = [0] * pixels.shape[3], [0] * pixels.shape[3]
+    for chunk in _chunks(pixels):
+        for channel, values in enumerate(chunk.astype(np.float64)):
+            sums[channel] += int(values.sum())
+            squares[channel] += int(values @ values)
+    means = [total / count for total in sums]
+    spreads = [
+        math.sqrt(count * square - total**2) / count
+        for total, square in zip(sums, squares, strict=True)
+    ]
+    return np.array(means), np.array(spreads)
 
 
 def percentiles(
