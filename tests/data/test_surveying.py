@@ -1,10 +1,39 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.typing import NDArray
 from PIL import Image
 
-from caes.data import Skipped, survey
+from caes.data import ImageSet, Skipped, Survey, survey, survey_of_sets
+from caes.data.surveying import Values
+
+KEYS = [
+    "source",
+    "splits",
+    "pictures",
+    "sizes",
+    "channels",
+    "dtypes",
+    "modes",
+    "formats",
+    "values",
+    "classes",
+    "unlabelled",
+    "duplicates",
+    "unreadable",
+]
+DOCS = Path(__file__).parents[2] / "docs" / "census.md"
+
+
+def made(pixels: NDArray[Any], **about: Any) -> ImageSet:
+    return ImageSet.from_pixels(pixels, **about)
 
 
 def test_a_folder_of_many_sizes_is_looked_over_as_it_is(tmp_path: Path) -> None:
@@ -24,7 +53,9 @@ def test_a_folder_of_many_sizes_is_looked_over_as_it_is(tmp_path: Path) -> None:
     assert found.channels == {1: 2, 3: 1}
     assert found.dtypes == {"uint8": 3}
     assert found.classes == {"cats": 2, "dogs": 1}
-    assert (found.low, found.high, found.mean) == (255, 255, 255)
+    assert (found.low, found.high) == (255, 255)
+    assert found.formats == {"PNG": 3}
+    assert found.modes == {"grey": 2, "colour": 1}
     assert found.skipped == [Skipped("cats/bad.png", "empty")]
 
 
@@ -35,7 +66,9 @@ def test_the_figures_of_a_large_array_are_those_of_the_whole(tmp_path: Path) -> 
     assert found.splits == {"train": 2300, "test": 200}
     assert found.sizes == {(3, 2): 2500}
     assert (found.low, found.high) == (pixels.min(), pixels.max())
-    assert found.mean == pytest.approx(pixels.mean())
+    values = found.values["float64", 1]
+    assert values.mean == pytest.approx([pixels.mean()], rel=1e-13)
+    assert values.std == pytest.approx([pixels.std()], rel=1e-13)
 
 
 def test_classes_come_in_their_own_order() -> None:
@@ -53,3 +86,294 @@ def test_a_folder_in_which_nothing_can_be_read_is_told_of_and_no_error(
             "bad.png", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
         )
     ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.data(),
+    dtype=st.sampled_from(["bool", "uint8", "int16", "uint16", "int32", "float32"]),
+)
+def test_figures_of_parts_of_any_size_are_those_of_the_whole(
+    data: st.DataObject, dtype: str
+) -> None:
+    shape = data.draw(array_shapes(min_dims=4, max_dims=4, max_side=6))
+    finite = {"allow_nan": False, "allow_infinity": False} if "f" in dtype else {}
+    some = arrays(dtype, shape, elements=finite or None)
+    pixels = data.draw(some)
+    if pixels.dtype.kind == "f":
+        pixels = np.clip(pixels, -1e18, 1e18)
+    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(pixels) - 1)))))
+    found = Survey("array")
+    for part in np.split(pixels, [cut for cut in cuts if cut < len(pixels)]):
+        found.add(made(part))
+    (values,) = found.values.values()
+    flat = pixels.reshape(-1, shape[3]).astype(np.longdouble)
+    scale = float(np.abs(flat).max()) or 1.0
+    assert values.pictures == shape[0]
+    assert (values.low, values.high) == (pixels.min(), pixels.max())
+    assert values.mean / scale == pytest.approx(flat.mean(0) / scale, abs=1e-13)
+    assert values.std / scale == pytest.approx(flat.std(0) / scale, abs=1e-7)
+    # A root cannot be nearer than this, where the deviation is far below the values.
+    assert (values.std / scale) ** 2 == pytest.approx(
+        (flat.std(0) / scale) ** 2, abs=1e-13
+    )
+
+
+def test_means_of_bytes_are_exact_to_the_last_digit_and_large_offsets_cost_none() -> (
+    None
+):
+    draw = np.random.default_rng(3)
+    deep = draw.integers(60_000, 60_004, (500, 4, 5, 2), np.uint16)
+    found = survey(deep).values["uint16", 2]
+    sums = deep.sum((0, 1, 2), dtype=np.uint64).tolist()
+    assert found.mean.tolist() == [total / (500 * 4 * 5) for total in sums]
+    assert found.std == pytest.approx(deep.std((0, 1, 2)), rel=1e-12)
+    far = survey(1e9 + draw.normal(size=(3000, 2, 2, 1))).values["float64", 1]
+    assert far.std == pytest.approx([1.0], rel=0.05)
+
+
+def test_values_that_no_square_can_hold_still_have_a_deviation() -> None:
+    pixels = np.array([-1e300, 1e300]).reshape(2, 1, 1, 1)
+    found = Survey("array")
+    found.add(made(pixels[:1]))
+    found.add(made(pixels[1:]))
+    (values,) = found.values.values()
+    assert (values.mean.tolist(), values.std.tolist()) == ([0.0], [1e300])
+
+
+def test_each_type_and_number_of_channels_has_its_own_figures() -> None:
+    found = Survey("several")
+    found.add(made(np.full((2, 3, 3, 1), 7, np.uint8)))
+    found.add(made(np.full((1, 3, 3, 3), 9, np.uint8)))
+    found.add(made(np.full((1, 3, 3, 1), 1.5)))
+    assert {form: each.pictures for form, each in found.values.items()} == {
+        ("uint8", 1): 2,
+        ("uint8", 3): 1,
+        ("float64", 1): 1,
+    }
+    assert found.values["uint8", 3].mean.tolist() == [9, 9, 9]
+    assert found.modes == {"grey": 3, "colour": 1}
+    assert (found.low, found.high) == (1.5, 9)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high", "nominal", "used"),
+    [
+        ("uint8", 0, 51, (0, 255), 0.2),
+        ("uint16", 0, 4095, (0, 65_535), 4095 / 65_535),
+        ("int16", -32_768, 32_767, (-32_768, 32_767), 1.0),
+        ("bool", 0, 1, (0, 1), 1.0),
+        ("float32", 0, 0.5, (0, 1), 0.5),
+        ("float32", -0.5, 0.5, None, None),
+        ("int32", 0, 100, None, None),
+    ],
+)
+def test_the_nominal_range_is_the_type_s_where_it_has_one(
+    dtype: str,
+    low: float,
+    high: float,
+    nominal: tuple[float, float] | None,
+    used: float | None,
+) -> None:
+    values = Values(dtype, 1)
+    values.add(made(np.array([low, high], dtype).reshape(2, 1, 1, 1)))
+    assert values.nominal == nominal
+    assert values.used == (None if used is None else pytest.approx(used))
+
+
+def _picture(mode: str) -> Image.Image:
+    draw = np.random.default_rng(0)
+    return Image.fromarray(draw.integers(0, 256, (8, 8, 3), np.uint8)).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "said"),
+    [
+        ("a.png", "1", ("PNG", "1-bit")),
+        ("a.png", "L", ("PNG", "grey")),
+        ("a.png", "LA", ("PNG", "grey with alpha")),
+        ("a.png", "P", ("PNG", "palette")),
+        ("a.png", "RGB", ("PNG", "colour")),
+        ("a.png", "RGBA", ("PNG", "colour with alpha")),
+        ("a.png", "I;16", ("PNG", "16-bit grey")),
+        ("a.jpg", "L", ("JPEG", "grey")),
+        ("a.jpg", "CMYK", ("JPEG", "CMYK")),
+        ("a.gif", "P", ("GIF", "palette")),
+        ("a.bmp", "RGB", ("BMP", "colour")),
+        ("a.webp", "RGB", ("WebP", "colour")),
+        ("a.tif", "1", ("TIFF", "1-bit")),
+        ("a.tif", "L", ("TIFF", "grey")),
+        ("a.tif", "P", ("TIFF", "palette")),
+        ("a.tif", "RGBA", ("TIFF", "colour with alpha")),
+        ("a.tif", "CMYK", ("TIFF", "CMYK")),
+        ("a.tif", "F", ("TIFF", "32-bit float grey")),
+        # By what is in it, whatever its name ends in.
+        ("a.jpg.png", "RGB", ("PNG", "colour")),
+    ],
+)
+def test_the_mode_is_the_file_s_and_not_that_of_what_it_becomes(
+    tmp_path: Path, name: str, mode: str, said: tuple[str, str]
+) -> None:
+    if mode == "I;16":
+        picture = Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8))
+    else:
+        picture = _picture(mode)
+    picture.save(tmp_path / name)
+    found = survey(tmp_path)
+    assert (found.formats, found.modes) == ({said[0]: 1}, {said[1]: 1})
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "photometric", "said"),
+    [
+        ((8, 8), "uint16", "minisblack", "16-bit grey"),
+        ((8, 8, 3), "uint16", "rgb", "16-bit colour"),
+        ((8, 8, 4), "uint16", "rgb", "16-bit colour with alpha"),
+        ((8, 8, 13), "float32", "minisblack", "32-bit float, 13 channels"),
+    ],
+)
+def test_the_mode_of_deep_tiffs(
+    tmp_path: Path, shape: tuple[int, ...], dtype: str, photometric: str, said: str
+) -> None:
+    more = {"extrasamples": ["unassalpha"]} if "alpha" in said else {}
+    pixels = np.zeros(shape, dtype)
+    config = {"planarconfig": "contig"} if len(shape) > 2 else {}
+    tifffile.imwrite(
+        tmp_path / "a.tif", pixels, photometric=photometric, **config, **more
+    )
+    assert survey(tmp_path).modes == {said: 1}
+
+
+def test_the_mode_of_a_deep_png_of_colours(tmp_path: Path) -> None:
+    import png
+
+    writer = png.Writer(2, 2, bitdepth=16, greyscale=False, alpha=True)
+    with (tmp_path / "a.png").open("wb") as file:
+        writer.write(file, [[0] * 8] * 2)
+    assert survey(tmp_path).modes == {"16-bit colour with alpha": 1}
+
+
+def test_pages_as_channels_say_so(tmp_path: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        np.zeros((4, 8, 8), np.uint16),
+        photometric="minisblack",
+        metadata=None,
+    )
+    assert survey(tmp_path, pages="channels").modes == {
+        "pages as channels, 16-bit grey": 1
+    }
+    assert survey(tmp_path).modes == {"16-bit grey": 4}
+
+
+def test_every_piece_is_shown_in_order_and_progress_ends_with_all(
+    tmp_path: Path,
+) -> None:
+    for number in range(3):
+        Image.new("L", (4, 4 + number)).save(tmp_path / f"{number}.png")
+    (tmp_path / "1.png").write_bytes(b"")
+    told: list[Any] = []
+    counts: list[tuple[int, int]] = []
+    survey(tmp_path, seen=told.append, progress=lambda *count: counts.append(count))
+    assert [getattr(each, "names", None) for each in told] == [
+        ["0.png"],
+        None,
+        ["2.png"],
+    ]
+    assert told[1] == Skipped("1.png", "empty")
+    assert counts == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_small_pictures_of_several_forms_are_all_counted_however_they_are_gathered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(0)
+    for number in range(30):
+        pixels = draw.integers(0, 256, (4 + number % 3, 5), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    whole = json.dumps(survey(tmp_path).as_dict())
+    monkeypatch.setattr("caes.data.surveying._TOGETHER", 60)
+    again = survey(tmp_path)
+    assert again.sizes == {(4, 5): 10, (5, 5): 10, (6, 5): 10}
+    apart = again.as_dict()
+    assert apart["values"][0]["mean"] == pytest.approx(
+        json.loads(whole)["values"][0]["mean"]
+    )
+    assert apart["duplicates"]["pictures"] == 0
+
+
+def test_sets_that_are_loaded_already_are_told_apart_by_their_splits() -> None:
+    skipped = Skipped("x.png", "empty")
+    pixels = np.arange(20, dtype=np.uint8).reshape(5, 2, 2, 1)
+    train = made(pixels[:3], split="train", skipped=(skipped,))
+    test = made(pixels[2:], split="test", skipped=(skipped,), names=["c", "d", "e"])
+    found = survey_of_sets(train, test)
+    assert found.splits == {"train": 4, "test": 4}
+    assert found.pictures == 6
+    assert found.repeats.across == {("test", "train"): 1}
+    assert found.skipped == [skipped]
+
+
+def test_json_comes_back_as_it_was_and_has_the_keys_that_are_documented(
+    tmp_path: Path,
+) -> None:
+    for folder in ("cat", "dog"):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (3, 2), 9).save(tmp_path / folder / "1.png")
+    (tmp_path / "dog" / "bad.png").write_bytes(b"")
+    found = survey(tmp_path).as_dict()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert list(found) == KEYS
+    group = {
+        "pictures": 2,
+        "names": ["cat/1.png", "dog/1.png"],
+        "classes": ["cat", "dog"],
+    }
+    assert found == {
+        "source": str(tmp_path),
+        "splits": {"train": 3},
+        "pictures": 2,
+        "sizes": [{"height": 2, "width": 3, "pictures": 2}],
+        "channels": [{"channels": 1, "pictures": 2}],
+        "dtypes": {"uint8": 2},
+        "modes": {"grey": 2},
+        "formats": {"PNG": 2},
+        "values": [
+            {
+                "dtype": "uint8",
+                "channels": 1,
+                "pictures": 2,
+                "low": 9,
+                "high": 9,
+                "nominal": [0, 255],
+                "used": 0.0,
+                "mean": [9],
+                "std": [0],
+            }
+        ],
+        "classes": {"cat": 1, "dog": 1},
+        "unlabelled": 0,
+        "duplicates": {
+            "pictures": 1,
+            "groups": 1,
+            "first": [group],
+            "across_splits": [],
+            "first_across_splits": [],
+            "different_labels": 1,
+            "first_different_labels": [group],
+        },
+        "unreadable": [{"name": "dog/bad.png", "reason": "empty"}],
+    }
+    page = DOCS.read_text(encoding="utf-8")
+    nested = [*found["values"][0], *found["duplicates"], *group]
+    for key in (
+        *found,
+        *nested,
+        "height",
+        "width",
+        "split",
+        "also_in",
+        "name",
+        "reason",
+    ):
+        assert f"`{key}`" in page, key

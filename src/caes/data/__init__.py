@@ -28,7 +28,7 @@ from caes.data.parquet import Parquet
 from caes.data.resizing import FITS
 from caes.data.splits import rows_of
 from caes.data.stack import Stack
-from caes.data.surveying import Survey, survey_of
+from caes.data.surveying import Survey, survey_of, survey_of_sets
 from caes.errors import ArgumentError, DataError
 from caes.tiles import overlap_of, side_of
 
@@ -42,6 +42,7 @@ __all__ = [
     "split_names",
     "stream",
     "survey",
+    "survey_of_sets",
 ]
 
 _LONGEST = 65_535  # the longest side that JPEG knows
@@ -231,18 +232,28 @@ def split_names(source: Any, *, pages: Pages = "pictures") -> dict[str, int]:
     return _open(source, _options(pages=pages)).splits()
 
 
-def survey(source: Any, *, pages: Pages = "pictures") -> Survey:
+def survey(
+    source: Any,
+    *,
+    pages: Pages = "pictures",
+    progress: Callable[[int, int], None] | None = None,
+    seen: Callable[[ImageSet | Skipped], None] | None = None,
+) -> Survey:
     """Look every picture of a source over, whatever their sizes.
 
     Args:
         source: As for `load`.
         pages: As for `load`.
+        progress: Called with (pictures done, pictures in all).
+        seen: Called with sets of pictures of one size, and with what cannot be read, in
+            order, while they are looked over.
 
     Raises:
         ArgumentError: There is no such kind of pages.
         DataError: As for `load`, but unreadable pictures and mixed sizes are no error.
     """
-    return survey_of(_open(source, _options(pages=pages)), str(source))
+    kind = _open(source, _options(pages=pages))
+    return survey_of(kind, _called(kind), progress, seen)
 
 
 def _options(

@@ -96,6 +96,7 @@ class Folder(Kind):
                     classes=self._classes,
                     source=str(self.source),
                     notes=result.notes,
+                    stored=result.stored,
                 )
             else:
                 yield Skipped(row.name, str(result))

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,18 @@ class Skipped:
     reason: str
 
 
+class Stored(NamedTuple):
+    """What a picture's file is.
+
+    Args:
+        format: Such as "PNG".
+        mode: How it stores pixels, such as "palette" or "16-bit grey".
+    """
+
+    format: str
+    mode: str
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
     """N pictures of one size, in the type they were stored in.
@@ -44,6 +56,7 @@ class ImageSet:
         split: Which part of the source this is, such as "train[:1000]".
         skipped: What was left out while reading.
         notes: What a reader should know of how the pictures were read, a sentence each.
+        stored: What the pictures' files are, where all are known to be alike.
     """
 
     pixels: NDArray[Any]
@@ -55,6 +68,7 @@ class ImageSet:
     split: str = "train"
     skipped: tuple[Skipped, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
+    stored: Stored | None = None
 
     @classmethod
     def from_pixels(
@@ -193,6 +207,7 @@ def join(sets: Sequence[ImageSet]) -> ImageSet:
         ),
         skipped=tuple(skip for part in sets for skip in part.skipped),
         notes=tuple(dict.fromkeys(note for part in sets for note in part.notes)),
+        stored=first.stored if len({part.stored for part in sets}) == 1 else None,
     )
 
 

@@ -103,6 +103,7 @@ def _open(picture: Path | bytes) -> Iterator[Opened]:
             raise UnreadableError(f"not a {LISTED} picture")
         file.seek(0)
         with found.opened(file) as opened:
+            opened.format = found.name
             yield opened
 
 

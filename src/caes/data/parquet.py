@@ -108,6 +108,7 @@ class Parquet(Kind):
                     classes=() if here is None else classes,
                     source=str(self.source),
                     notes=result.notes,
+                    stored=result.stored,
                 )
             else:
                 yield Skipped(name, str(result))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from caes.data.adapt import with_channels
 from caes.data.formats import Decoded, Form, Opened, UnreadableError
+from caes.data.imageset import Stored
 from caes.data.kind import Options
 from caes.data.opening import Encoded, OpenFiles, Page, opened
 from caes.data.resizing import fitted
@@ -84,7 +85,7 @@ def decode(
             )
         notes = (*notes, GREYED if options.channels == 1 else COLOURED)
         pixels = with_channels(pixels, options.channels)
-    return Decoded(pixels, notes)
+    return Decoded(pixels, notes, decoded.stored)
 
 
 def upright_size(picture: Encoded) -> tuple[int, int]:
@@ -111,11 +112,13 @@ def _read(found: Opened, picture: Encoded, options: Options) -> Decoded:
     if options.pages == "channels" and len(found) > 1:
         return _as_channels(found, options)
     number = picture.number if isinstance(picture, Page) else 0
-    _check_form(found.form(number))
+    form = found.form(number)
+    _check_form(form)
     decoded = found.read(number, _near(options))
-    if isinstance(picture, Page) or len(found) == 1:
-        return decoded
-    return Decoded(decoded.pixels, (*decoded.notes, FIRST_PAGE))
+    notes, stored = decoded.notes, Stored(found.format, form.mode)
+    if not isinstance(picture, Page) and len(found) > 1:
+        notes = (*notes, FIRST_PAGE)
+    return Decoded(decoded.pixels, notes, stored)
 
 
 def _as_channels(found: Opened, options: Options) -> Decoded:
@@ -126,13 +129,15 @@ def _as_channels(found: Opened, options: Options) -> Decoded:
         raise UnreadableError(f"pages of {' and '.join([*sizes][:2])} as channels")
     first = forms[0]
     needed = sum(form.bytes for form in forms)
-    _check_form(Form(first.height, first.width, needed))
+    mode = f"pages as channels, {first.mode}"
+    _check_form(Form(first.height, first.width, needed, mode))
     pages = [found.read(number, _near(options)) for number in range(len(forms))]
     types = {str(page.pixels.dtype): None for page in pages}
     if len(types) > 1:
         raise UnreadableError(f"pages of {' and '.join(types)} as channels")
     notes = dict.fromkeys(note for page in pages for note in page.notes)
-    return Decoded(np.concatenate([page.pixels for page in pages], 2), tuple(notes))
+    whole = np.concatenate([page.pixels for page in pages], 2)
+    return Decoded(whole, tuple(notes), Stored(found.format, mode))
 
 
 def _near(options: Options) -> tuple[int, int] | None:

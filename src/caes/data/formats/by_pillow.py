@@ -10,6 +10,25 @@ from PIL import Image, ImageOps
 from caes.data.formats.colour import ALPHA, CMYK, PALETTE, is_grey, swaps_sides
 from caes.data.formats.format import Decoded, Form, Format, Opened, native
 
+_MODES = {
+    "1": "1-bit",
+    "L": "grey",
+    "LA": "grey with alpha",
+    "La": "grey with alpha",
+    "P": "palette",
+    "PA": "palette with alpha",
+    "RGB": "colour",
+    "RGBX": "colour",
+    "RGBA": "colour with alpha",
+    "RGBa": "colour with alpha",
+    "YCbCr": "colour",
+    "HSV": "colour",
+    "LAB": "colour",
+    "I": "32-bit grey",
+    "F": "32-bit float grey",
+}
+"""Pillow's words for how pixels are stored, in ours."""
+
 FIRST_FRAME = "Only the first frame of animations was read"
 
 
@@ -25,7 +44,10 @@ class PillowPicture(Opened):
         needed = width * height * len(self.image.getbands())
         if swaps_sides(self.image.getexif().get(0x0112)):
             height, width = width, height
-        return Form(height, width, needed)
+        mode = self.image.mode
+        if mode.startswith("I;16"):
+            return Form(height, width, needed, "16-bit grey")
+        return Form(height, width, needed, _MODES.get(mode, mode))
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Decode upright, grey staying grey and 16-bit grey staying 16-bit."""

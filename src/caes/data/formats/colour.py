@@ -12,6 +12,8 @@ ALPHA = "Pictures with transparency were laid on white"
 CMYK = "CMYK pictures were converted to RGB"
 INVERTED = "Pictures in which 0 is white were inverted"
 
+_COLOURS = {1: "grey", 3: "colour"}
+
 # How the eight EXIF orientations are undone, as in the TIFF standard's tag 274.
 _UPRIGHT = {
     2: lambda picture: picture[:, ::-1],
@@ -22,6 +24,28 @@ _UPRIGHT = {
     7: lambda picture: picture[::-1, ::-1].swapaxes(0, 1),
     8: lambda picture: picture[:, ::-1].swapaxes(0, 1),
 }
+
+
+def mode(
+    channels: int, bits: int, *, floating: bool = False, alpha: bool = False
+) -> str:
+    """Write how pixels are stored.
+
+    Args:
+        channels: Without the opacity.
+        bits: Of each.
+        floating: Whether they are no whole numbers.
+        alpha: Whether there is an opacity beside them.
+
+    >>> mode(1, 8), mode(3, 16, alpha=True), mode(13, 32, floating=True), mode(1, 1)
+    ('grey', '16-bit colour with alpha', '32-bit float, 13 channels', '1-bit')
+    """
+    named = _COLOURS.get(channels)
+    if bits == 1 and channels == 1:
+        return "1-bit with alpha" if alpha else "1-bit"
+    number = f"{bits}-bit{' float' if floating else ''}" if bits > 8 else ""
+    many = f"{number}, {channels} channels" if number else f"{channels} channels"
+    return (f"{number} {named}".strip() if named else many) + " with alpha" * alpha
 
 
 def upright(picture: Picture, orientation: Any) -> Picture:

@@ -52,7 +52,8 @@ class DicomFrames(Opened):
         """Tell a frame's form."""
         height, width = int(self.dataset.Rows), int(self.dataset.Columns)
         samples = int(self.dataset.get("SamplesPerPixel", 1))
-        return Form(height, width, height * width * samples * self._bits // 8)
+        needed = height * width * samples * self._bits // 8
+        return Form(height, width, needed, self._mode(samples))
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Decode a frame; YCbCr becomes RGB, and palettes their colours."""
@@ -70,6 +71,12 @@ class DicomFrames(Opened):
         if (about.get("RescaleSlope", 1), about.get("RescaleIntercept", 0)) != (1, 0):
             notes = (*notes, STORED)
         return Decoded(native(pixels), notes)
+
+    def _mode(self, samples: int) -> str:
+        if self.dataset.get("PhotometricInterpretation", "") == "PALETTE COLOR":
+            return "palette"
+        floating = "PixelData" not in self.dataset
+        return colour.mode(samples, self._bits, floating=floating)
 
     def _stored(self, page: int) -> Any:
         from pydicom.pixels import pixel_array

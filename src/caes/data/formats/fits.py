@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from caes.data.formats import colour
 from caes.data.formats.format import (
     Decoded,
     Form,
@@ -55,7 +56,9 @@ class FitsPlanes(Opened):
         """Tell a plane's form."""
         image, _ = self._place(page)
         height, width = image.shape[-2:]
-        return Form(height, width, height * width * abs(image.header["BITPIX"]) // 8)
+        bits = int(image.header["BITPIX"])
+        mode = colour.mode(1, abs(bits), floating=bits < 0)
+        return Form(height, width, height * width * abs(bits) // 8, mode)
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Read a plane, its first row first; BSCALE and BZERO are applied."""

@@ -9,6 +9,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from caes.data.imageset import Stored
+
 HEAD = 132  # bytes that every format can be told by
 
 
@@ -23,10 +25,12 @@ class Decoded:
     Args:
         pixels: H×W×C, any real number type, finite, in the source's own units.
         notes: Sentences without full stop, the same for every picture they are true of.
+        stored: What its file is, where that is known.
     """
 
     pixels: NDArray[Any]
     notes: tuple[str, ...] = ()
+    stored: Stored | None = None
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,20 @@ class Form:
         height: Pixels, as the picture stands upright.
         width: Pixels.
         bytes: What decoding needs at once.
+        mode: How the file stores pixels, as `colour.mode` writes it.
     """
 
     height: int
     width: int
     bytes: int
+    mode: str
 
 
 class Opened(ABC):
     """The pictures, or pages, of one open file; `len` counts them."""
+
+    format: str
+    """The file's format, as the user knows it; whoever opens the file sets it."""
 
     def __len__(self) -> int:
         return 1

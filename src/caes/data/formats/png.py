@@ -36,7 +36,7 @@ class DeepColour(PillowPicture):
     def form(self, page: int) -> Form:
         """Tell the form; each value needs two bytes."""
         form = super().form(page)
-        return Form(form.height, form.width, 2 * form.bytes)
+        return Form(form.height, form.width, 2 * form.bytes, f"16-bit {form.mode}")
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Decode with all 16 bits, upright, on white where it is transparent."""

@@ -79,7 +79,8 @@ class TiffPictures(Opened):
         needed = max(tile, sum(plane.page.nbytes for plane in planes))
         if colour.swaps_sides(_orientation(first)):
             height, width = width, height
-        return Form(height, width, needed)
+        samples = sum(plane.page.keyframe.samplesperpixel for plane in planes)
+        return Form(height, width, needed, _mode(first, samples))
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Decode a picture's planes, upright, and put them behind each other."""
@@ -109,6 +110,19 @@ class TiffPictures(Opened):
         file.seek(offset)
         kind = np.dtype(self.tiff.byteorder + key.dtype.char)
         return np.frombuffer(file.read(key.nbytes), kind)
+
+
+def _mode(key: Any, samples: int) -> str:
+    """Write how a picture of so many samples a pixel is stored."""
+    meaning, extra = int(key.photometric), [int(each) for each in key.extrasamples]
+    alpha = extra[-1:] in ([_ASSOCIATED], [_UNASSOCIATED])
+    if meaning == _PALETTE and key.colormap is not None:
+        return "palette"
+    if meaning == _INK and samples - alpha == 4:
+        return "CMYK with alpha" if alpha else "CMYK"
+    kind = key.dtype
+    bits = 1 if kind.kind == "b" else 8 * kind.itemsize
+    return colour.mode(samples - alpha, bits, floating=kind.kind == "f", alpha=alpha)
 
 
 def _plain(pixels: NDArray[Any], key: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
