@@ -384,8 +384,9 @@ def test_what_is_being_done_is_said_unless_quiet(
     assert main([*words, "--out", "one"]) == 0
     said = capfd.readouterr().err.splitlines()
     assert said[0] == "photos train: 18 pictures 12×12×1 uint8, 3 classes"
-    assert said[1].startswith("epoch 1/1  loss ")
-    assert said[2:] == [
+    assert said[1] == "values: 0 to 255, the whole range of uint8"
+    assert said[2].startswith("epoch 1/1  loss ")
+    assert said[3:] == [
         "training the control from random weights …",
         f"fitting {CODES} …",
         f"fitting {PIXELS} …",
@@ -623,7 +624,7 @@ def test_label_curve_writes_its_tables_and_goes_on_with_them(
     assert main(words) == 0
     said = capfd.readouterr()
     assert said.out == "curve/report.html\n"
-    assert len(said.err.splitlines()) == 1 + 16
+    assert len(said.err.splitlines()) == 2 + 16
     assert len(learned) == 8
     assert sorted(path.name for path in Path("curve").iterdir()) == [
         "curve.csv",
@@ -644,7 +645,7 @@ def test_label_curve_writes_its_tables_and_goes_on_with_them(
     assert main(words) == 0
     assert len(learned) == 8
     assert Path("curve/runs.csv").read_bytes() == rows
-    assert len(capfd.readouterr().err.splitlines()) == 1
+    assert len(capfd.readouterr().err.splitlines()) == 2
 
 
 def test_label_curve_counts_its_folders_up(here: Path, says: Run) -> None:

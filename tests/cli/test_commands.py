@@ -34,7 +34,8 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert run.stdout == "runs/digits-1/report.html\n"
     lines = run.stderr.splitlines()
     assert lines[0] == "digits train: 4,000 pictures 28×28×1 uint8, 10 classes"
-    assert len(lines) == 21
+    assert lines[1] == "values: 0 to 255, the whole range of uint8"
+    assert len(lines) == 22
     assert re.fullmatch(
         r"epoch 20/20  loss 0\.\d{4}  accuracy 0\.\d{4}  PSNR \d\d\.\d\d dB  "
         r"\d+\.\d s  [\d,]+ images/s  waiting \d+ %",

@@ -1,14 +1,29 @@
-"""What a run is and what is in some pictures, as tables."""
+"""What a run is, as a table and as JSON."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from caes import CAE, CAEClassifier, ImageSet
-from caes.errors import DataError, RunError
-from caes.tasks.info import classifier_summary, print_pictures, print_run
+from caes.errors import RunError
+from caes.tasks.info import classifier_summary, print_run, run_as_dict
 from tests import stripes
+
+RUN_KEYS = [
+    "run",
+    "architecture",
+    "picture",
+    "layers",
+    "parameters",
+    "code",
+    "classes",
+    "ended",
+    "last_epoch",
+    "provenance",
+]
+DOCS = Path(__file__).parents[2] / "docs" / "census.md"
 
 
 @pytest.fixture(scope="module")
@@ -91,26 +106,34 @@ def test_a_stack_is_told_level_by_level_up_to_its_last(
     assert re.search(r"PSNR \d+\.\d\d dB", told)
 
 
-def test_names_of_folders_are_no_markup(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_run_as_json_says_what_the_table_says(
+    classifier: CAEClassifier, stack: CAE, tmp_path: Path
 ) -> None:
-    stripes.write_folder(tmp_path, 1)
-    (tmp_path / "high").rename(tmp_path / "[red]high")
-    print_pictures(str(tmp_path))
-    said = capsys.readouterr().out
-    assert re.search(r"\[red\]high +1", said)
-    assert re.search(r"middle +1", said)
-
-
-def test_pictures_that_cannot_be_read_are_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stripes.write_folder(tmp_path / "photos", 2, nested=False)
-    (tmp_path / "photos" / "low-1.png").write_bytes(b"")
-    print_pictures(str(tmp_path / "photos"))
-    said = " ".join(capsys.readouterr().out.split())
-    assert "splits train 6 pictures 5 sizes 12×12 channels 1 types uint8" in said
-    assert "classes none cannot be read 1 cannot be read: low-1.png: empty" in said
+    for name, made in (("classes", classifier), ("stack", stack)):
+        made.save(tmp_path / name)
+    told = run_as_dict(tmp_path / "classes")
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert list(told) == RUN_KEYS
+    assert [tuple(each.values()) for each in told["layers"]] == [
+        ("input", [12, 12, 1], 0),
+        ("convolution 2@3×3, relu", [12, 12, 2], 20),
+        ("max-pooling 2×2", [6, 6, 2], 0),
+        ("dense 7, relu", [7], 73 * 7),
+        ("dense 5, relu", [5], 40),
+        ("dense 3, softmax", [3], 18),
+    ]
+    assert told["parameters"] == 20 + 73 * 7 + 40 + 18
+    assert (told["picture"], told["code"]) == ([12, 12, 1], 72)
+    assert told["classes"] == list(stripes.CLASSES)
+    assert (told["ended"], told["last_epoch"]["epoch"]) == ("complete", 1)
+    assert told["provenance"]["labelled pictures"] == "30"
+    again = run_as_dict(tmp_path / "stack")
+    assert list(again) == RUN_KEYS
+    weights = sum(each.numel() for each in stack.model_.parameters())
+    assert (again["parameters"], again["classes"]) == (weights, [])
+    page = DOCS.read_text(encoding="utf-8")
+    for key in (*told, *told["layers"][0]):
+        assert f"`{key}`" in page, key
 
 
 def test_neither_a_run_nor_pictures(tmp_path: Path) -> None:
@@ -120,5 +143,3 @@ def test_neither_a_run_nor_pictures(tmp_path: Path) -> None:
         f"{tmp_path}: received no model.json in it; allowed: the folder of a run. "
         "Make one with: caes fit DATA --out FOLDER."
     )
-    with pytest.raises(DataError, match="received an empty folder"):
-        print_pictures(str(tmp_path))

@@ -79,6 +79,7 @@ class Fit(Options):
             opened_for_training,
             run_folder,
             run_name,
+            tell_census,
         )
         from caes.files import new_folder
         from caes.report import write_report
@@ -89,6 +90,7 @@ class Fit(Options):
                 train, test = opened_for_training(self)
                 if not self.quiet:
                     announce(train)
+                    tell_census(train, test)
                 cae = self._fit(train, typed)
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.

@@ -1,35 +1,115 @@
 """caes info: what a run is, or what is in some pictures."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from caes.cli.pages import Pages
+from caes.errors import ArgumentError, OutputError
+
+if TYPE_CHECKING:
+    from caes.data import Survey
 
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """Print a run's summary, or what is in some pictures.
+    """Print a run's summary, or the census of some pictures.
 
     For a run: layer, output shape, parameters. For pictures: count, sizes, channels,
-    range, classes, and what cannot be read.
+    modes, range beside the nominal one, each channel's mean and deviation, duplicates,
+    classes, and every file that cannot be read with its reason.
 
     Args:
         source: The folder of a run, or pictures: digits, mnist, cifar10, or a path.
+        json: Print JSON and nothing else; docs/census.md says what each key is.
+        sheet: Write a contact sheet too: a PNG with up to 100 pictures from all over
+            the set.
+        force: Replace the contact sheet if it exists.
         pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
             channels of one.
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    json: bool = False
+    sheet: Annotated[Path | None, tyro.conf.arg(metavar="PNG")] = None
+    force: bool = False
     pages: Pages = "pictures"
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.tasks.info import print_pictures, print_run
-
         if (Path(self.source) / "model.json").exists():
-            print_run(Path(self.source))
+            self._tell_run(Path(self.source))
+            return
+        from caes.tasks.census import print_survey
+
+        self._check_sheet()
+        found = self._survey()
+        if self.json:
+            print_json(found.as_dict())
+            return
+        print_survey(found)
+        if self.sheet is not None:
+            print(self.sheet)
+
+    def _tell_run(self, folder: Path) -> None:
+        from caes.tasks.info import print_run, run_as_dict
+
+        if self.sheet is not None:
+            raise ArgumentError(
+                "--sheet",
+                f"{str(self.sheet)!r} with the folder of a run",
+                "a contact sheet of pictures",
+                f"See {folder / 'report.html'} for pictures of a run.",
+            )
+        if self.json:
+            print_json(run_as_dict(folder))
         else:
-            print_pictures(self.source, self.pages)
+            print_run(folder)
+
+    def _check_sheet(self) -> None:
+        """Refuse before the work what cannot be written after it."""
+        if self.sheet is None:
+            return
+        if self.sheet.suffix.lower() != ".png":
+            raise ArgumentError(
+                "--sheet",
+                repr(str(self.sheet)),
+                "a name that ends in .png",
+                "Try --sheet sheet.png.",
+            )
+        if self.sheet.exists() and not self.force:
+            raise OutputError(
+                str(self.sheet),
+                "a file that exists",
+                "a new file",
+                "Choose another name, or add --force to replace it.",
+            )
+
+    def _survey(self) -> "Survey":
+        from caes.cli.sources import decoding
+        from caes.data import split_names, survey
+
+        progress = decoding(quiet=False)
+        if self.sheet is None:
+            return survey(self.source, pages=self.pages, progress=progress)
+        from caes.files import write_atomically
+        from caes.tasks.contact_sheet import ContactSheet
+
+        total = sum(split_names(self.source, pages=self.pages).values())
+        sheet = ContactSheet(total)
+        found = survey(
+            self.source, pages=self.pages, progress=progress, seen=sheet.take
+        )
+        drawn = sheet.png(found)
+        with write_atomically(self.sheet) as file:
+            file.write(drawn)
+        return found
+
+
+def print_json(values: Mapping[str, Any]) -> None:
+    """Print JSON in ASCII, which every terminal and every pipe can take."""
+    print(json.dumps(values, indent=2, allow_nan=False))

@@ -72,7 +72,13 @@ class LabelCurve(FineTuning):
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.labels import labelled_pictures
-        from caes.cli.sources import announce, run_folder, run_name, say
+        from caes.cli.sources import (
+            announce,
+            run_folder,
+            run_name,
+            say,
+            tell_census,
+        )
         from caes.estimators import CAE
         from caes.ledger import Ledger
         from caes.tasks.label_curve import FIGURES, KEYS, label_curve
@@ -85,6 +91,7 @@ class LabelCurve(FineTuning):
             train, test = labelled_pictures(self, None, cae, 0)
             if not self.quiet:
                 announce(train)
+                tell_census(train, test)
             tell = partial(say, quiet=self.quiet)
             runs = label_curve(
                 cae, train, test, counts, self.seeds, recipe, ledger, tell

@@ -1,6 +1,7 @@
 """Opening pictures as the command line's options say, and saying what was opened."""
 
 import re
+import shlex
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from caes.cli.predict import Predict
     from caes.cli.reconstruct import Reconstruct
     from caes.estimators import CAE, CAEClassifier
+
+
+MOST_SKIPPED = 10
+"""Skipped files that are named before the work begins."""
 
 
 class Opening(Protocol):
@@ -214,8 +219,27 @@ def announce(images: ImageSet) -> None:
     )
     for note in images.notes:
         print(f"note: {note}", file=sys.stderr)
-    for skipped in images.skipped:
+    for skipped in images.skipped[:MOST_SKIPPED]:
         print(f"skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
+    if (more := len(images.skipped) - MOST_SKIPPED) > 0:
+        told = shlex.join(["caes", "info", images.source])
+        print(f"skipped {more:,} more; {told} names them all", file=sys.stderr)
+
+
+def tell_census(train: ImageSet, test: ImageSet | None = None) -> None:
+    """Say on standard error what the values are like, and what is there twice.
+
+    Args:
+        train: What is learnt from.
+        test: What it is tested on, to be told from it by its split.
+    """
+    from caes.data import survey_of_sets
+    from caes.tasks.census import in_short
+
+    apart = test is not None and test.pixels is not train.pixels
+    sets = [train, test] if apart and test is not None else [train]
+    for line in in_short(survey_of_sets(*sets)):
+        print(line, file=sys.stderr)
 
 
 def decoding(quiet: bool) -> "Decoding | None":

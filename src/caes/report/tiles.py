@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -83,8 +84,19 @@ def tile(picture: NDArray[np.float32]) -> Tile:
         picture: H×W×C in [0, 1]; of two channels the first is shown, of more than three
             the first three. What is not finite becomes black.
     """
-    shown = picture[..., :3] if picture.shape[-1] >= 3 else picture[..., 0]
-    return _reduced(shown)
+    return _reduced(seen(picture))
+
+
+def seen(picture: NDArray[Any]) -> NDArray[Any]:
+    """Give what is shown of a picture H×W×C: H×W of fewer than three channels."""
+    return picture[..., :3] if picture.shape[-1] >= 3 else picture[..., 0]
+
+
+def in_bytes(unit: NDArray[np.floating]) -> Tile:
+    """Give values in [0, 1], H×W or H×W×3, as bytes; what is not finite as black."""
+    finite = np.nan_to_num(unit, nan=0.0, posinf=1.0, neginf=0.0)
+    full: Tile = np.rint(np.clip(finite, 0, 1) * 255).astype(np.uint8)
+    return full
 
 
 def enlargement(tile: Tile) -> int:
@@ -124,8 +136,7 @@ def _png(image: Image.Image) -> bytes:
 
 
 def _reduced(unit: NDArray[np.float32]) -> Tile:
-    finite = np.nan_to_num(unit, nan=0.0, posinf=1.0, neginf=0.0)
-    full: Tile = np.rint(np.clip(finite, 0, 1) * 255).astype(np.uint8)
+    full = in_bytes(unit)
     height, width = full.shape[:2]
     factor = math.ceil(
         max(height / LARGEST, width / LARGEST, math.sqrt(height * width / AREA))

@@ -1,7 +1,7 @@
-"""What a run is, and what is in some pictures, as tables on the terminal."""
+"""What a run is: tables on the terminal, or JSON."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from caes.data import Survey, survey
-from caes.data.kind import Pages
+from caes.data.census_json import number
+from caes.data.tree import printable
 from caes.history import Epoch
 from caes.notation import Architecture, Shape, Stage
 
 if TYPE_CHECKING:
+    from caes.checkpoint import Run
     from caes.classifier import Classifier
+
+Layer = tuple[str, tuple[int, ...], int]
+"""What it is, its output's shape, its parameters."""
 
 
 def print_run(folder: Path) -> None:
@@ -27,21 +31,51 @@ def print_run(folder: Path) -> None:
         RunError: There is no run, or it is damaged.
     """
     from caes.checkpoint import read
-    from caes.classifier import Classifier
 
     run = read(folder)
     console = Console()
-    if isinstance(run.model, Classifier):
-        console.print(classifier_summary(run.model, run.names))
-    else:
-        console.print(summary(run.model.arch, run.picture))
+    console.print(_table(_title(run), _layers(run)))
     rows: list[tuple[str, str]] = [("ended", run.history.ended)]
     if run.history.rows:
         rows += _last(run.history.rows[-1])
     code = int(np.prod(run.model.arch.code_shape(run.picture)))
     pixels = int(np.prod(run.picture))
     rows.append(("code", f"{code} values for {pixels}, {pixels / code:.2f} : 1"))
-    console.print(_pairs([*rows, *run.provenance.items()]))
+    console.print(pairs([*rows, *run.provenance.items()]))
+
+
+def run_as_dict(folder: Path) -> dict[str, Any]:
+    """Give the same as JSON has it: docs/census.md says what each key is.
+
+    Raises:
+        RunError: There is no run, or it is damaged.
+    """
+    from caes.checkpoint import read
+
+    run = read(folder)
+    layers = _layers(run)
+    return {
+        "run": printable((str(folder),)),
+        "architecture": str(run.model.arch),
+        "picture": list(run.picture),
+        "layers": [
+            {"layer": name, "output_shape": list(shape), "parameters": parameters}
+            for name, shape, parameters in layers
+        ],
+        "parameters": sum(parameters for *_, parameters in layers),
+        "code": int(np.prod(run.model.arch.code_shape(run.picture))),
+        "classes": list(run.names),
+        "ended": run.history.ended,
+        "last_epoch": _figures(run.history.rows[-1]) if run.history.rows else None,
+        "provenance": dict(run.provenance),
+    }
+
+
+def _figures(row: Epoch) -> dict[str, Any]:
+    return {
+        key: number(value) if isinstance(value, float) else value
+        for key, value in asdict(row).items()
+    }
 
 
 def _last(row: Epoch) -> list[tuple[str, str]]:
@@ -61,88 +95,67 @@ def _given(name: str, value: float | None, form: str) -> list[tuple[str, str]]:
 
 def classifier_summary(model: "Classifier", names: tuple[str, ...]) -> Table:
     """Make the same table of a classifier: its encoder, its head, its classes."""
-    title = f"{model.arch} on {_shape(model.picture)}, {len(names)} classes"
-    table, total = _layers(title, model.picture, model.arch.encoder(model.picture))
-    used = [*[model.arch.activation] * len(model.head_units), "softmax"]
-    widths = pairwise((*model.widths, len(names)))
-    for (inputs, units), activation in zip(widths, used, strict=True):
-        count = (inputs + 1) * units
-        table.add_row(f"dense {units}, {activation}", str(units), f"{count:,}")
-        total += count
-    table.add_section()
-    table.add_row("total", "", f"{total:,}")
-    return table
+    return _table(_classifier_title(model, names), _classifier_layers(model, names))
 
 
 def summary(arch: Architecture, picture: Shape) -> Table:
     """Make the table of layer, output shape and parameters, as Keras prints it."""
-    table, total = _layers(
-        f"{arch} on {_shape(picture)}", picture, arch.stages(picture)
-    )
+    layers = _stages(picture, arch.stages(picture))
+    return _table(f"{arch} on {_shape(picture)}", layers)
+
+
+def _title(run: "Run") -> str:
+    from caes.classifier import Classifier
+
+    if isinstance(run.model, Classifier):
+        return _classifier_title(run.model, run.names)
+    return f"{run.model.arch} on {_shape(run.picture)}"
+
+
+def _layers(run: "Run") -> list[Layer]:
+    from caes.classifier import Classifier
+
+    if isinstance(run.model, Classifier):
+        return _classifier_layers(run.model, run.names)
+    return _stages(run.picture, run.model.arch.stages(run.picture))
+
+
+def _classifier_title(model: "Classifier", names: tuple[str, ...]) -> str:
+    return f"{model.arch} on {_shape(model.picture)}, {len(names)} classes"
+
+
+def _classifier_layers(model: "Classifier", names: tuple[str, ...]) -> list[Layer]:
+    used = [*[model.arch.activation] * len(model.head_units), "softmax"]
+    widths = pairwise((*model.widths, len(names)))
+    head: list[Layer] = [
+        (f"dense {units}, {activation}", (units,), (inputs + 1) * units)
+        for (inputs, units), activation in zip(widths, used, strict=True)
+    ]
+    return _stages(model.picture, model.arch.encoder(model.picture)) + head
+
+
+def _stages(picture: Shape, stages: Iterable[Stage]) -> list[Layer]:
+    layers = [(stage.title, stage.output, stage.parameters) for stage in stages]
+    return [("input", picture, 0), *layers]
+
+
+def _table(title: str, layers: Iterable[Layer]) -> Table:
+    """Make a table with a row a layer, and their sum."""
+    table = Table(title=title)
+    table.add_column("layer")
+    table.add_column("output shape")
+    table.add_column("parameters", justify="right")
+    total = 0
+    for name, shape, parameters in layers:
+        table.add_row(name, _shape(shape), f"{parameters:,}")
+        total += parameters
     table.add_section()
     table.add_row("total", "", f"{total:,}")
     return table
 
 
-def _layers(title: str, picture: Shape, stages: Iterable[Stage]) -> tuple[Table, int]:
-    """Make a table with a row a stage; give it and the parameters so far."""
-    table = Table(title=title)
-    table.add_column("layer")
-    table.add_column("output shape")
-    table.add_column("parameters", justify="right")
-    table.add_row("input", _shape(picture), "0")
-    total = 0
-    for stage in stages:
-        table.add_row(stage.title, _shape(stage.output), f"{stage.parameters:,}")
-        total += stage.parameters
-    return table, total
-
-
-def print_pictures(source: str, pages: Pages = "pictures") -> None:
-    """Print what is in some pictures, whose files' pages are pictures or channels.
-
-    Raises:
-        DataError: They are missing or cannot be read at all.
-    """
-    found = survey(source, pages=pages)
-    console = Console()
-    console.print(_pairs(_facts(found)))
-    if found.classes:
-        table = _pairs((name, f"{n:,}") for name, n in found.classes.items())
-        console.print("pictures of each class:")
-        console.print(table)
-    for skipped in found.skipped:
-        console.print(f"cannot be read: {skipped.name}: {skipped.reason}", markup=False)
-
-
-def _facts(found: Survey) -> list[tuple[str, str]]:
-    sizes = {f"{height}×{width}": n for (height, width), n in found.sizes.items()}
-    facts = [
-        ("source", found.source),
-        ("splits", ", ".join(f"{name} {n:,}" for name, n in found.splits.items())),
-        ("pictures", f"{found.pictures:,}"),
-        ("sizes", _counts(sizes)),
-        ("channels", _counts(found.channels)),
-        ("types", _counts(found.dtypes)),
-    ]
-    if found.pictures:
-        spread = f"{found.low:g} to {found.high:g}, mean {found.mean:g}"
-        facts.append(("values", spread))
-    facts.append(("classes", f"{len(found.classes)}" if found.classes else "none"))
-    facts.append(("cannot be read", f"{len(found.skipped):,}"))
-    return facts
-
-
-def _counts(counts: Mapping[Any, int]) -> str:
-    """Write counts, the most common first, and how many more there are."""
-    if len(counts) == 1:
-        return str(next(iter(counts)))
-    ordered = Counter(counts).most_common(6)
-    more = f" and {len(counts) - 6} more" if len(counts) > 6 else ""
-    return ", ".join(f"{value} ({n:,})" for value, n in ordered) + more
-
-
-def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
+def pairs(rows: Iterable[tuple[str, str]]) -> Table:
+    """Make a table without frame, of names and what belongs to them."""
     table = Table(show_header=False, box=None)
     table.add_column(style="bold")
     table.add_column()
@@ -151,5 +164,5 @@ def _pairs(rows: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
-def _shape(shape: Shape) -> str:
+def _shape(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))

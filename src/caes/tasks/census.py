@@ -1,0 +1,145 @@
+"""What is in some pictures: a table on the terminal, or a few lines before a fit."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+
+from caes.data import Survey
+from caes.data.repeats import Group, Repeats
+from caes.data.surveying import Values
+from caes.tasks.info import pairs
+
+_GROUPS = 3
+"""Groups of the same picture that are named, and names in each."""
+_CHANNELS = 6
+"""Channels whose means are told; JSON has those of all."""
+
+
+def print_survey(found: Survey) -> None:
+    """Print what a survey has found."""
+    console = Console()
+    console.print(pairs(_facts(found)))
+    if found.classes:
+        table = pairs((name, f"{n:,}") for name, n in found.classes.items())
+        console.print("pictures of each class:")
+        console.print(table)
+    for skipped in found.skipped:
+        said = f"cannot be read: {skipped.name}: {skipped.reason}"
+        console.print(said, markup=False, highlight=False)
+
+
+def in_short(found: Survey) -> Iterator[str]:
+    """Write what to know of pictures before a fit: a few lines, without full stops."""
+    for each in found.values.values():
+        yield f"values: {ranged(each)}{_of(found, each)}"
+    yield from repeated(found)
+
+
+def ranged(values: Values) -> str:
+    """Write the range of values beside the nominal one."""
+    low, high = _number(values.low), _number(values.high)
+    if values.nominal is None or values.used is None:
+        return f"{low} to {high}, {values.dtype}"
+    if (values.low, values.high) == values.nominal:
+        return f"{low} to {high}, the whole range of {values.dtype}"
+    share = "under 1" if 0 < values.used < 0.01 else f"{int(100 * values.used)}"
+    nominal = " to ".join(map(_number, values.nominal))
+    return f"{low} to {high} of {nominal}: {share} % of {values.dtype} is used"
+
+
+def repeated(found: Survey) -> Iterator[str]:
+    """Write what pictures are the same, a sentence each; nothing where none are."""
+    repeats = found.repeats
+    if repeats.pictures:
+        first = _groups(repeats.first, repeats.groups)
+        count = _pictures(repeats.pictures)
+        repeat = "repeats" if repeats.pictures == 1 else "repeat"
+        yield f"{count} of {found.pictures:,} {repeat} another one: {first}"
+    yield from _leaks(repeats)
+    if repeats.differing:
+        first = _groups(repeats.first_differing, repeats.differing, labelled=True)
+        yield f"the same picture has different labels: {first}"
+
+
+def _leaks(repeats: Repeats) -> Iterator[str]:
+    for (later, earlier), n in repeats.across.items():
+        verb = "is" if n == 1 else "are"
+        yield f"{_pictures(n)} of {later} {verb} in {earlier} too"
+
+
+def _groups(groups: Sequence[Group], total: int, *, labelled: bool = False) -> str:
+    shown = [_group(each, labelled) for each in groups[:_GROUPS]]
+    if total > _GROUPS:
+        shown.append(f"and {total - _GROUPS:,} more such groups")
+    return "; ".join(shown)
+
+
+def _group(group: Group, labelled: bool) -> str:
+    shown = [*zip(group.names, group.classes, strict=True)][:_GROUPS]
+    names = [f"{name} ({its})" if labelled else name for name, its in shown]
+    more = group.pictures - len(names)
+    return " = ".join(names) + (f" and {more:,} more" if more else "")
+
+
+def _facts(found: Survey) -> Iterator[tuple[str, str]]:
+    sizes = {f"{height}×{width}": n for (height, width), n in found.sizes.items()}
+    yield "source", found.source
+    yield "splits", ", ".join(f"{name} {n:,}" for name, n in found.splits.items())
+    yield "pictures", f"{found.pictures:,}"
+    yield "sizes", _counts(sizes)
+    yield "channels", _counts(found.channels)
+    yield "types", _counts(found.dtypes)
+    yield "modes", _counts(found.modes)
+    if found.formats:
+        yield "formats", _counts(found.formats)
+    for values in found.values.values():
+        of = _of(found, values)
+        yield "values", ranged(values) + of
+        yield "mean ± deviation", _means(values) + of
+    for sentence in repeated(found):
+        yield "duplicates", sentence
+    if not found.repeats.pictures:
+        yield "duplicates", "none"
+    yield "classes", f"{len(found.classes)}" if found.classes else "none"
+    unlabelled = found.pictures - found.classes.total()
+    if found.classes and unlabelled:
+        yield "without a label", f"{unlabelled:,}"
+    yield "cannot be read", f"{len(found.skipped):,}"
+
+
+def _means(values: Values) -> str:
+    told = [
+        f"{mean:.4g} ± {std:.4g}"
+        for mean, std in zip(values.mean, values.std, strict=True)
+    ]
+    more = len(told) - _CHANNELS
+    return ", ".join(told[:_CHANNELS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _of(found: Survey, values: Values) -> str:
+    """Say which pictures are meant, where there are several sorts."""
+    if len(found.values) == 1:
+        return ""
+    channels = "channel" if values.channels == 1 else "channels"
+    return f" ({values.pictures:,} of {values.dtype} with {values.channels} {channels})"
+
+
+def _pictures(count: int) -> str:
+    return f"{count:,} picture{'' if count == 1 else 's'}"
+
+
+def _number(value: float) -> str:
+    if float(value).is_integer() and abs(value) < 2**53:
+        return f"{int(value):,}"
+    return f"{value:.6g}"
+
+
+def _counts(counts: Mapping[Any, int]) -> str:
+    """Write counts, the most common first, and how many more there are."""
+    if len(counts) == 1:
+        return str(next(iter(counts)))
+    ordered = Counter(counts).most_common(6)
+    more = f" and {len(counts) - 6} more" if len(counts) > 6 else ""
+    return ", ".join(f"{value} ({n:,})" for value, n in ordered) + more
