@@ -19,7 +19,7 @@ HERE = (os.curdir, os.pardir, "~", os.sep)
 _NAMES = re.compile(
     r"(?P<name>[\w.-]+/[\w.-]+|[\w.-]+)"
     r"(@(?P<revision>refs/[^/]+/[^/]+|[^/@]+))?"
-    r"(/(?P<config>[^/]+))?"
+    r"(/(?P<config>[^/@]+))?"
 )
 
 
@@ -68,7 +68,9 @@ def address_of(source: str | Path) -> Address:
     if said and os.path.isfile(os.path.join(parent, _CARD)):
         return Address(typed, parent, None, config, local=True, streamed=streamed)
     if rest.startswith(HERE):
-        raise DataError(typed, "a path that does not exist", _ALLOWED, "Check it.")
+        raise DataError(
+            typed, "a path that does not exist", _ALLOWED, "Check the spelling."
+        )
     found = _NAMES.fullmatch(rest)
     if not found:
         raise DataError(
