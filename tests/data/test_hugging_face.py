@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from caes.cli import main
 from caes.data import ImageSet, Skipped, load, split_names, stream, survey
 from caes.data.hub_address import Address, address_of
+from caes.data.hub_names import names_by_path
 from caes.data.hub_rows import Mapped, Streamed
 from caes.errors import CaesError, DataError
 from tests import hub_layouts as layouts
@@ -203,7 +204,8 @@ def test_rows_without_a_whole_picture_are_skipped_and_named(tmp_path: Path) -> N
         ("00003", "damaged (its header cannot be read)"),
         ("a.png", "empty"),
     ]
-    assert (images.names, images.labels) == (["00000"], [0])
+    assert images.labels is not None
+    assert (images.names, images.labels.tolist()) == (["00000"], [0])
     assert message(path, strict=True) == (
         f"00001 in {path}: received an unreadable picture (empty); allowed: a whole "
         f"{FORMATS} picture. Mend or remove it, or leave out --strict to skip it."
@@ -466,7 +468,8 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[dict[str,
 def not_found(text: str) -> Exception:
     import datasets
 
-    return datasets.exceptions.DatasetNotFoundError(text)
+    error: Exception = datasets.exceptions.DatasetNotFoundError(text)
+    return error
 
 
 UNKNOWN = "Dataset 'a/b' doesn't exist on the Hub or cannot be accessed."
@@ -598,3 +601,37 @@ def test_broken_files_load_or_are_refused_and_nothing_else(
     path.write_bytes(content[:end])
     with suppress(CaesError):
         load(path)
+
+
+ODD_PATHS = st.one_of(
+    st.none(),
+    st.sampled_from(["a.png", "/r/a.png", "/r/b/a.png", "/q/a.png", "../a", "00001"]),
+    st.text("/.a\\\n", max_size=6),
+)
+
+
+@given(
+    paths=st.dictionaries(
+        st.sampled_from(["train", "test"]), st.lists(ODD_PATHS, max_size=5), min_size=1
+    ),
+    root=st.sampled_from(["/r", ""]),
+)
+def test_names_are_unique_and_lead_nowhere_else_whatever_the_paths(
+    paths: dict[str, list[str | None]], root: str
+) -> None:
+    by_row = {
+        split: [f"{split}/{row:05d}" for row in range(len(found))]
+        for split, found in paths.items()
+    }
+    names = names_by_path(paths, by_row, root)
+    if names is None:
+        return
+    everything = [name for found in names.values() for name in found]
+    assert len({*everything}) == len(everything)
+    assert {split: len(found) for split, found in names.items()} == {
+        split: len(found) for split, found in paths.items()
+    }
+    for name in everything:
+        below = os.path.relpath(os.path.join("/folder", name), "/folder")
+        assert below == name
+        assert not below.startswith("..")
