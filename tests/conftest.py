@@ -10,6 +10,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the user's cache out of the tests, and share one between them."""
     patch = pytest.MonkeyPatch()
     patch.setenv("CAES_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
+    patch.setenv("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture

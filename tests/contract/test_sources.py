@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from caes.data import KINDS, ImageSet, cifar10_batches, load, split_names, survey
+from tests import hub_layouts
 
 HEIGHT, WIDTH = 6, 9
 LABELS = np.array([1, 0, 1, 2, 0, 1, 2, 2, 0, 1], np.uint8)
@@ -100,6 +101,15 @@ def idx(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     return Example(folder, pixels=GREY, labels=LABELS)
 
 
+def hf(folder: Path, patch: pytest.MonkeyPatch) -> Example:
+    return Example(
+        hub_layouts.saved(folder),
+        "train",
+        hub_layouts.GREY,
+        np.array(hub_layouts.LABELS),
+    )
+
+
 def folder(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     order = np.argsort(LABELS, kind="stable")
     for row in order:
@@ -115,7 +125,7 @@ def folder(folder: Path, patch: pytest.MonkeyPatch) -> Example:
 Maker = Callable[[Path, pytest.MonkeyPatch], Example]
 MAKERS: dict[str, Maker] = {
     maker.__name__: maker
-    for maker in (memory, digits, mnist, cifar10, arrays, parquet, idx, folder)
+    for maker in (memory, digits, mnist, cifar10, arrays, parquet, idx, hf, folder)
 }
 
 

@@ -26,7 +26,8 @@ class Fit(Options):
 
     Args:
         source: digits, mnist, cifar10, or the path of pictures: a folder, .npy, .npz,
-            IDX or Parquet.
+            IDX, Parquet or Arrow; or hf:owner/name, hf:PATH or hf-stream:owner/name,
+            what the Hugging Face library opens.
         epochs: Passes over the pictures; in a greedy schedule one number, or one a
             level, as in 3,2,1.
         learning_rate: Learning rate of Adam at the start; in a greedy schedule one

@@ -19,6 +19,7 @@ from caes.data.cutting import Cutter
 from caes.data.digits import Digits
 from caes.data.folder import Folder
 from caes.data.formats import LISTED
+from caes.data.hugging_face import HuggingFace
 from caes.data.idx import Idx
 from caes.data.imageset import ImageSet, Skipped, join, nominal_range
 from caes.data.kind import Kind, Named, Options, Pages
@@ -57,6 +58,7 @@ KINDS: tuple[type[Kind], ...] = (
     Arrays,
     Parquet,
     Idx,
+    HuggingFace,
     Folder,
 )
 
@@ -83,7 +85,8 @@ def load(
 
     Args:
         source: A registered name ("digits", "mnist", "cifar10"); the path of a folder
-            of pictures, a picture, a .npy, .npz, IDX or Parquet file; an array N×H×W
+            of pictures, a picture, a .npy, .npz, IDX, Parquet or Arrow file; what the
+            Hugging Face library opens, as "hf:owner/name" or "hf:PATH"; an array N×H×W
             or N×H×W×C; a list of equal arrays; a torch tensor N×H×W or N×C×H×W; or an
             ImageSet.
         split: Which part, as in ``train``, ``test[:1000]``, ``train[10%:]+test``. Rows
@@ -305,7 +308,7 @@ def _is_size(size: Any) -> bool:
 
 def _open(source: Any, options: Options) -> Kind:
     names = [kind.name for kind in KINDS if issubclass(kind, Named)]
-    if isinstance(source, str) and source not in names:
+    if isinstance(source, str) and not any(kind.opens(source) for kind in KINDS):
         source = Path(os.path.expanduser(source)) if source.strip() else source
     if isinstance(source, Path) and not os.path.exists(source):
         raise _missing(source, names)

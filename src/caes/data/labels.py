@@ -1,6 +1,6 @@
 """Labels of any kind into class indices and class names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,47 @@ def class_indices(
     return dict(zip(flat, parts, strict=True)), tuple(map(str, distinct))
 
 
+def numbered(
+    values: Mapping[str, Sequence[Any]], classes: tuple[str, ...], source: str
+) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+    """Number labels of a table, some of which may not be known.
+
+    Args:
+        values: For each split its labels: whole numbers or text, None where not known.
+        classes: The classes' names where labels are indices into them; empty where the
+            labels are themselves the classes.
+        source: What the labels belong to, for errors.
+
+    Returns:
+        For each split with a known label its class indices, -1 where one is not known;
+        and the classes' names by index.
+
+    Raises:
+        DataError: Indices beyond the names, or as for `class_indices`.
+    """
+    # Hugging Face writes -1, others nothing, where a label is not known.
+    unknown = (None, -1) if classes else (None,)
+    known = {
+        split: [row for row, value in enumerate(each) if value not in unknown]
+        for split, each in values.items()
+    }
+    found = {
+        split: np.array([values[split][row] for row in rows])
+        for split, rows in known.items()
+        if rows
+    }
+    if classes:
+        for each in found.values():
+            _check_indices(each, len(classes), source)
+    else:
+        counts = {split: len(each) for split, each in found.items()}
+        found, classes = class_indices(found, counts, source)
+    labels = {split: np.full(len(values[split]), -1, np.int64) for split in found}
+    for split, each in found.items():
+        labels[split][known[split]] = each
+    return labels, classes
+
+
 def _checked(values: NDArray[Any], source: str) -> NDArray[Any]:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -68,3 +109,13 @@ def _unusable(
 ) -> DataError:
     allowed = "one whole number or text for each picture"
     return DataError(source, received, allowed, next_step)
+
+
+def _check_indices(values: NDArray[Any], count: int, source: str) -> None:
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= count:
+        raise DataError(
+            source,
+            f"labels that are not the indices of its {count} class names",
+            f"whole numbers from 0 to {count - 1}",
+            "Make the file again, for example with Hugging Face's datasets.",
+        )

@@ -6,16 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from caes.data.decoding import attempts
-from caes.data.imageset import ImageSet, Skipped
-from caes.data.kind import SPLITS, Kind, leading_split, reading
-from caes.data.labels import class_indices
+from caes.data.kind import SPLITS, leading_split, reading
 from caes.data.parquet_columns import Columns, columns_of
-from caes.data.pictures import Decoded
-from caes.data.prepared import decoded, stamp
+from caes.data.pictures import Encoded
+from caes.data.prepared import stamp
+from caes.data.table import Table
 from caes.errors import DataError
 
 _WHAT = "a Parquet file with a column of encoded pictures"
@@ -44,7 +39,7 @@ class Part:
             return values
 
 
-class Parquet(Kind):
+class Parquet(Table):
     """One Parquet file, or a folder of them whose names start with their split.
 
     Pictures are the column that Hugging Face's metadata says, else the first of bytes,
@@ -52,6 +47,7 @@ class Parquet(Kind):
     """
 
     name = "parquet"
+    what = _WHAT
 
     @classmethod
     def opens(cls, source: Any) -> bool:
@@ -67,52 +63,6 @@ class Parquet(Kind):
             for split, files in self._files.items()
         }
 
-    def read(self, split: str, rows: range) -> ImageSet:
-        """Decode these rows, reading only the row groups that hold them."""
-        names = self.names(split, rows)
-        batch = decoded(
-            lambda: self._encoded(split, rows),
-            names,
-            str(self.source),
-            self.options,
-            lambda: self._stamps(split, rows),
-        )
-        labels, classes = self._labels
-        here = labels.get(split)
-        picked = np.array(batch.rows) + rows.start
-        return ImageSet.from_pixels(
-            batch.pixels,
-            [names[row] for row in batch.rows],
-            labels=None if here is None else here[picked],
-            classes=() if here is None else classes,
-            source=str(self.source),
-            skipped=batch.skipped,
-            notes=batch.notes,
-        )
-
-    def pieces(
-        self, split: str, rows: range | None = None
-    ) -> Iterator[ImageSet | Skipped]:
-        """Give the pictures one by one, and what cannot be read."""
-        rows = range(self.splits()[split]) if rows is None else rows
-        labels, classes = self._labels
-        here = labels.get(split)
-        names = self.names(split, rows)
-        found = attempts(self._encoded(split, rows), names, self.options)
-        for row, name, result in zip(rows, names, found, strict=True):
-            if isinstance(result, Decoded):
-                yield ImageSet.from_pixels(
-                    result.pixels[None],
-                    [name],
-                    labels=None if here is None else here[row : row + 1],
-                    classes=() if here is None else classes,
-                    source=str(self.source),
-                    notes=result.notes,
-                    stored=result.stored,
-                )
-            else:
-                yield Skipped(name, str(result))
-
     @cached_property
     def _files(self) -> dict[str, list[Part]]:
         paths = [self.source]
@@ -125,33 +75,24 @@ class Parquet(Kind):
         return {split: by_split[split] for split in SPLITS if split in by_split}
 
     @cached_property
-    def _columns(self) -> Columns:
+    def columns(self) -> Columns:
+        """Choose by the first file's schema."""
         first = next(iter(self._files.values()))[0]
         return columns_of(first.file.schema_arrow, str(self.source))
 
-    @cached_property
-    def _labels(self) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-        column, classes = self._columns.label, self._columns.classes
-        if column is None:
-            return {}, ()
-        counts = self.splits()
-        with reading(self.source, _WHAT):
-            values = {
-                split: list(self._values(split, range(count), column))
-                for split, count in counts.items()
-            }
-        return _numbered(values, classes, str(self.source))
-
-    def _stamps(self, split: str, rows: range) -> Iterator[str]:
-        yield f"{split} {rows} {self._columns.picture}"
+    def stamps(self, split: str, rows: range) -> Iterator[str]:
+        """Give the rows, and the size and time of each file of the split."""
+        yield f"{split} {rows} {self.columns.picture}"
         for part in self._files[split]:
             yield f"{part.path.name}\0{stamp(str(part.path))}"
 
-    def _encoded(self, split: str, rows: range) -> Iterator[bytes]:
-        for value in self._values(split, rows, self._columns.picture):
+    def encoded(self, split: str, rows: range) -> Iterator[Encoded]:
+        """Read the pictures' bytes."""
+        for value in self.values(split, rows, self.columns.picture):
             yield value or b""
 
-    def _values(self, split: str, rows: range, column: str) -> Iterator[Any]:
+    def values(self, split: str, rows: range, column: str) -> Iterator[Any]:
+        """Read the row groups that hold these rows, and no others."""
         first = 0
         for part in self._files[split]:
             for group in range(part.file.num_row_groups):
@@ -175,40 +116,3 @@ def _opened(path: Path) -> Part:
         ) from error
     with reading(path, _WHAT):
         return Part(path, ParquetFile(path))
-
-
-def _numbered(
-    values: dict[str, list[Any]], classes: tuple[str, ...], source: str
-) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-    """Number labels, -1 where one is not known; a split without any known has none."""
-    # Hugging Face writes -1, others nothing, where a label is not known.
-    unknown = (None, -1) if classes else (None,)
-    known = {
-        split: [row for row, value in enumerate(each) if value not in unknown]
-        for split, each in values.items()
-    }
-    found = {
-        split: np.array([values[split][row] for row in rows])
-        for split, rows in known.items()
-        if rows
-    }
-    if classes:
-        for each in found.values():
-            _check_indices(each, len(classes), source)
-    else:
-        counts = {split: len(each) for split, each in found.items()}
-        found, classes = class_indices(found, counts, source)
-    labels = {split: np.full(len(values[split]), -1, np.int64) for split in found}
-    for split, each in found.items():
-        labels[split][known[split]] = each
-    return labels, classes
-
-
-def _check_indices(values: NDArray[Any], count: int, source: str) -> None:
-    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= count:
-        raise DataError(
-            source,
-            f"labels that are not the indices of its {count} class names",
-            f"whole numbers from 0 to {count - 1}",
-            "Make the file again, for example with Hugging Face's datasets.",
-        )

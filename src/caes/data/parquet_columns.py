@@ -1,4 +1,4 @@
-"""Which columns of a Parquet file are the pictures and the labels."""
+"""Which columns of a table are the pictures and the labels."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from typing import Any
 from caes.errors import DataError
 
 _PICTURES = ("image", "img", "picture", "jpg", "png")
-_LABELS = ("label", "labels", "class", "target", "fine_label")
+_LABELS = ("label", "labels", "class", "target", "fine_label", "cls")
+
+_OTHER_MEDIA = ("Audio", "Video", "Pdf", "Mesh", "Nifti")
 
 Features = dict[str, dict[str, Any]]
 
@@ -20,29 +22,36 @@ class Columns:
         picture: Holds encoded pictures, as bytes or as structs with bytes.
         label: Holds labels, or None.
         classes: The classes' names where the labels are indices into them.
+        others: Further columns that hold pictures, and are left out.
     """
 
     picture: str
     label: str | None
     classes: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def columns_of(schema: Any, source: str) -> Columns:
     """Choose by what Hugging Face's metadata says, else by type and usual names.
 
     Args:
-        schema: The file's `pyarrow.Schema`.
+        schema: The table's `pyarrow.Schema`.
         source: What it belongs to, for the error.
 
     Raises:
         DataError: No column can hold encoded pictures.
     """
     features = _features(schema)
-    pictures = _said(features, schema, "Image") or _usual(
-        schema, _is_encoded, _PICTURES
-    )
+    pictures = _said(features, schema, "Image") or [
+        name
+        for name in _usual(schema, _is_encoded, _PICTURES)
+        if not _other_media(features, name)
+    ]
     if not pictures:
-        listed = ", ".join(f"{field.name} ({field.type})" for field in schema)
+        listed = ", ".join(
+            f"{each.name} ({_other_media(features, each.name) or each.type})"
+            for each in schema
+        )
         raise DataError(
             source,
             f"columns {listed or 'of no kind'}",
@@ -58,6 +67,7 @@ def columns_of(schema: Any, source: str) -> Columns:
         pictures[0],
         labels[0] if labels else None,
         tuple(map(str, names)) if isinstance(names, list) else (),
+        tuple(pictures[1:]),
     )
 
 
@@ -71,6 +81,12 @@ def _features(schema: Any) -> Features:
     return {name: about for name, about in features if isinstance(about, dict)}
 
 
+def _other_media(features: Features, name: str) -> str:
+    """Give the kind of a column that Hugging Face says holds files but pictures."""
+    kind = str(features.get(name, {}).get("_type", ""))
+    return kind if kind in _OTHER_MEDIA else ""
+
+
 def _said(features: Features, schema: Any, kind: str) -> list[str]:
     said = [name for name, about in features.items() if about.get("_type") == kind]
     return [name for name in said if name in schema.names]
@@ -79,7 +95,8 @@ def _said(features: Features, schema: Any, kind: str) -> list[str]:
 def _usual(schema: Any, fits: Any, names: tuple[str, ...]) -> list[str]:
     """Columns of a fitting type, those with usual names first."""
     fitting = [field.name for field in schema if fits(field.type)]
-    return [name for name in names if name in fitting] + fitting
+    usual = [name for name in names if name in fitting]
+    return list(dict.fromkeys(usual + fitting))
 
 
 def _is_encoded(kind: Any) -> bool:

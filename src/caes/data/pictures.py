@@ -1,6 +1,5 @@
 """Decode one picture of any format, or say why it cannot be."""
 
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from caes.data.imageset import Stored
 from caes.data.kind import Options
 from caes.data.opening import Encoded, OpenFiles, Page, opened
 from caes.data.resizing import fitted
+from caes.data.silence import silenced
 
 __all__ = [
     "Decoded",
@@ -42,18 +42,10 @@ _LIBRARIES = ("tifffile", "pydicom", "astropy", "PIL")  # they log what they do 
 @contextmanager
 def quiet_decoding() -> Iterator[None]:
     """Silence the readers, and refuse bombs; to be entered before any threads."""
-    loggers = [logging.getLogger(name) for name in _LIBRARIES]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    with silenced(*_LIBRARIES), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        yield
 
 
 def decode(

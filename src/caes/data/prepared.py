@@ -18,6 +18,7 @@ from caes.data.prepared_index import (
     FORMAT,
     INDEX,
     JOURNAL,
+    located,
     mapped,
     prepared_folder,
     read_index,
@@ -132,7 +133,7 @@ def _opened(folder: Path) -> Batch | None:
 
 
 def _key(source: str, options: Options, stamps: Iterable[str]) -> str:
-    digest = hashlib.sha256(f"caes {FORMAT}\0{os.path.abspath(source)}".encode())
+    digest = hashlib.sha256(f"caes {FORMAT}\0{located(source)}".encode())
     for each in (*_pixel_options(options), *stamps):
         digest.update(f"\0{each}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:32]

@@ -1,6 +1,7 @@
 """The index of a prepared set: what its pictures are, and how far it has come."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -64,6 +65,11 @@ class Index:
 def prepared_folder() -> Path:
     """Where prepared sets are kept: a folder each, named by its key."""
     return cache_folder() / "prepared"
+
+
+def located(source: str) -> str:
+    """Give a path wherever it is read from, and any other source as it is written."""
+    return os.path.abspath(source) if os.path.exists(source) else source
 
 
 def read_index(path: Path) -> Index | None:

@@ -1,6 +1,5 @@
 """Building a prepared set: picture by picture, with a journal to go on from."""
 
-import os
 import shutil
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from caes.data.prepared_index import (
     INDEX,
     JOURNAL,
     Index,
+    located,
     mapped,
     read_index,
     write_index,
@@ -112,7 +112,7 @@ class Kept(Stack):
         most, *others = kept or [KeptGroup(0, self.source)]
         skipped = {row: self.skipped[row] for row in sorted(self.skipped) if row < done}
         return Index(
-            source=os.path.abspath(self.source),
+            source=located(self.source),
             asked=self.count,
             done=done,
             pixels=most.file,

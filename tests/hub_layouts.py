@@ -1,0 +1,124 @@
+"""Data sets in the layouts of Hugging Face's datasets, written by that library.
+
+It is imported inside, after the tests have set its cache and forbidden it the network.
+"""
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+GREY = np.random.default_rng(8).integers(0, 256, (10, 6, 9), np.uint8)
+LABELS = [1, 0, 1, 2, 0, 1, 2, 2, 0, 1]
+CLASSES = ("ant", "bee", "cat")
+TEST_ROWS = 3
+
+CONFIGS = """---
+configs:
+- config_name: one
+  data_files: [{split: train, path: one/train-*}]
+- config_name: two
+  data_files: [{split: train, path: two/train-*}]
+---
+"""
+
+
+def png(pixels: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def dataset(
+    pictures: Sequence[Any], labels: Sequence[Any] = (), **features: Any
+) -> Any:
+    """Rows of given structs or bytes, as an image column; and labels with names."""
+    import datasets
+
+    rows: dict[str, Any] = {
+        "image": [
+            {"bytes": each, "path": None} if isinstance(each, bytes) else each
+            for each in pictures
+        ]
+    }
+    kinds: dict[str, Any] = {"image": datasets.Image()}
+    if labels:
+        rows["label"] = [*labels]
+        kinds["label"] = datasets.ClassLabel(names=[*CLASSES])
+    return datasets.Dataset.from_dict(rows, datasets.Features(kinds | features))
+
+
+def example() -> Any:
+    return dataset([png(each) for each in GREY], LABELS)
+
+
+def saved(folder: Path) -> Path:
+    example().save_to_disk(folder / "saved")
+    return folder / "saved"
+
+
+def saved_splits(folder: Path) -> Path:
+    import datasets
+
+    rows = example()
+    both = datasets.DatasetDict(test=rows.select(range(TEST_ROWS)), train=rows)
+    both.save_to_disk(folder / "splits")
+    return folder / "splits"
+
+
+def arrow_file(folder: Path) -> Path:
+    (one,) = saved(folder).glob("*.arrow")
+    return Path(shutil.copy(one, folder / "rows.arrow"))
+
+
+def shards(folder: Path) -> Path:
+    rows, path = example(), folder / "shards" / "data"
+    path.mkdir(parents=True)
+    rows.select(range(6)).to_parquet(path / "train-00000-of-00002.parquet")
+    rows.select(range(6, 10)).to_parquet(path / "train-00001-of-00002.parquet")
+    rows.select(range(TEST_ROWS)).to_parquet(path / "test-00000-of-00001.parquet")
+    return folder / "shards"
+
+
+def configurations(folder: Path) -> Path:
+    path = folder / "configs"
+    for number, name in enumerate(("one", "two")):
+        (path / name).mkdir(parents=True)
+        rows = example().select(range(number, 10))
+        rows.to_parquet(path / name / "train-00000-of-00001.parquet")
+    (path / "README.md").write_text(CONFIGS)
+    return path
+
+
+def image_folder(folder: Path, table: str = "metadata.jsonl") -> Path:
+    path = folder / "pictures" / "train"
+    path.mkdir(parents=True)
+    names = [f"{row}.png" for row in range(10)]
+    for name, pixels in zip(names, GREY, strict=True):
+        (path / name).write_bytes(png(pixels))
+    known = [CLASSES[label] for label in LABELS]
+    pairs = list(zip(names, known, strict=True))
+    lines = [json.dumps({"file_name": n, "label": k}) for n, k in pairs]
+    if table.endswith(".csv"):
+        lines = ["file_name,label", *(f"{n},{k}" for n, k in pairs)]
+    (path / table).write_text("\n".join(lines))
+    return folder / "pictures"
+
+
+def web_tar(folder: Path) -> Path:
+    path = folder / "web" / "train-000.tar"
+    path.parent.mkdir()
+    with tarfile.open(path, "w") as tar:
+        for row, (pixels, label) in enumerate(zip(GREY, LABELS, strict=True)):
+            for suffix, data in (("png", png(pixels)), ("cls", b"%d" % label)):
+                about = tarfile.TarInfo(f"{row:03d}.{suffix}")
+                about.size = len(data)
+                tar.addfile(about, io.BytesIO(data))
+    return path.parent
