@@ -48,7 +48,7 @@ def test_every_script_finds_what_it_imports() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["greedy", "train_paper_cnn", "reproduction", "prepared"]
+    "name", ["greedy", "train_paper_cnn", "reproduction", "prepared", "hostile"]
 )
 def test_a_script_starts_and_has_help(name: str) -> None:
     run = subprocess.run(
