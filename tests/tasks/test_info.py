@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from caes import CAE, CAEClassifier, ImageSet
 from caes.errors import DataError, RunError
@@ -122,3 +123,14 @@ def test_neither_a_run_nor_pictures(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="received an empty folder"):
         print_pictures(str(tmp_path))
+
+
+def test_a_reason_is_one_line_however_long(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (3, 3)).save(tmp_path / "a.png")
+    (tmp_path / f"{'b' * 90}.png").write_text("no picture")
+    print_pictures(str(tmp_path))
+    reason = "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+    line = f"cannot be read: {'b' * 90}.png: {reason}"
+    assert line in capsys.readouterr().out.splitlines()

@@ -112,7 +112,8 @@ def print_pictures(source: str, pages: Pages = "pictures") -> None:
         console.print("pictures of each class:")
         console.print(table)
     for skipped in found.skipped:
-        console.print(f"cannot be read: {skipped.name}: {skipped.reason}", markup=False)
+        line = f"cannot be read: {skipped.name}: {skipped.reason}"
+        console.print(line, markup=False, soft_wrap=True)  # one line, however long
 
 
 def _facts(found: Survey) -> list[tuple[str, str]]:
