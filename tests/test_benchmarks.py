@@ -48,7 +48,8 @@ def test_every_script_finds_what_it_imports() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["greedy", "train_paper_cnn", "reproduction", "prepared", "census"]
+    "name",
+    ["greedy", "train_paper_cnn", "reproduction", "prepared", "census", "hostile"],
 )
 def test_a_script_starts_and_has_help(name: str) -> None:
     run = subprocess.run(

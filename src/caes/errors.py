@@ -1,5 +1,25 @@
 """What goes wrong, in one line: argument, value, what is allowed, what to do now."""
 
+import unicodedata
+
+_UNSEEN = ("Cc", "Cs", "Zl", "Zp")  # control characters, half a pair, ends of lines
+
+
+def visible(text: str) -> str:
+    r"""Escape what could end a line or command a terminal, and half a UTF-16 pair.
+
+    >>> visible("a\n\x1b[31mb")
+    'a\\n\\x1b[31mb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter) in _UNSEEN
+        else letter
+        for letter in text
+    )
+
 
 class CaesError(Exception):
     """The base of every error that caes raises on purpose.
@@ -28,7 +48,7 @@ class CaesError(Exception):
             f"{self.argument}: received {self.received}; "
             f"allowed: {self.allowed}. {self.next_step}"
         )
-        return " ".join(sentence.split())
+        return visible(" ".join(sentence.split()))
 
 
 class ArgumentError(CaesError, ValueError):

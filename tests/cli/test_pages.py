@@ -56,3 +56,13 @@ def test_other_pages_are_refused(
     with pytest.raises(SystemExit):
         main(["info", stacks, "--pages", "rows"])
     assert "--pages" in capfd.readouterr().err
+
+
+def test_a_report_on_other_pictures_takes_pages_as_the_run_did(
+    stacks: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fit = ["fit", stacks, "--epochs", "1", "--arch", "2C3-MP2", "--pages", "channels"]
+    assert main([*fit, "--out", "run"]) == 0
+    capfd.readouterr()
+    assert main(["report", "run", "--source", stacks]) == 0
+    assert "pictures 8×8×3 uint16" in capfd.readouterr().err

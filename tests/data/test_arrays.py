@@ -142,8 +142,10 @@ def test_a_header_that_promises_more_than_memory_holds_is_refused(
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("images.npy", content)
     assert "data that cannot be read" in message(tmp_path / "x.npy")
-    assert message(tmp_path / "x.npz").startswith(
-        f"{tmp_path}/x.npz: received more pictures than memory holds ("
+    assert message(tmp_path / "x.npz") == (
+        f"{tmp_path}/x.npz: received 128 bytes of images.npy where its header promises "
+        "6,479,999,999,999,480; allowed: an array of numbers, N×H×W or N×H×W×C, saved by "
+        "numpy.save or numpy.savez. Check it, or make it again."
     )
 
 

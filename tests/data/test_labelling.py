@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from caes.data import load, survey
 from caes.data.imageset import ImageSet, join
 from caes.data.labelling import check_classes, labelled, read_labels, stratified
-from caes.errors import ArgumentError, DataError
+from caes.errors import ArgumentError, DataError, visible
 
 NAMES = ("a.png", "b.png", "c.png", "d.png")
 
@@ -211,7 +211,7 @@ def test_a_missing_table_is_told(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError) as caught:
         read_labels(tmp_path / name, NAMES)
     assert str(caught.value) == (
-        f"{tmp_path / name}: received a path that does not exist; allowed: a CSV file "
+        f"{visible(str(tmp_path / name))}: received a path that does not exist; allowed: a CSV file "
         "with a picture's name and its label in each row. Check the spelling."
     )
 

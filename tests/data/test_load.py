@@ -30,7 +30,7 @@ PICTURES = np.zeros((2, 4, 5), np.uint8)
         ),
         (
             "a\0b",
-            "a\0b: received a path that does not exist; allowed: a path that exists, "
+            "a\\x00b: received a path that does not exist; allowed: a path that exists, "
             "or one of digits, mnist, cifar10. Check the spelling.",
         ),
         (

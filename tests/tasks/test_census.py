@@ -44,6 +44,17 @@ def test_pictures_that_cannot_be_read_are_named(
     ) in said
 
 
+def test_a_reason_is_one_line_however_long(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stripes.write_folder(tmp_path, 1, nested=False)
+    (tmp_path / f"{'b' * 90}.png").write_text("no picture")
+    print_survey(survey(tmp_path))
+    reason = "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
+    line = f"cannot be read: {'b' * 90}.png: {reason}"
+    assert line in capsys.readouterr().out.splitlines()
+
+
 def test_the_whole_table_of_a_set_with_everything(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -47,21 +47,22 @@ class Report:
 
     def _fit(self, cae: "CAE", command: str) -> Fit:
         """Read the recorded command again, for how it opened its pictures."""
+        made = tyro.cli(Fit, args=shlex.split(command)[2:]) if command else None
         if self.source is not None:
             return Fit(
                 source=self.source,
                 arch=cae.arch,
                 tile=cae.tile,
                 overlap=cae.overlap,
+                pages=made.pages if made else "pictures",
             )
-        if not command:
+        if made is None:
             raise RunError(
                 str(self.model),
                 "a run without the command that made it",
                 "a run of caes fit, or the pictures to report on",
                 "Name them: caes report RUN --source PICTURES.",
             )
-        fit = tyro.cli(Fit, args=shlex.split(command)[2:])
-        here = Path(cae.provenance_["folder"]) / fit.source
-        moved = here.exists() and not Path(fit.source).exists()
-        return replace(fit, source=str(here)) if moved else fit
+        here = Path(cae.provenance_["folder"]) / made.source
+        moved = here.exists() and not Path(made.source).exists()
+        return replace(made, source=str(here)) if moved else made

@@ -1,5 +1,7 @@
 """NumPy's own files: .npy with pictures, .npz with pictures, labels and splits."""
 
+import math
+import struct
 import zipfile
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
-from caes.data.kind import SPLITS, Kind, reading
+from caes.data.kind import SPLITS, Kind, check_unpacking, reading
 from caes.data.labels import class_indices
 from caes.data.memory import doubtful_axes
 from caes.errors import DataError
@@ -20,6 +22,7 @@ _LABELS = ("y_{}", "{}_labels", "{}_y")
 # And by these where there is one split only.
 _ONLY_PICTURES = ("images", "x", "data", "arr_0")
 _ONLY_LABELS = ("labels", "y", "targets", "arr_1")
+_LONGEST_HEADER = 10_000  # bytes, as numpy.lib.format has it
 _WHAT = "an array of numbers, N×H×W or N×H×W×C, saved by numpy.save or numpy.savez"
 
 
@@ -102,17 +105,39 @@ class Arrays(Kind):
         with reading(self.source, _WHAT):
             if self.source.suffix.lower() == ".npy":
                 with self.source.open("rb") as file:
-                    return {"": self._shape(file)}
+                    return {"": self._header(file)[0]}
             with zipfile.ZipFile(self.source) as archive:
-                shapes = {}
-                for name in archive.namelist():
-                    if name.endswith(".npy"):
-                        with archive.open(name) as file:
-                            shapes[name.removesuffix(".npy")] = self._shape(file)
-                return shapes
+                members = {each.filename: each for each in archive.infolist()}
+                return {
+                    name.removesuffix(".npy"): self._shape_within(archive, member)
+                    for name, member in members.items()
+                    if name.endswith(".npy")
+                }
 
-    def _shape(self, file: Any) -> tuple[int, ...]:
+    def _shape_within(
+        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo
+    ) -> tuple[int, ...]:
+        """Read a header, and check that its array is all that the member holds."""
+        with archive.open(member) as file:
+            shape, itemsize = self._header(file)
+            promised = file.tell() + math.prod(shape) * itemsize
+        if promised != member.file_size:
+            raise DataError(
+                str(self.source),
+                f"{member.file_size:,} bytes of {member.filename} where its header "
+                f"promises {promised:,}",
+                _WHAT,
+                "Check it, or make it again.",
+            )
+        called = f"{member.filename} in {self.source}"
+        check_unpacking(called, member.compress_size, member.file_size)
+        return shape
+
+    def _header(self, file: Any) -> tuple[tuple[int, ...], int]:
+        """Read an array's shape, and the bytes of each element."""
         version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            _check_length(file)
         if version == (1, 0):
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         else:
@@ -124,7 +149,7 @@ class Arrays(Kind):
                 _WHAT,
                 "Stack the pictures into one array of numbers before saving.",
             )
-        return shape
+        return shape, dtype.itemsize
 
     def _load(self, key: str, rows: range | None = None) -> NDArray[Any]:
         part = slice(rows.start, rows.stop) if rows else slice(None)
@@ -138,6 +163,15 @@ class Arrays(Kind):
             np.load(file, allow_pickle=False) as arrays,
         ):
             return np.asarray(arrays[key][part])
+
+
+def _check_length(file: Any) -> None:
+    """Refuse a longer header than NumPy reads, before memory is taken for it."""
+    start = file.tell()
+    (length,) = struct.unpack("<I", file.read(4))
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"a header of {length:,} bytes")
+    file.seek(start)
 
 
 def _first(

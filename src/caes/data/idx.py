@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
-from caes.data.kind import SPLITS, Kind, leading_split, reading
+from caes.data.kind import SPLITS, Kind, check_unpacking, leading_split, reading
 from caes.data.labels import class_indices
 from caes.errors import DataError
 
@@ -153,6 +153,7 @@ def _check_length(path: Path, about: Header) -> None:
     if path.suffix == ".gz":
         if promised > size * _MOST_GZIP_SHRINKS:
             raise _damaged(path, f"a header that promises {promised:,} bytes")
+        check_unpacking(str(path), size, promised)
     elif promised != size:
         raise _damaged(path, f"{size:,} bytes where its header promises {promised:,}")
 

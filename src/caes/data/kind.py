@@ -46,6 +46,7 @@ class Options:
 
 
 _PIECE = 1000  # pictures
+_MUCH, _TIMES = 2**30, 100  # bytes, and how many times as much as on disk
 
 
 class Kind(ABC):
@@ -173,3 +174,23 @@ def too_large(source: str, received: str) -> DataError:
         "pictures that fit in memory together",
         "Read a part, such as train[:1000], or give a smaller size.",
     )
+
+
+def check_unpacking(source: str, packed: int, unpacked: int) -> None:
+    """Refuse what unpacks to very much out of very little.
+
+    Args:
+        source: What is packed.
+        packed: Its bytes on disk.
+        unpacked: The bytes that it says it will be.
+
+    Raises:
+        DataError: It is more than a gibibyte, and more than a hundred times as much.
+    """
+    if unpacked > _MUCH and unpacked > _TIMES * packed:
+        raise DataError(
+            source,
+            f"{packed:,} bytes that unpack to {unpacked:,}",
+            f"at most {_TIMES} times as much, where it is more than {_MUCH:,} bytes",
+            "If it is no mistake, save it unpacked.",
+        )

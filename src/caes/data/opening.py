@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 from PIL import Image, UnidentifiedImageError
 
 from caes.data.formats import HEAD, LISTED, Opened, UnreadableError, recognised
+from caes.errors import visible
 
 
 @dataclass(frozen=True)
@@ -127,5 +128,5 @@ def _reason(error: Exception) -> str:
             return f"declared as more than {Image.MAX_IMAGE_PIXELS:,} pixels"
         case MemoryError():
             return "more pixels than memory holds"
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = visible(" ".join(str(error).split())) or type(error).__name__
     return "truncated" if "truncated" in text.lower() else f"damaged ({text})"

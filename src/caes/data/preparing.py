@@ -53,6 +53,11 @@ class KeptGroup(Group):
                 self.pixels.flush()
             forget(self.pixels)
 
+    def _first(self, picture: NDArray[Any]) -> NDArray[Any]:
+        pixels = self._empty(1, picture.shape, picture.dtype)
+        pixels[0] = picture
+        return pixels
+
     def _empty(self, room: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         room = min(room, self.count)
         few = f"-{room}" if room < self.count else ""

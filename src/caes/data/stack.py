@@ -56,26 +56,34 @@ class Group:
 
     def add(self, row: int, decoded: Decoded) -> None:
         """Copy a picture in, given its position among all that were asked for."""
-        picture = decoded.pixels
-        pixels = self._wide_enough(picture)
+        picture, old = decoded.pixels, self.pixels
+        if old is None:
+            self.pixels = self._first(picture)
+        else:
+            self._join(picture, old)
         self.notes.update(decoded.notes)
-        pixels[len(self.rows)] = widened(picture, pixels.shape[3], pixels.dtype)
-        if picture.shape[2] < pixels.shape[3]:
-            self.notes[REPEATED] += 1
-        if picture.dtype != pixels.dtype:
-            self.notes[deepening(pixels.dtype)] += 1
         self.rows.append(row)
 
     def said(self) -> tuple[str, ...]:
         """Write the notes, each with the number of pictures it is true of."""
         return counted(self.notes)
 
-    def _wide_enough(self, picture: NDArray[Any]) -> NDArray[Any]:
+    def _first(self, picture: NDArray[Any]) -> NDArray[Any]:
+        """Give the array of one picture: itself where it can be, as it may be large."""
+        kept = picture.flags.c_contiguous and picture.flags.writeable
+        return picture[None] if kept else picture[None].copy()
+
+    def _join(self, picture: NDArray[Any], old: NDArray[Any]) -> None:
+        pixels = self._wide_enough(picture, old)
+        pixels[len(self.rows)] = widened(picture, pixels.shape[3], pixels.dtype)
+        if picture.shape[2] < pixels.shape[3]:
+            self.notes[REPEATED] += 1
+        if picture.dtype != pixels.dtype:
+            self.notes[deepening(pixels.dtype)] += 1
+
+    def _wide_enough(self, picture: NDArray[Any], old: NDArray[Any]) -> NDArray[Any]:
         """Give the array, with room for a picture more, of all that it needs."""
-        old, done = self.pixels, len(self.rows)
-        if old is None:
-            self.pixels = self._empty(1, picture.shape, picture.dtype)
-            return self.pixels
+        done = len(self.rows)
         channels = max(old.shape[3], picture.shape[2])
         dtype = np.promote_types(old.dtype, picture.dtype)
         self.notes[REPEATED] += done * (channels > old.shape[3])

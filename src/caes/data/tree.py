@@ -8,7 +8,7 @@ from pathlib import Path
 
 from caes.data.formats import LISTED, SUFFIXES
 from caes.data.imageset import Skipped
-from caes.errors import DataError
+from caes.errors import DataError, visible
 
 _NUMBERS = re.compile("([0-9]+)")
 
@@ -74,8 +74,8 @@ def natural(parts: Parts) -> tuple[list[list[str | int]], Parts]:
 
 
 def printable(parts: Parts) -> str:
-    """Join with slashes; bytes that are no UTF-8, which Linux allows, are escaped."""
-    return "/".join(parts).encode("utf-8", "backslashreplace").decode()
+    """Join with slashes; no UTF-8 and line ends, which Linux allows, are escaped."""
+    return visible("/".join(parts))
 
 
 def _new_entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[str]]:

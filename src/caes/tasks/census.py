@@ -27,7 +27,8 @@ def print_survey(found: Survey) -> None:
         console.print(table)
     for skipped in found.skipped:
         said = f"cannot be read: {skipped.name}: {skipped.reason}"
-        console.print(said, markup=False, highlight=False)
+        # One line, however long.
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def in_short(found: Survey) -> Iterator[str]:

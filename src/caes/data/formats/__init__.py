@@ -11,6 +11,7 @@ from caes.data.formats.format import (
     Opened,
     UnreadableError,
 )
+from caes.data.formats.jpeg import Jpeg
 from caes.data.formats.png import Png
 from caes.data.formats.tiff import Tiff
 
@@ -30,7 +31,7 @@ __all__ = [
 
 FORMATS: tuple[Format, ...] = (
     Png(),
-    ByPillow("JPEG", (".jpg", ".jpeg"), b"\xff\xd8\xff"),
+    Jpeg(),
     ByPillow("BMP", (".bmp",), b"BM"),
     ByPillow("WebP", (".webp",), b"RIFF....WEBP"),
     ByPillow("GIF", (".gif",), b"GIF8"),

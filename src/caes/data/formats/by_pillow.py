@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from caes.data.formats.colour import ALPHA, CMYK, PALETTE, is_grey, swaps_sides
@@ -31,6 +32,8 @@ _MODES = {
 
 FIRST_FRAME = "Only the first frame of animations was read"
 
+_BAND = 2**20  # pixels that are laid on white at once
+
 
 class PillowPicture(Opened):
     """A picture that Pillow has opened."""
@@ -56,8 +59,8 @@ class PillowPicture(Opened):
             # JPEG can decode at a fraction of its size, far faster; twice what is asked
             # for leaves the resampling its say, and either axis may be the height yet.
             self.image.draft(None, (2 * max(size), 2 * max(size)))
-        image, done = _upright(self.image)
-        return Decoded(native(np.asarray(image)), (*notes, *done))
+        pixels, done = _upright(self.image)
+        return Decoded(native(pixels), (*notes, *done))
 
 
 class ByPillow(Format):
@@ -92,22 +95,35 @@ class ByPillow(Format):
         return PillowPicture(image)
 
 
-def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """Give the picture in mode L, RGB or I;16, and what that took."""
+def _upright(image: Image.Image) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Give the picture as H×W or H×W×3, uint8, or 16-bit grey, and what that took."""
     notes = []
     ImageOps.exif_transpose(image, in_place=True)
     image.load()
     if image.mode.startswith("I;16"):
-        return image, ()
+        return np.asarray(image), ()
     if image.mode == "CMYK":
         notes.append(CMYK)
     grey = image.mode in ("1", "L", "LA")
     if image.mode in ("P", "PA"):
         grey = is_grey(np.array(image.getpalette()).reshape(-1, 3))
         notes += [] if grey else [PALETTE]
-    if image.has_transparency_data:
-        notes.append(ALPHA)
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     mode = "L" if grey else "RGB"
-    return (image if image.mode == mode else image.convert(mode)), tuple(notes)
+    if image.has_transparency_data:
+        return _on_white(image, mode), (*notes, ALPHA)
+    image = image if image.mode == mode else image.convert(mode)
+    return np.asarray(image), tuple(notes)
+
+
+def _on_white(image: Image.Image, mode: str) -> NDArray[np.uint8]:
+    """Lay a picture on white by bands: steps between take four bytes a pixel each."""
+    width, height = image.size
+    pixels = np.empty((height, width) if mode == "L" else (height, width, 3), np.uint8)
+    step = max(1, _BAND // width)
+    for top in range(0, height, step):
+        bottom = min(height, top + step)
+        band = image.crop((0, top, width, bottom)).convert("RGBA")
+        white = Image.new("RGBA", band.size, "white")
+        flat = Image.alpha_composite(white, band).convert(mode)
+        pixels[top:bottom] = np.asarray(flat)
+    return pixels

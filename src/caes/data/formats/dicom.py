@@ -44,6 +44,8 @@ class DicomFrames(Opened):
         self.dataset = dataset
         if "PixelData" not in dataset and "FloatPixelData" not in dataset:
             raise UnreadableError("DICOM without a picture")
+        if len(self) > max(1, self._stored_bytes):  # however they are compressed
+            raise UnreadableError("truncated")
 
     def __len__(self) -> int:
         return max(1, int(self.dataset.get("NumberOfFrames") or 1))
@@ -87,6 +89,11 @@ class DicomFrames(Opened):
             # It names all its plug-ins, and what each of them lacks.
             way = self.dataset.file_meta.TransferSyntaxUID.name
             raise UnreadableError(f"pydicom cannot decode its {way}") from error
+
+    @property
+    def _stored_bytes(self) -> int:
+        names = ("PixelData", "FloatPixelData")
+        return max(len(self.dataset.get(name) or b"") for name in names)
 
     @property
     def _bits(self) -> int:

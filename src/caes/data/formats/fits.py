@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import SEEK_END
 from math import prod
 from typing import Any, BinaryIO
 
@@ -36,18 +37,25 @@ class Fits(Format):
         with from_extra(self.name):
             from astropy.io import fits
         with fits.open(file, memmap=False) as units:
-            yield FitsPlanes(units)
+            yield FitsPlanes(units, file.seek(0, SEEK_END))
 
 
 class FitsPlanes(Opened):
-    """The planes H×W of the images in an open FITS file, in the file's order."""
+    """The planes H×W of the images in an open FITS file, in the file's order.
 
-    def __init__(self, units: Any) -> None:
+    Args:
+        units: What astropy has opened.
+        size: The file's length in bytes.
+    """
+
+    def __init__(self, units: Any, size: int) -> None:
         images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2]
         self.images = [image for image in images if prod(image.shape)]
         self.counts = [prod(image.shape[:-2]) for image in self.images]
         if not self.images:
             raise UnreadableError("FITS without a picture")
+        if len(self) > size:  # however they are compressed
+            raise UnreadableError("truncated")
 
     def __len__(self) -> int:
         return sum(self.counts)

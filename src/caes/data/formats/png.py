@@ -34,9 +34,9 @@ class DeepColour(PillowPicture):
         self.file = file
 
     def form(self, page: int) -> Form:
-        """Tell the form; each value needs two bytes."""
+        """Tell the form; each value needs two bytes, and is there twice at the end."""
         form = super().form(page)
-        return Form(form.height, form.width, 2 * form.bytes, f"16-bit {form.mode}")
+        return Form(form.height, form.width, 4 * form.bytes, f"16-bit {form.mode}")
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Decode with all 16 bits, upright, on white where it is transparent."""

@@ -1,16 +1,14 @@
 """The strips and tiles of a TIFF, looked at before they are decoded."""
 
-from io import BytesIO
+import zlib
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
+from caes.data.formats.embedded import HEADER, PICTURES, embedded_size
 from caes.data.formats.format import UnreadableError
 
 # Numbers of the TIFF standard and of its extensions.
 _UNCOMPRESSED = 1
-_PICTURES = (7, 33003, 33004, 33005, 34712, 34933, 50001)  # JPEG, JPEG 2000, PNG, WebP
-_HEADER = 65_536  # bytes in which a picture says its size
+_LERC, _LERC_PARAMETERS, _BY_DEFLATE = 34887, 50674, 1
 
 
 def check_whole(page: Any, size: int) -> None:
@@ -36,15 +34,23 @@ def check_embedded(page: Any, file: Any) -> None:
 
     Decoders take memory for what such a picture says of itself.
     """
-    if int(page.keyframe.compression) not in _PICTURES:
+    compression = int(page.keyframe.compression)
+    if compression not in PICTURES:
         return
     most = page.keyframe.chunks[-3:-1] if page.axes[-1] == "S" else page.chunks[-2:]
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.seek(offset)
-        try:
-            with Image.open(BytesIO(file.read(min(count, _HEADER)))) as picture:
-                width, height = picture.size
-        except UnidentifiedImageError:
-            continue  # its decoder will tell
-        if height > most[0] or width > most[1]:
+        head = _unpacked(page.keyframe, file.read(min(count, HEADER)))
+        size = embedded_size(compression, head)
+        if size is not None and (size[0] > most[0] or size[1] > most[1]):
             raise UnreadableError("strips or tiles larger than declared")
+        # Without a size, its decoder will tell what is wrong.
+
+
+def _unpacked(key: Any, head: bytes) -> bytes:
+    """Inflate the first bytes of a LERC that was deflated again."""
+    if int(key.compression) != _LERC:
+        return head
+    if tuple(key.tags.valueof(_LERC_PARAMETERS, ()))[1:2] != (_BY_DEFLATE,):
+        return head
+    return zlib.decompressobj().decompress(head, HEADER)
