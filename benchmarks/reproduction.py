@@ -34,7 +34,7 @@ def _section(table: Table) -> str:
 
 def _codes() -> str:
     ledger = Ledger(RUNS / codes.NAME / "runs.csv", codes.KEYS, codes.FIGURES)
-    return _page_of(codes.NAME, [*ledger], codes.lines(ledger))
+    return _page_of(codes.NAME, codes.runs_of(ledger), codes.lines(ledger))
 
 
 def _page_of(name: str, rows: list[Row], lines: list[str]) -> str:

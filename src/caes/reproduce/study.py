@@ -67,9 +67,8 @@ class Table:
 
     def recipe(self, labels: int) -> str:
         """Give what tells a run's recipe from an earlier one: 8 hexadecimal digits."""
-        made_of = [self.learn, self.test, self.stack, self.options(labels), self.beside]
-        text = json.dumps(made_of, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        options = self.options(labels)
+        return digest(self.learn, self.test, self.stack, options, self.beside)
 
 
 @dataclass
@@ -144,6 +143,12 @@ class Study:
             f"{self.table.name}: {labels:,} labels, seed {seed}, {start}: "
             f"error {error:.2f} % ({seconds:.0f} s)"
         )
+
+
+def digest(*made_of: Any) -> str:
+    """Give 8 hexadecimal digits that tell one recipe from another."""
+    text = json.dumps(made_of, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def kept_or_trained(
