@@ -46,7 +46,7 @@ MNIST = Table(
     stack=STACK,
     classifier={"recipe": "paper"},
     seeds={1_000: 5, 10_000: 5, 50_000: 2},
-    changes={10_000: {"epochs": 8}, 50_000: {"epochs": 6}},
+    changes={10_000: {"epochs": 8}, 50_000: {"epochs": 8, "learning_rate": 5e-4}},
     published=MNIST_ERRORS,
 )
 CIFAR10 = Table(
@@ -57,7 +57,7 @@ CIFAR10 = Table(
     stack=STACK | {"epochs": 1},
     classifier={"recipe": "paper"},
     seeds={1_000: 3, 10_000: 3, 50_000: 1},
-    changes={1_000: {"epochs": 30}, 10_000: {"epochs": 8}, 50_000: {"epochs": 4}},
+    changes={1_000: {"epochs": 30}, 10_000: {"epochs": 8}, 50_000: {"epochs": 8}},
     published=CIFAR_ERRORS,
 )
 QUICK = Table(
