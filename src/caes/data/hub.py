@@ -8,6 +8,7 @@ from caes.data.hub_address import Address
 from caes.data.hub_errors import at_work
 from caes.data.hub_rows import Mapped, Rows, Streamed
 
+_ONE = ("state.json", "dataset_info.json")  # beside a single data set
 _ARROW_FILE = b"ARROW1"  # Arrow's other format, in which the library does not write
 
 
@@ -15,8 +16,11 @@ def is_saved(path: Path) -> bool:
     """Whether a path is what ``save_to_disk`` has written, or an Arrow file."""
     if path.suffix.lower() == ".arrow":
         return path.is_file()
-    one = all((path / each).is_file() for each in ("state.json", "dataset_info.json"))
-    return one or (path / "dataset_dict.json").is_file()
+    try:
+        one = all((path / each).is_file() for each in _ONE)
+        return one or (path / "dataset_dict.json").is_file()
+    except OSError:  # a folder that may not be looked into
+        return False
 
 
 def opened(address: Address) -> dict[str, Rows]:
