@@ -104,6 +104,21 @@ def new_folder(
         raise
 
 
+def check_new(path: Path, force: bool) -> None:
+    """Refuse before the work to write where a file is already.
+
+    Raises:
+        OutputError: There is one, and it is not to be replaced.
+    """
+    if path.exists() and not force:
+        raise OutputError(
+            str(path),
+            "a file that exists",
+            "a new file",
+            "Choose another name, or add --force to replace it.",
+        )
+
+
 def make_room(file: IO[bytes], size: int) -> None:
     """Take the bytes on disk at once: a mapped file that finds none kills the process.
 

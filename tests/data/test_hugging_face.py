@@ -19,6 +19,7 @@ from caes.data.hub_names import names_by_path
 from caes.data.hub_rows import Mapped, Streamed
 from caes.errors import CaesError, DataError
 from tests import hub_layouts as layouts
+from tests.damage import damaged
 from tests.hub_layouts import CLASSES, GREY, LABELS, dataset, png
 
 FORMATS = "PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS"
@@ -593,12 +594,7 @@ def test_broken_files_load_or_are_refused_and_nothing_else(
 ) -> None:
     folder = tmp_path_factory.mktemp("broken")
     path = layouts.arrow_file(folder)
-    content = bytearray(path.read_bytes())
-    places = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
-    for place, value in data.draw(st.lists(places, max_size=3)):
-        content[place] = value
-    end = data.draw(st.one_of(st.none(), st.integers(0, len(content))))
-    path.write_bytes(content[:end])
+    path.write_bytes(damaged(data, path.read_bytes()))
     with suppress(CaesError):
         load(path)
 

@@ -16,6 +16,7 @@ from PIL import Image
 from caes.data import Skipped, load, split_names, survey
 from caes.data.parquet import Part
 from caes.errors import CaesError, DataError
+from tests.damage import damaged
 
 
 def pixels(number: int) -> Any:
@@ -204,11 +205,6 @@ def test_broken_files_load_or_are_refused_and_nothing_else(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "broken.parquet"
     write(path, {"image": structs(0, 1, 2), "label": ["b", "a", "a"]})
-    content = bytearray(path.read_bytes())
-    places = st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255))
-    for place, value in data.draw(st.lists(places, max_size=3)):
-        content[place] = value
-    end = data.draw(st.one_of(st.none(), st.integers(0, len(content))))
-    path.write_bytes(content[:end])
+    path.write_bytes(damaged(data, path.read_bytes()))
     with suppress(CaesError):
         load(path)

@@ -71,13 +71,7 @@ class Classify(FineTuning):
         """Do it; ``typed`` is the command as it was typed."""
         from caes.checkpoint import FILES
         from caes.cli.labels import labelled_pictures
-        from caes.cli.sources import (
-            announce,
-            run_folder,
-            run_name,
-            say,
-            tell_census,
-        )
+        from caes.cli.sources import introduce, run_folder, run_name, say
         from caes.estimators import CAE
         from caes.estimators.pictures import seed_of
         from caes.files import new_folder
@@ -90,9 +84,7 @@ class Classify(FineTuning):
         with run_folder(self.out, name) as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
                 train, test = labelled_pictures(self, self.labels, cae, seed)
-                if not self.quiet:
-                    announce(train)
-                    tell_census(train, test)
+                introduce(train, test, quiet=self.quiet)
                 start = time.perf_counter()
                 classifier = self._fit(cae, train, seed, typed)
                 seconds = time.perf_counter() - start

@@ -76,11 +76,10 @@ class Fit(Options):
         """Do it; ``typed`` is the command as it was typed."""
         from caes.checkpoint import FILES
         from caes.cli.sources import (
-            announce,
+            introduce,
             opened_for_training,
             run_folder,
             run_name,
-            tell_census,
         )
         from caes.files import new_folder
         from caes.report import write_report
@@ -89,9 +88,7 @@ class Fit(Options):
         with run_folder(self.out, run_name(self.source)) as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
                 train, test = opened_for_training(self)
-                if not self.quiet:
-                    announce(train)
-                    tell_census(train, test)
+                introduce(train, test, quiet=self.quiet)
                 cae = self._fit(train, typed)
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from caes.cli.pages import Pages
-from caes.errors import ArgumentError, OutputError
+from caes.errors import ArgumentError
 
 if TYPE_CHECKING:
     from caes.data import Survey
@@ -72,6 +72,8 @@ class Info:
 
     def _check_sheet(self) -> None:
         """Refuse before the work what cannot be written after it."""
+        from caes.files import check_new
+
         if self.sheet is None:
             return
         if self.sheet.suffix.lower() != ".png":
@@ -81,13 +83,7 @@ class Info:
                 "a name that ends in .png",
                 "Try --sheet sheet.png.",
             )
-        if self.sheet.exists() and not self.force:
-            raise OutputError(
-                str(self.sheet),
-                "a file that exists",
-                "a new file",
-                "Choose another name, or add --force to replace it.",
-            )
+        check_new(self.sheet, self.force)
 
     def _survey(self) -> "Survey":
         from caes.cli.sources import decoding

@@ -72,13 +72,7 @@ class LabelCurve(FineTuning):
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.labels import labelled_pictures
-        from caes.cli.sources import (
-            announce,
-            run_folder,
-            run_name,
-            say,
-            tell_census,
-        )
+        from caes.cli.sources import introduce, run_folder, run_name, say
         from caes.estimators import CAE
         from caes.ledger import Ledger
         from caes.tasks.label_curve import FIGURES, KEYS, label_curve
@@ -89,9 +83,7 @@ class LabelCurve(FineTuning):
         with run_folder(self.out, name) as folder:
             ledger = Ledger(folder / RUNS, KEYS, FIGURES)
             train, test = labelled_pictures(self, None, cae, 0)
-            if not self.quiet:
-                announce(train)
-                tell_census(train, test)
+            introduce(train, test, quiet=self.quiet)
             tell = partial(say, quiet=self.quiet)
             runs = label_curve(
                 cae, train, test, counts, self.seeds, recipe, ledger, tell

@@ -8,7 +8,6 @@ from typing import Annotated
 import tyro
 
 from caes.cli.pages import Pages
-from caes.errors import OutputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +50,10 @@ class Predict:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.sources import announce, opened_for_model
         from caes.estimators import CAEClassifier
+        from caes.files import check_new
         from caes.tasks.predict import predict, write_predictions
 
-        if self.out.exists() and not self.force:
-            raise OutputError(
-                str(self.out),
-                "a file that exists",
-                "a new file",
-                "Choose another name, or add --force to replace it.",
-            )
+        check_new(self.out, self.force)
         classifier = CAEClassifier.load(self.model)
         images = opened_for_model(self, classifier, fixed=True)
         if not self.quiet:

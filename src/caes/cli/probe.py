@@ -54,7 +54,7 @@ class Probe:
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.labels import labelled_pictures
-        from caes.cli.sources import announce, tell_census
+        from caes.cli.sources import introduce
         from caes.data.labelling import labels_of
         from caes.estimators import CAE
         from caes.tasks.probe import probe
@@ -62,9 +62,7 @@ class Probe:
         whole("--seed", self.seed, 0, "Try 0.")
         cae = CAE.load(self.stack)
         train, test = labelled_pictures(self, self.labels, cae, self.seed)
-        if not self.quiet:
-            announce(train)
-            tell_census(train, test)
+        introduce(train, test, quiet=self.quiet)
         known = int((labels_of(train) >= 0).sum())
         print(f"{known:,} labels; error on {len(test):,} pictures:")
         for result in probe(cae, train, test):

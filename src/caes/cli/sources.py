@@ -226,16 +226,20 @@ def announce(images: ImageSet) -> None:
         print(f"skipped {more:,} more; {told} names them all", file=sys.stderr)
 
 
-def tell_census(train: ImageSet, test: ImageSet | None = None) -> None:
-    """Say on standard error what the values are like, and what is there twice.
+def introduce(train: ImageSet, test: ImageSet | None, quiet: bool) -> None:
+    """Announce what is learnt from, and say what the values are like and what is twice.
 
     Args:
         train: What is learnt from.
         test: What it is tested on, to be told from it by its split.
+        quiet: Whether nothing is said.
     """
     from caes.data import survey_of_sets
     from caes.tasks.census import in_short
 
+    if quiet:
+        return
+    announce(train)
     apart = test is not None and test.pixels is not train.pixels
     sets = [train, test] if apart and test is not None else [train]
     for line in in_short(survey_of_sets(*sets)):

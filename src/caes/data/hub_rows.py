@@ -101,7 +101,7 @@ class Streamed:
         if self.promised is not None:
             return self.promised
         names = self.schema.names
-        plain = [each for each in names if not _is_struct(self.schema, each)]
+        plain = [each for each in names if not _may_hold_pictures(self.schema, each)]
         batches = self._batches((plain or names)[0], range(2**62))
         return sum(len(batch) for batch in batches)
 
@@ -154,7 +154,7 @@ class Streamed:
         return data
 
 
-def _is_struct(schema: Any, name: str) -> bool:
+def _may_hold_pictures(schema: Any, name: str) -> bool:
     from pyarrow import types
 
     kind = schema.field(name).type
