@@ -146,10 +146,13 @@ def test_what_was_scaled_comes_back_in_its_type(data: Any, text: str) -> None:
         return
     # The network computes in 32 bits: half of the last digit of what it sees.
     low, high = (np.asarray(each, np.float64) for each in (scaling.low, scaling.high))
+    exact = pixels.astype(
+        np.float64
+    )  # the least int32 has no absolute value of its own
     allowed = 2.0**-23 * (
-        np.abs(unit.astype(np.float64)) * (high - low) + np.abs(pixels)
+        np.abs(unit.astype(np.float64)) * (high - low) + np.abs(exact)
     )
-    apart = np.abs(again.astype(np.float64) - pixels)
+    apart = np.abs(again.astype(np.float64) - exact)
     assert (apart <= allowed + (0.5 if dtype.kind != "f" else 1e-30)).all()
 
 
