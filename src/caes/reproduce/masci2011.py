@@ -46,7 +46,7 @@ MNIST = Table(
     stack=STACK,
     classifier={"recipe": "paper"},
     seeds={1_000: 5, 10_000: 5, 50_000: 2},
-    changes={10_000: {"epochs": 8}, 50_000: {"epochs": 8, "learning_rate": 5e-4}},
+    changes={10_000: {"epochs": 8}, 50_000: {"epochs": 12, "learning_rate": 3e-4}},
     published=MNIST_ERRORS,
 )
 CIFAR10 = Table(
