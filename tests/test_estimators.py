@@ -252,6 +252,10 @@ def test_codes_of_another_length_are_refused() -> None:
             "'elu' or 'linear'. Try 'relu'.",
         ),
         (
+            {"optimizer": "lion"},
+            "optimizer: received 'lion'; allowed: 'adam' or 'sgd'. Try 'adam'.",
+        ),
+        (
             {"decay": "step"},
             "decay: received 'step'; allowed: 'constant' or 'linear' or 'cosine' or "
             "'one-cycle'. Try 'constant'.",

@@ -422,6 +422,7 @@ def test_options_reach_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     prepared = _prepared(
         monkeypatch,
         epochs=70,
+        optimizer="sgd",
         learning_rate=0.25,
         decay="linear",
         weight_decay=0.125,
@@ -430,7 +431,8 @@ def test_options_reach_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
         patience=3,
         confidence=0.6,
     )
-    assert prepared.settings == Settings(70, 0.25, "linear", 3, 0.125, 0.5)
+    expected = Settings(70, 0.25, "linear", 3, 0.125, 0.5, optimizer="sgd")
+    assert prepared.settings == expected
     assert prepared.objective.confidence == 0.6
 
 

@@ -261,6 +261,29 @@ def test_weight_decay_follows_the_learning_rate() -> None:
     assert objective.dense.weight[0, 0].item() == pytest.approx(0.5 * kept)
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.25])
+def test_plain_descent_goes_against_the_gradient_by_the_rate(
+    weight_decay: float,
+) -> None:
+    objective = Layered()
+    settings = Settings(2, 0.1, "linear", weight_decay=weight_decay, optimizer="sgd")
+    _train(objective, Batches(_images(4), Scaling(0, 255), 2), settings)
+    expected = Layered()
+    pictures = Batches(_images(4), Scaling(0, 255), 2)
+    rates = iter(0.1 * (1 - progress) for progress in QUARTERS)
+    for _ in range(2):
+        for (batch,) in pictures:
+            learnt = [p for p in expected.parameters() if p.requires_grad]
+            slopes = torch.autograd.grad(expected(batch)[0], learnt)
+            rate = next(rates)
+            with torch.no_grad():
+                for weight, slope in zip(learnt, slopes, strict=True):
+                    if weight.ndim > 1:
+                        slope = slope + weight_decay * weight
+                    weight.sub_(rate * slope)
+    torch.testing.assert_close(objective.state_dict(), expected.state_dict())
+
+
 def test_the_objective_learns_in_training_mode_and_is_watched_in_evaluation() -> None:
     objective = Layered()
     batches = Batches(_images(4), Scaling(0, 255), 2)

@@ -197,6 +197,7 @@ def test_values_given_level_by_level_are_used_level_by_level(
         learning_rate=(0.01, 0.02, 0.03),
         noise="masking:0.5,none,gaussian:0.1",
         refine=1,
+        optimizer="sgd",
         decay="one-cycle",
     )
     history = _train(_stack(options), options)
@@ -205,6 +206,7 @@ def test_values_given_level_by_level_are_used_level_by_level(
     assert [s.learning_rate for s in recorded.settings] == [0.01, 0.02, 0.03, 0.01]
     assert [s.level for s in recorded.settings] == [1, 2, 3, 0]
     assert {s.decay for s in recorded.settings} == {"one-cycle"}
+    assert {s.optimizer for s in recorded.settings} == {"sgd"}
     noises = [objective.noise for objective in recorded.objectives]
     masking, gaussian = Corruption("masking", 0.5), Corruption("gaussian", 0.1)
     assert noises == [masking, None, gaussian, masking]

@@ -42,6 +42,23 @@ def test_the_paper_s_recipe_switches_every_modern_option_off() -> None:
     assert (paper["normalise"], paper["augment"]) == (False, "none")
 
 
+@pytest.mark.parametrize(
+    ("given", "rate"),
+    [
+        ({"recipe": "paper"}, 1e-3),
+        ({"recipe": "paper", "optimizer": "sgd"}, 0.1),
+        ({"recipe": "paper", "optimizer": "adam"}, 1e-3),
+        ({"optimizer": "adam"}, 2e-3),
+        ({"optimizer": "sgd", "learning_rate": 0.5}, 0.5),
+        ({"optimizer": "sgd"}, 0.1),
+    ],
+)
+def test_another_optimizer_than_the_recipe_s_brings_its_own_learning_rate(
+    given: dict[str, Any], rate: float
+) -> None:
+    assert FineTuning(**given).resolved().learning_rate == rate
+
+
 def test_every_recipe_fills_every_field_and_every_field_is_an_option() -> None:
     filled = [each.name for each in fields(Recipe)]
     for recipe in RECIPES.values():
@@ -172,6 +189,10 @@ HEAD = "allowed: dense layers such as 300N or 500N-100N, or none. Try '300N'."
         (
             {"learning_rate": "0.1"},
             "learning_rate: received '0.1'; allowed: a number above 0. Try 0.001.",
+        ),
+        (
+            {"optimizer": "lion"},
+            "optimizer: received 'lion'; allowed: 'adam' or 'sgd'. Try 'adam'.",
         ),
         (
             {"decay": "slow"},

@@ -196,6 +196,7 @@ def finetune(
         recipe.weight_decay,
         recipe.kept(epochs * len(labelled)),
         peak=scaling.peak,
+        optimizer=recipe.optimizer,
     )
     with sharing(fabric, model.trunk):
         history = train(

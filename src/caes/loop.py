@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from caes.errors import ArgumentError
 from caes.history import Ending, Epoch, History
-from caes.options import DecayName, DeviceName, PrecisionName
+from caes.options import DecayName, DeviceName, OptimizerName, PrecisionName
 from caes.progress import Progress
 
 
@@ -62,7 +62,7 @@ class Settings:
 
     Args:
         epochs: Passes over the pictures.
-        learning_rate: Of Adam (Kingma & Ba 2015), at the start.
+        learning_rate: Of the optimizer, at the start.
         decay: How it falls until the end: "constant", "linear", "cosine", or
             "one-cycle", which first rises for a tenth of the time (Smith 2018).
         patience: Epochs without a better validation loss before stopping; None never
@@ -73,6 +73,8 @@ class Settings:
             each step; the average is what is watched, and kept. 0 for none.
         level: The level of a stack that is trained, counted from 1; 0 for all.
         peak: Of the PSNR, in the units of what is reconstructed.
+        optimizer: "adam" (Kingma & Ba 2015), or "sgd": against the gradient, by the
+            learning rate, without momentum.
     """
 
     epochs: int
@@ -83,6 +85,7 @@ class Settings:
     average: float = 0.0
     level: int = 0
     peak: float = 1.0
+    optimizer: OptimizerName = "adam"
 
     def rate(self, progress: float) -> float:
         """Give the learning rate at a share in [0, 1] of the whole training."""
@@ -137,7 +140,7 @@ def train(
     fabric: Fabric,
     progress: Progress,
 ) -> History:
-    """Train an objective's parameters with Adam.
+    """Train an objective's parameters.
 
     Args:
         objective: Called with a batch; gives (3,): the loss to descend, the mean
@@ -154,9 +157,7 @@ def train(
         ``settings.patience`` is given. After Ctrl-C it holds what was learnt so far,
         after a loss that is not a number the weights before that epoch.
     """
-    optimizer = torch.optim.AdamW(
-        _groups(objective, settings), settings.learning_rate, eps=1e-7, fused=True
-    )
+    optimizer = _optimizer(objective, settings)
     trained, optimizer = fabric.setup(objective, optimizer)
     if fabric.world_size == 1 and fabric.strategy.precision.precision == "32-true":
         trained = objective  # the wrapper would only pass it on, for 0.05 ms a step
@@ -227,6 +228,14 @@ class _Learning:
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update()
+
+
+def _optimizer(objective: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    """Build what descends; its weight decay is off the gradient in both kinds."""
+    groups, rate = _groups(objective, settings), settings.learning_rate
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, rate, fused=True)
+    return torch.optim.AdamW(groups, rate, eps=1e-7, fused=True)
 
 
 def _groups(objective: nn.Module, settings: Settings) -> list[dict[str, object]]:

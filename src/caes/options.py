@@ -19,6 +19,7 @@ from caes.scales import Scale, parse_scale
 from caes.sparsity import parse_sparsity
 
 LossName = Literal["bce", "mse"]
+OptimizerName = Literal["adam", "sgd"]
 DecayName = Literal["constant", "linear", "cosine", "one-cycle"]
 ScheduleName = Literal["joint", "greedy"]
 PrecisionName = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -45,8 +46,10 @@ class Options:
             level, as in 3,2,1.
         refine: Passes with all levels at once, after the greedy ones.
         batch_size: Pictures a step.
-        learning_rate: Learning rate of Adam at the start; in a greedy schedule one
-            number, or one a level.
+        optimizer: adam, or sgd: plain stochastic gradient descent, which needs far
+            higher rates, such as 1 with mse.
+        learning_rate: Learning rate at the start; in a greedy schedule one number, or
+            one a level.
         decay: How the learning rate falls to the end: constant, linear, cosine, or
             one-cycle, which first rises for a tenth of the time.
         noise: Corruption of what comes in, while the target stays clean: masking:0.3,
@@ -83,6 +86,7 @@ class Options:
     epochs: int | tuple[int, ...] = 20
     refine: int = 0
     batch_size: int = 64
+    optimizer: OptimizerName = "adam"
     learning_rate: float | tuple[float, ...] = 1e-3
     decay: DecayName = "constant"
     noise: str | None = None
@@ -219,6 +223,7 @@ class Options:
 
 _CHOICES: dict[str, Any] = {
     "loss": LossName,
+    "optimizer": OptimizerName,
     "decay": DecayName,
     "device": DeviceName,
     "precision": PrecisionName,

@@ -170,6 +170,7 @@ class _Training:
             options.patience,
             level=level if options.schedule == "greedy" else 0,
             peak=1.0 if scaling is None else scaling.peak,
+            optimizer=options.optimizer,
         )
         noise = options.noises(arch)[of]
         objective = Reconstruction(model, options.loss, noise, self.seed + of)

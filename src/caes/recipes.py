@@ -9,6 +9,7 @@ from caes.errors import ArgumentError
 from caes.options import (
     DecayName,
     DeviceName,
+    OptimizerName,
     PrecisionName,
     number,
     one_of,
@@ -44,7 +45,9 @@ class FineTuning:
         epochs: Passes over the labelled pictures; 0 for as many as make 1,500 steps,
             and at least 10.
         batch_size: Labelled pictures a step.
-        learning_rate: Learning rate of Adam at its highest.
+        optimizer: adam, or sgd: plain stochastic gradient descent.
+        learning_rate: Learning rate at its highest; without it 0.001 or 0.1, where the
+            optimizer is not the recipe's.
         decay: How it falls to the end: constant, linear, cosine or one-cycle.
         weight_decay: Share of the weights taken off a step, times the learning rate.
         dropout: Share of what goes into each dense layer that is set to 0.
@@ -83,6 +86,7 @@ class FineTuning:
     freeze: bool = False
     epochs: int | None = None
     batch_size: int | None = None
+    optimizer: OptimizerName | None = None
     learning_rate: float | None = None
     decay: DecayName | None = None
     weight_decay: float | None = None
@@ -110,9 +114,13 @@ class FineTuning:
             ArgumentError: A value that cannot work.
         """
         one_of("recipe", self.recipe, RecipeName)
+        usual = RECIPES[self.recipe]
+        if self.optimizer not in (None, usual["optimizer"]):
+            rate = RATES.get(str(self.optimizer), usual["learning_rate"])
+            usual = usual | {"learning_rate": rate}
         given = {each.name: getattr(self, each.name) for each in fields(Recipe)}
         chosen = {
-            name: RECIPES[self.recipe][name] if value is None else value
+            name: usual[name] if value is None else value
             for name, value in given.items()
         }
         recipe = Recipe(**chosen)
@@ -156,6 +164,7 @@ class Recipe:
     head: str
     epochs: int
     batch_size: int
+    optimizer: OptimizerName
     learning_rate: float
     decay: DecayName
     weight_decay: float
@@ -211,6 +220,7 @@ class Recipe:
         number("learning_rate", self.learning_rate, 0, math.inf, "Try 0.001.")
         whole("rounds", self.rounds, 0, "Try rounds=1, or 0 for none.")
         whole("round_epochs", self.round_epochs, 0, "Try 4, or 0 for enough.")
+        one_of("optimizer", self.optimizer, OptimizerName)
         one_of("decay", self.decay, DecayName)
         one_of("normalise", self.normalise, Literal[False, True])
         _share("dropout", self.dropout, "Try 0.4, or 0 for none.")
@@ -221,11 +231,15 @@ class Recipe:
                 number(name, getattr(self, name), 0, math.inf, "Try 0 for none.")
 
 
+RATES = {"adam": 1e-3, "sgd": 0.1}
+"""Learning rates where the optimizer is not the recipe's own."""
+
 RECIPES: dict[str, dict[str, Any]] = {
     "paper": {
         "head": "300N",
         "epochs": 40,
         "batch_size": 64,
+        "optimizer": "adam",
         "learning_rate": 1e-3,
         "decay": "cosine",
         "weight_decay": 0.0,
@@ -243,6 +257,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "head": "none",
         "epochs": 0,
         "batch_size": 64,
+        "optimizer": "adam",
         "learning_rate": 2e-3,
         "decay": "one-cycle",
         "weight_decay": 0.02,

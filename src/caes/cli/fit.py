@@ -30,8 +30,8 @@ class Fit(Options):
             what the Hugging Face library opens.
         epochs: Passes over the pictures; in a greedy schedule one number, or one a
             level, as in 3,2,1.
-        learning_rate: Learning rate of Adam at the start; in a greedy schedule one
-            number, or one a level.
+        learning_rate: Learning rate at the start; in a greedy schedule one number, or
+            one a level.
         start: The run of a stack whose levels are taken over and stay; only those
             above, in --arch, are trained.
         random_state: Seed of weights, order and splits; the same one gives the same

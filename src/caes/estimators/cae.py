@@ -38,6 +38,7 @@ from caes.options import (
     DecayName,
     DeviceName,
     LossName,
+    OptimizerName,
     Options,
     PrecisionName,
     ScheduleName,
@@ -74,7 +75,9 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         epochs: Passes over the pictures; (3, 2, 1) for each level of a greedy stack.
         refine: Passes with all levels at once, after the greedy ones.
         batch_size: Pictures a step.
-        learning_rate: Of Adam, at the start; or one for each level of a greedy stack.
+        optimizer: "adam", or "sgd": plain stochastic gradient descent, which needs far
+            higher rates, such as 1 with mse.
+        learning_rate: Of it, at the start; or one for each level of a greedy stack.
         decay: How it falls: "constant", "linear", "cosine" or "one-cycle".
         noise: Corruption of what comes in while training, the target staying clean:
             "masking:0.3", "gaussian:0.1" or "salt-and-pepper:0.1"; None for nothing; in
@@ -135,6 +138,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         epochs: int | tuple[int, ...] = 20,
         refine: int = 0,
         batch_size: int = 64,
+        optimizer: OptimizerName = "adam",
         learning_rate: float | tuple[float, ...] = 1e-3,
         decay: DecayName = "constant",
         noise: str | None = None,
@@ -160,6 +164,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         self.epochs = epochs
         self.refine = refine
         self.batch_size = batch_size
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.decay = decay
         self.noise = noise

@@ -30,7 +30,7 @@ from caes.estimators.pictures import (
 )
 from caes.loop import fabric_for
 from caes.notation import Architecture
-from caes.options import DecayName, DeviceName, PrecisionName
+from caes.options import DecayName, DeviceName, OptimizerName, PrecisionName
 from caes.progress import progress
 from caes.provenance import provenance
 from caes.recipes import FineTuning, Recipe, RecipeName, StartName
@@ -55,7 +55,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         epochs: Passes over the labelled pictures; 0 for as many as make 1,500 steps,
             and at least 10.
         batch_size: Labelled pictures a step.
-        learning_rate: Of Adam, at its highest.
+        optimizer: "adam", or "sgd": plain stochastic gradient descent.
+        learning_rate: Of it, at its highest.
         decay: How it falls: "constant", "linear", "cosine" or "one-cycle".
         weight_decay: Share of the weights taken off a step, times the learning rate.
         dropout: Share of what goes into each dense layer that is set to 0.
@@ -119,6 +120,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         freeze: bool = False,
         epochs: int | None = None,
         batch_size: int | None = None,
+        optimizer: OptimizerName | None = None,
         learning_rate: float | None = None,
         decay: DecayName | None = None,
         weight_decay: float | None = None,
@@ -148,6 +150,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         self.freeze = freeze
         self.epochs = epochs
         self.batch_size = batch_size
+        self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.decay = decay
         self.weight_decay = weight_decay
