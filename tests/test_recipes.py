@@ -53,7 +53,7 @@ def test_the_paper_s_recipe_switches_every_modern_option_off() -> None:
         ({"optimizer": "sgd"}, 0.1),
     ],
 )
-def test_another_optimizer_than_the_recipe_s_brings_its_own_learning_rate(
+def test_plain_descent_brings_its_own_learning_rate(
     given: dict[str, Any], rate: float
 ) -> None:
     assert FineTuning(**given).resolved().learning_rate == rate

@@ -146,9 +146,7 @@ def test_what_was_scaled_comes_back_in_its_type(data: Any, text: str) -> None:
         return
     # The network computes in 32 bits: half of the last digit of what it sees.
     low, high = (np.asarray(each, np.float64) for each in (scaling.low, scaling.high))
-    exact = pixels.astype(
-        np.float64
-    )  # the least int32 has no absolute value of its own
+    exact = pixels.astype(np.float64)  # in int32 the least has no absolute value
     allowed = 2.0**-23 * (
         np.abs(unit.astype(np.float64)) * (high - low) + np.abs(exact)
     )

@@ -231,7 +231,7 @@ class _Learning:
 
 
 def _optimizer(objective: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """Build what descends; its weight decay is off the gradient in both kinds."""
+    """Build what descends; weights decay by their share times the rate in both."""
     groups, rate = _groups(objective, settings), settings.learning_rate
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, rate, fused=True)

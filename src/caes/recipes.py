@@ -46,8 +46,8 @@ class FineTuning:
             and at least 10.
         batch_size: Labelled pictures a step.
         optimizer: adam, or sgd: plain stochastic gradient descent.
-        learning_rate: Learning rate at its highest; without it 0.001 or 0.1, where the
-            optimizer is not the recipe's.
+        learning_rate: Learning rate at its highest; without it the recipe's, or 0.1
+            with sgd.
         decay: How it falls to the end: constant, linear, cosine or one-cycle.
         weight_decay: Share of the weights taken off a step, times the learning rate.
         dropout: Share of what goes into each dense layer that is set to 0.
@@ -115,9 +115,8 @@ class FineTuning:
         """
         one_of("recipe", self.recipe, RecipeName)
         usual = RECIPES[self.recipe]
-        if self.optimizer not in (None, usual["optimizer"]):
-            rate = RATES.get(str(self.optimizer), usual["learning_rate"])
-            usual = usual | {"learning_rate": rate}
+        if self.optimizer == "sgd":
+            usual = usual | {"learning_rate": SGD_RATE}
         given = {each.name: getattr(self, each.name) for each in fields(Recipe)}
         chosen = {
             name: usual[name] if value is None else value
@@ -231,8 +230,8 @@ class Recipe:
                 number(name, getattr(self, name), 0, math.inf, "Try 0 for none.")
 
 
-RATES = {"adam": 1e-3, "sgd": 0.1}
-"""Learning rates where the optimizer is not the recipe's own."""
+SGD_RATE = 0.1
+"""Learning rate of plain gradient descent; the recipes' own are Adam's."""
 
 RECIPES: dict[str, dict[str, Any]] = {
     "paper": {
