@@ -16,13 +16,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from caes import ImageSet, load
-from caes.batches import Batches
-from caes.loop import Settings, fabric_for, train
-from caes.options import Options
-from caes.pretrain import Reconstruction, pretrain, sharing
-from caes.progress import Progress
-from caes.scaling import Scaling
-from caes.stack import OneLevel, Stack
+from caes.data.scaling import Scaling
+from caes.nn.stack import OneLevel, Stack
+from caes.train.batches import Batches
+from caes.train.loop import Settings, fabric_for, train
+from caes.train.options import Options
+from caes.train.pretrain import Reconstruction, pretrain, sharing
+from caes.train.progress import Progress
 from sheet import RESULTS, Sheet, Source, pictures
 
 EPOCHS = 5

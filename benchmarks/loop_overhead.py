@@ -13,14 +13,15 @@ import numpy as np
 import torch
 import tyro
 
-from caes import ImageSet, load, parse, threads
-from caes.autoencoder import Autoencoder
-from caes.batches import Batches
-from caes.loop import Settings, fabric_for, train
-from caes.notation import EXAMPLE
-from caes.pretrain import Reconstruction
-from caes.progress import Progress
-from caes.scaling import Scaling
+from caes import ImageSet, load, parse
+from caes.data.scaling import Scaling
+from caes.nn.architecture import EXAMPLE
+from caes.nn.autoencoder import Autoencoder
+from caes.nn.kernels import threads
+from caes.train.batches import Batches
+from caes.train.loop import Settings, fabric_for, train
+from caes.train.pretrain import Reconstruction
+from caes.train.progress import Progress
 from sheet import RESULTS, Sheet, Source, pictures
 
 BATCH = 64
@@ -47,7 +48,7 @@ def main(
     # One network for both: where its buffers happen to lie matters as much as a loop.
     problem = _problem(images)
     loops: dict[str, Ours | Bare] = {
-        "caes.loop.train": Ours(*problem),
+        "caes.train.loop.train": Ours(*problem),
         "bare loop": Bare(*problem),
     }
     times: dict[str, list[float]] = {name: [] for name in loops}

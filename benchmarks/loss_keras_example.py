@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from caes import load
 from caes.files import write_atomically
-from caes.ledger import commit
+from caes.runs.ledger import commit
 from interleaved import fastest, race
 from sheet import RESULTS, Sheet, Source, pictures
 from workers import KERAS, Entry, Worker, caes, keras

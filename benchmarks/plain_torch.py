@@ -6,11 +6,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from caes import ImageSet
-from caes.batches import Batches
-from caes.loop import Settings, fabric_for
-from caes.loop import train as run_loop
-from caes.progress import Progress
-from caes.scaling import Scaling
+from caes.data.scaling import Scaling
+from caes.train.batches import Batches
+from caes.train.loop import Settings, fabric_for
+from caes.train.loop import train as run_loop
+from caes.train.progress import Progress
 
 
 class PlainAutoencoder(nn.Module):

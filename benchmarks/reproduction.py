@@ -9,9 +9,9 @@ from pathlib import Path
 import tyro
 
 from caes.files import write_atomically
-from caes.ledger import Ledger, Row
-from caes.reproduce import codes, filters, masci2011, successors
-from caes.reproduce.study import FIGURES, KEYS, Table, markdown, runs_of
+from caes.runs.ledger import Ledger, Row
+from caes.tasks.studies import codes, filters, masci2011, successors
+from caes.tasks.studies.study import FIGURES, KEYS, Table, markdown, runs_of
 
 ROOT = Path(__file__).parents[1]
 RUNS = Path(__file__).with_name("results") / "reproduction"

@@ -10,8 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from caes.files import write_atomically
-from caes.places import data_folder
+from caes.files import data_folder, write_atomically
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
@@ -109,8 +108,8 @@ def machine() -> dict[str, str]:
     """Describe code, machine and versions, on which every figure depends."""
     import torch
 
-    from caes.ledger import commit
-    from caes.provenance import processor
+    from caes.runs.ledger import commit
+    from caes.runs.provenance import processor
 
     load = f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
     return {

@@ -24,7 +24,7 @@ from pydicom.data import get_testdata_file
 from skimage import data
 
 import caes
-from caes.data.kind import Pages
+from caes.data.reading import Pages
 
 SIDE = 160
 SHEET = Path(__file__).with_name("formats.png")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes import ImageSet
-from caes.estimators.pictures import PictureEstimator
+from caes.estimators.base import PictureEstimator
 
 
 class Flattened(PictureEstimator):

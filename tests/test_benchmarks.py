@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from caes.ledger import Ledger, commit
-from caes.reproduce import filters, masci2011
-from caes.reproduce.study import FIGURES, KEYS
+from caes.runs.ledger import Ledger, commit
+from caes.tasks.studies import filters, masci2011
+from caes.tasks.studies.study import FIGURES, KEYS
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -67,7 +67,7 @@ def test_a_sheet_names_the_commit_as_every_ledger_does(
 ) -> None:
     sheet = import_module("sheet")
     assert sheet.machine()["commit"] == (commit() or "unknown")
-    monkeypatch.setattr("caes.ledger.commit", lambda: "")
+    monkeypatch.setattr("caes.runs.ledger.commit", lambda: "")
     assert sheet.machine()["commit"] == "unknown"
 
 
@@ -88,7 +88,7 @@ def test_without_runs_the_page_says_so(reproduction: ModuleType) -> None:
 def test_kept_runs_come_as_tables_with_how_they_were_made(
     reproduction: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("caes.ledger.commit", lambda: "abc1234")
+    monkeypatch.setattr("caes.runs.ledger.commit", lambda: "abc1234")
     path = reproduction.RUNS / "masci2011-mnist" / "runs.csv"
     ledger = Ledger(path, KEYS, FIGURES)
     for start, error in (("stack", 7), ("random", 8)):

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from caes.errors import CaesError as CaesError
     from caes.estimators import CAE as CAE
     from caes.estimators import CAEClassifier as CAEClassifier
-    from caes.notation import Architecture as Architecture
-    from caes.notation import parse as parse
+    from caes.nn.architecture import Architecture as Architecture
+    from caes.nn.architecture import parse as parse
 
 # Where each name lives; nothing, least of all torch, is imported before it is needed.
 _SHELF = {
@@ -20,9 +20,9 @@ _SHELF = {
     "CAEClassifier": "caes.estimators",
     "CaesError": "caes.errors",
     "ImageSet": "caes.data",
-    "Architecture": "caes.notation",
+    "Architecture": "caes.nn.architecture",
     "load": "caes.data",
-    "parse": "caes.notation",
+    "parse": "caes.nn.architecture",
 }
 __all__ = [*_SHELF, "__version__"]
 

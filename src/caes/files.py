@@ -1,4 +1,4 @@
-"""The one way to write: a file or folder appears whole, or not at all."""
+"""Where files go, and the one way to write: whole or not at all."""
 
 import errno
 import os
@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO, BinaryIO
+
+from platformdirs import user_cache_path
 
 from caes.errors import OutputError
 
@@ -23,6 +25,18 @@ _REASONS = {
     errno.ENOENT: ("a folder that cannot be made", "Choose another folder."),
     errno.EEXIST: ("a path that runs through a file", "Choose another folder."),
 }
+
+
+def cache_folder() -> Path:
+    """Folder for what can be made again: ``CAES_CACHE``, or the platform's cache."""
+    given = os.environ.get("CAES_CACHE")
+    return Path(given).expanduser() if given else user_cache_path("caes")
+
+
+def data_folder() -> Path:
+    """Folder for downloaded data sets: ``CAES_DATA``, or ``data`` in the cache."""
+    given = os.environ.get("CAES_DATA")
+    return Path(given).expanduser() if given else cache_folder() / "data"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from PIL import Image
 
 from caes.cli import main
 from caes.data import load
-from caes.data.prepared_sets import prepared_sets
+from caes.data.cache.sets import prepared_sets
 from tests.cli.conftest import Run
 
 

@@ -14,10 +14,10 @@ import torch
 
 from caes import CAE, CAEClassifier, ImageSet, load
 from caes.cli import COMMANDS, main
-from caes.data.labelling import labels_of
-from caes.reproduce import filters, masci2011
-from caes.reproduce.study import Table
+from caes.data.labels.draws import labels_of
 from caes.tasks.classify import CODES, CONTROL, PIXELS
+from caes.tasks.studies import filters, masci2011
+from caes.tasks.studies.study import Table
 from tests import stripes
 from tests.cli.conftest import Run
 

@@ -19,12 +19,8 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from skimage.io import imread
 
 from caes.data import load, split_names, survey
-from caes.data.formats import FORMATS, SUFFIXES, recognised
-from caes.data.formats.by_pillow import FIRST_FRAME
-from caes.data.formats.colour import ALPHA, CMYK, INVERTED, PALETTE
-from caes.data.formats.dicom import STORED
-from caes.data.kind import Options
-from caes.data.pictures import (
+from caes.data.decode.gather import DEEPENED, REPEATED, WIDENED
+from caes.data.decode.pictures import (
     COLOURED,
     FIRST_PAGE,
     GREYED,
@@ -33,7 +29,11 @@ from caes.data.pictures import (
     quiet_decoding,
     upright_size,
 )
-from caes.data.stack import DEEPENED, REPEATED, WIDENED
+from caes.data.formats import FORMATS, SUFFIXES, recognised
+from caes.data.formats.by_pillow import FIRST_FRAME
+from caes.data.formats.colour import ALPHA, CMYK, INVERTED, PALETTE
+from caes.data.formats.dicom import STORED
+from caes.data.reading import Reading
 
 HEIGHT, WIDTH = 19, 23
 Array = NDArray[Any]
@@ -216,7 +216,7 @@ def test_a_format_is_told_by_its_content_whatever_the_name(
     found = recognised(ONE[name])
     assert found is not None
     assert found.name == name
-    expected = decode(ONE[name], Options())
+    expected = decode(ONE[name], Reading())
     for number, other in enumerate(SUFFIXES):
         (tmp_path / f"{number}{other}").write_bytes(ONE[name])
     images = load(tmp_path)
@@ -231,7 +231,7 @@ def test_size_and_channels_are_met_and_a_survey_finds_the_picture(
     (tmp_path / f"one{suffix(name)}").write_bytes(ONE[name])
     images = load(tmp_path, size=(5, 8), channels=3)
     assert images.shape == (1, 5, 8, 3)
-    assert images.dtype == decode(ONE[name], Options()).pixels.dtype
+    assert images.dtype == decode(ONE[name], Reading()).pixels.dtype
     found = survey(tmp_path)
     assert found.sizes == {(HEIGHT, WIDTH): 1}
     assert found.skipped == []
@@ -242,7 +242,7 @@ def test_size_and_channels_are_met_and_a_survey_finds_the_picture(
 def test_a_truncated_file_is_unreadable(name: str, left: float) -> None:
     whole = ONE[name]
     with quiet_decoding(), pytest.raises(UnreadableError) as caught:
-        decode(whole[: max(1, int(len(whole) * left))], Options())
+        decode(whole[: max(1, int(len(whole) * left))], Reading())
     assert str(caught.value)
 
 
@@ -258,7 +258,7 @@ def test_broken_bytes_decode_or_are_unreadable_and_nothing_else(name: str) -> No
             places = random.integers(0, end, random.integers(1, 5))
             broken[places] = random.integers(0, 256, len(places))
             with suppress(UnreadableError):
-                found = decode(broken.tobytes(), Options(size=(4, 6), channels=1))
+                found = decode(broken.tobytes(), Reading(size=(4, 6), channels=1))
                 assert found.pixels.shape == (4, 6, 1)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from caes.data import KINDS, ImageSet, cifar10_batches, load, split_names, survey
+from caes.data import KINDS, ImageSet, load, split_names, survey
+from caes.data.sources import cifar10_batches
 from tests import hub_layouts
 
 HEIGHT, WIDTH = 6, 9

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caes.data.adapt import adapted, with_channels
+from caes.data.decode.adapt import adapted, with_channels
+from caes.data.decode.resize import resized
 from caes.data.imageset import ImageSet
-from caes.data.resizing import resized
 from caes.errors import DataError
 
 TYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)

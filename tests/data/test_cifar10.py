@@ -22,14 +22,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from caes.data import (
-    cifar10,
-    cifar10_batches,
-    cifar10_editions,
-    load,
-    split_names,
-    survey,
-)
+from caes.data import load, split_names, survey
+from caes.data.sources import cifar10, cifar10_batches, cifar10_editions
 from caes.errors import CaesError, DataError
 from tests.data.python2 import Pickler, batch, pickled
 

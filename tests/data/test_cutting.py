@@ -8,7 +8,7 @@ from PIL import Image
 from tifffile import imwrite
 
 from caes.data import Skipped, load
-from caes.data.cutting import whole_names
+from caes.data.decode.cutting import whole_names
 from caes.data.imageset import ImageSet
 from caes.errors import ArgumentError, DataError
 

@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data import Skipped, load, split_names
+from caes.data.decode.pictures import (
+    UnreadableError,
+    decode,
+    quiet_decoding,
+    upright_size,
+)
 from caes.data.formats.colour import INVERTED, PALETTE
 from caes.data.formats.dicom import STORED
-from caes.data.kind import Options
-from caes.data.pictures import UnreadableError, decode, quiet_decoding, upright_size
+from caes.data.reading import Reading
 from caes.errors import DataError
 
-PLAIN = Options()
+PLAIN = Reading()
 SAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
 
 

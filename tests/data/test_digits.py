@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caes.data import digits, load
+from caes.data import load
+from caes.data.sources import digits
 from caes.errors import DataError
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from caes.data.decode.pictures import UnreadableError, decode, quiet_decoding
 from caes.data.formats.embedded import PICTURES, embedded_size
-from caes.data.kind import Options
-from caes.data.pictures import UnreadableError, decode, quiet_decoding
+from caes.data.reading import Reading
 from tests.hostile.bombs import relabelled
 from tests.hostile.pictures import tiff
 
@@ -54,9 +54,9 @@ def test_strips_larger_than_declared_are_refused(compression: str) -> None:
     pixels = np.zeros((64, 96), np.uint8)
     about: dict[str, Any] = {"photometric": "minisblack", "rowsperstrip": 64}
     whole = tiff(pixels, compression=compression, **about)
-    assert decode(whole, Options()).pixels.shape == (64, 96, 1)
+    assert decode(whole, Reading()).pixels.shape == (64, 96, 1)
     with quiet_decoding(), pytest.raises(UnreadableError) as caught:
-        decode(relabelled(whole), Options())
+        decode(relabelled(whole), Reading())
     assert str(caught.value) == "strips or tiles larger than declared"
 
 
@@ -68,7 +68,7 @@ def test_a_lerc_that_was_deflated_is_looked_into() -> None:
     with tifffile.TiffFile(BytesIO(whole)) as file:
         start = file.pages.first.dataoffsets[0]
         assert zlib.decompressobj().decompress(whole[start:], 6) == b"Lerc2 "
-    assert decode(whole, Options()).pixels.shape == (64, 96, 1)
+    assert decode(whole, Reading()).pixels.shape == (64, 96, 1)
     with quiet_decoding(), pytest.raises(UnreadableError) as caught:
-        decode(relabelled(whole), Options())
+        decode(relabelled(whole), Reading())
     assert str(caught.value) == "strips or tiles larger than declared"

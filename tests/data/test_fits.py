@@ -8,8 +8,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from caes.data import load, split_names
-from caes.data.kind import Options
-from caes.data.pictures import UnreadableError, decode, quiet_decoding
+from caes.data.decode.pictures import UnreadableError, decode, quiet_decoding
+from caes.data.reading import Reading
 from caes.errors import DataError
 
 
@@ -52,7 +52,7 @@ def test_each_way_to_be_unreadable_has_its_reason(tmp_path: Path) -> None:
 
     def reason() -> str:
         with quiet_decoding(), pytest.raises(UnreadableError) as caught:
-            decode(path, Options())
+            decode(path, Reading())
         return str(caught.value)
 
     fits.PrimaryHDU().writeto(path)

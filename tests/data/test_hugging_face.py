@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from caes.cli import main
 from caes.data import ImageSet, Skipped, load, split_names, stream, survey
-from caes.data.hub_address import Address, address_of
-from caes.data.hub_names import names_by_path
-from caes.data.hub_rows import Mapped, Streamed
+from caes.data.sources.hub_address import Address, address_of
+from caes.data.sources.hub_names import names_by_path
+from caes.data.sources.hub_rows import Mapped, Streamed
 from caes.errors import CaesError, DataError
 from tests import hub_layouts as layouts
 from tests.damage import damaged

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from caes.data import load, survey
 from caes.data.imageset import ImageSet, join
-from caes.data.labelling import check_classes, labelled, read_labels, stratified
+from caes.data.labels.draws import check_classes, labelled, read_labels, stratified
 from caes.errors import ArgumentError, DataError, visible
 
 NAMES = ("a.png", "b.png", "c.png", "d.png")

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caes.data.labels import class_indices
+from caes.data.labels.classes import class_indices
 from caes.errors import DataError
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from caes.data import load, mnist, split_names
+from caes.data import load, split_names
+from caes.data.sources import mnist
 from caes.errors import DataError
 
 Serve = Callable[[str, bytes], str]

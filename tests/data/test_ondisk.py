@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from caes.batches import Batches
-from caes.data import ImageSet, ondisk
+from caes.data import ImageSet
+from caes.data import mapped as ondisk
 from caes.data.imageset import join
-from caes.data.ondisk import OnDisk, joined, lazily, mapping, parts, pick, take
-from caes.scaling import Scaling
+from caes.data.mapped import OnDisk, joined, lazily, mapping, parts, pick, take
+from caes.data.scaling import Scaling
+from caes.train.batches import Batches
 
 N = 40
 

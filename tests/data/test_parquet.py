@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from caes.data import Skipped, load, split_names, survey
-from caes.data.parquet import Part
+from caes.data.sources.parquet import Part
 from caes.errors import CaesError, DataError
 from tests.damage import damaged
 

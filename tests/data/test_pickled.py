@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caes.data.pickled import Request, read_pickle, uint8_array
+from caes.data.sources.pickled import Request, read_pickle, uint8_array
 from tests.data.python2 import Pickler, batch, le, pickled
 
 PLANES = np.random.default_rng(0).integers(0, 256, (3, 3072), np.uint8)

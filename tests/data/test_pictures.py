@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from caes.data.formats.by_pillow import FIRST_FRAME
-from caes.data.formats.colour import ALPHA, CMYK, PALETTE
-from caes.data.kind import Options
-from caes.data.pictures import (
+from caes.data.decode.pictures import (
     UnreadableError,
     decode,
     quiet_decoding,
     upright_size,
 )
+from caes.data.formats.by_pillow import FIRST_FRAME
+from caes.data.formats.colour import ALPHA, CMYK, PALETTE
+from caes.data.reading import Reading
 
-PLAIN = Options()
+PLAIN = Reading()
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
@@ -140,7 +140,7 @@ def test_a_large_jpeg_made_small_looks_like_the_whole_made_small() -> None:
     ramp = np.linspace(0, 255, 640, dtype=np.uint8)[None].repeat(480, 0)
     ramp[:240] = 255 - ramp[:240]
     data = encoded(Image.fromarray(ramp), "JPEG", quality=95)
-    found = decode(data, Options(size=(24, 32))).pixels[..., 0].astype(float)
+    found = decode(data, Reading(size=(24, 32))).pixels[..., 0].astype(float)
     expected = ramp.reshape(24, 20, 32, 20).mean((1, 3))
     inner = np.r_[0:11, 13:24]  # the edge between the halves is where filters differ
     assert np.abs(found - expected)[inner].max() < 6
@@ -148,7 +148,7 @@ def test_a_large_jpeg_made_small_looks_like_the_whole_made_small() -> None:
 
 def test_size_and_channels_are_met_at_once() -> None:
     data = encoded(random_image("RGB"))
-    assert decode(data, Options(size=(3, 4), channels=1)).pixels.shape == (3, 4, 1)
+    assert decode(data, Reading(size=(3, 4), channels=1)).pixels.shape == (3, 4, 1)
 
 
 def reason(picture: Path | bytes) -> str:
@@ -210,7 +210,7 @@ def test_broken_bytes_decode_or_are_unreadable_and_nothing_else(
     for place, value in data.draw(st.lists(places, min_size=1, max_size=4)):
         whole[place] = value
     end = data.draw(st.one_of(st.none(), st.integers(0, len(whole))))
-    options = data.draw(st.sampled_from([PLAIN, Options(size=(9, 4), channels=1)]))
+    options = data.draw(st.sampled_from([PLAIN, Reading(size=(9, 4), channels=1)]))
     with quiet_decoding(), suppress(UnreadableError):
         assert decode(bytes(whole[:end]), options).pixels.ndim == 3
 

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from tifffile import imwrite
 
-from caes.data import ImageSet, decoding, load, prepared, preparing
-from caes.data.prepared_index import prepared_folder
-from caes.data.prepared_sets import prepared_sets, remove, superfluous
+from caes.data import ImageSet, load
+from caes.data.cache import build as preparing
+from caes.data.cache import lookup as prepared
+from caes.data.cache.index import prepared_folder
+from caes.data.cache.sets import prepared_sets, remove, superfluous
+from caes.data.decode import parallel as decoding
 from caes.errors import ArgumentError, DataError, MixedSizesError, OutputError
 
 Paint = Callable[..., NDArray[Any]]
@@ -40,7 +43,7 @@ def photos(tmp_path: Path, paint: Paint) -> Path:
 def decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the pictures that were decoded since the test's start."""
     names: list[str] = []
-    from caes.data.pictures import decode
+    from caes.data.decode.pictures import decode
 
     def watched(picture: Any, options: Any, name: str, files: Any) -> Any:
         names.append(name)
@@ -329,7 +332,9 @@ def test_an_interrupted_build_is_gone_on_with(
 
 SLOWLY = """
 import sys, time
-from caes.data import decoding, load, preparing
+from caes.data.decode import parallel as decoding
+from caes.data.cache import build as preparing
+from caes.data import load
 preparing._EVERY = 0.0
 decode = decoding.decode
 def slowly(picture, options, *others):
@@ -500,7 +505,7 @@ def test_a_set_that_is_being_built_is_not_removed(photos: Path) -> None:
 
 @pytest.fixture
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caes.data.ondisk.AT_ONCE", 200)
+    monkeypatch.setattr("caes.data.mapped.AT_ONCE", 200)
 
 
 @pytest.mark.usefixtures("little_memory")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from caes.data import ImageSet, survey
-from caes.data.repeats import SHOWN, Contents, Group, Repeats
+from caes.data.census.duplicates import SHOWN, Contents, Group, Repeats
 
 CLASSES = ("cat", "dog")
 ROWS = st.lists(

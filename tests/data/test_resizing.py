@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from caes.data import decoding, load, pictures, stream
+from caes.data import load, stream
+from caes.data.decode import parallel as decoding
+from caes.data.decode import pictures
+from caes.data.decode.resize import FITS, FitName, fitted, resized
 from caes.data.imageset import ImageSet, Skipped
-from caes.data.resizing import FITS, FitName, fitted, resized
 from caes.errors import ArgumentError, DataError
 
 TYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.float32, np.float64)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caes.data.splits import rows_of
+from caes.data.sources.splits import rows_of
 from caes.errors import ArgumentError
 
 COUNTS = {"train": 1000, "test": 200}

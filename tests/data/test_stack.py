@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from caes.data.decode.gather import Stack
+from caes.data.decode.pictures import Decoded
 from caes.data.imageset import Skipped
-from caes.data.pictures import Decoded
-from caes.data.stack import Stack
 
 NAMES = [f"{number}" for number in range(300)]
 

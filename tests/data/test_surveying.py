@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data import ImageSet, Skipped, Survey, survey, survey_of_sets
-from caes.data.surveying import Values
+from caes.data.census.survey import Values
 
 KEYS = [
     "source",
@@ -292,7 +292,7 @@ def test_small_pictures_of_several_forms_are_all_counted_however_they_are_gather
         pixels = draw.integers(0, 256, (4 + number % 3, 5), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     whole = json.dumps(survey(tmp_path).as_dict())
-    monkeypatch.setattr("caes.data.surveying._TOGETHER", 60)
+    monkeypatch.setattr("caes.data.census.survey._TOGETHER", 60)
     again = survey(tmp_path)
     assert again.sizes == {(4, 5): 10, (5, 5): 10, (6, 5): 10}
     apart = again.as_dict()

@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data import Skipped, load, split_names, survey
-from caes.data.formats import tiff_pages
-from caes.data.formats.colour import ALPHA, CMYK, INVERTED, PALETTE
-from caes.data.formats.tiff_pages import believable
-from caes.data.kind import Options
-from caes.data.pictures import (
+from caes.data.decode.pictures import (
     FIRST_PAGE,
     UnreadableError,
     decode,
     quiet_decoding,
     upright_size,
 )
+from caes.data.formats import tiff_pages
+from caes.data.formats.colour import ALPHA, CMYK, INVERTED, PALETTE
+from caes.data.formats.tiff_pages import believable
+from caes.data.reading import Reading
 from caes.errors import ArgumentError, DataError
 
-PLAIN = Options()
-CHANNELS = Options(pages="channels")
+PLAIN = Reading()
+CHANNELS = Reading(pages="channels")
 
 
 def tiff(pixels: Any, **options: Any) -> bytes:
@@ -38,7 +38,7 @@ def random(*shape: int, dtype: str = "u2") -> NDArray[Any]:
     return np.random.default_rng(0).integers(0, top, shape, dtype, endpoint=True)
 
 
-def reason(data: bytes, options: Options = PLAIN) -> str:
+def reason(data: bytes, options: Reading = PLAIN) -> str:
     with quiet_decoding(), pytest.raises(UnreadableError) as caught:
         decode(data, options)
     return str(caught.value)

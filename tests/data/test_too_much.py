@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data import Skipped, load, survey
+from caes.data.decode.gather import Stack
+from caes.data.decode.pictures import Decoded, UnreadableError, decode, quiet_decoding
 from caes.data.formats.colour import from_ink, on_white
-from caes.data.kind import Options, check_unpacking
-from caes.data.pictures import Decoded, UnreadableError, decode, quiet_decoding
-from caes.data.stack import Stack
+from caes.data.reading import Reading, check_unpacking
 from caes.errors import DataError, visible
 from tests.hostile.pictures import dicom, values, written
 
 
 def reason(content: bytes) -> str:
     with quiet_decoding(), pytest.raises(UnreadableError) as caught:
-        decode(content, Options())
+        decode(content, Reading())
     return str(caught.value)
 
 
@@ -32,7 +32,7 @@ def test_a_jpeg_of_a_thousand_scans_is_refused_and_one_of_ten_is_read() -> None:
     file = BytesIO()
     Image.new("L", (2000, 1500), 99).save(file, "JPEG", progressive=True)
     whole = file.getvalue()
-    assert decode(whole, Options()).pixels.shape == (1500, 2000, 1)
+    assert decode(whole, Reading()).pixels.shape == (1500, 2000, 1)
     last = whole[whole.rindex(b"\xff\xda") : -2]
     scans = whole.count(b"\xff\xda") + 1000
     assert reason(whole[:-2] + last * 1000) == f"{scans:,} scans of 1500×2000"

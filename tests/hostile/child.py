@@ -153,7 +153,7 @@ def _check_images(images: Any) -> None:
 
 
 def _labelled(case: Case, work: Path) -> list[str]:
-    from caes.data.labelling import read_labels
+    from caes.data.labels.draws import read_labels
 
     labels, classes = read_labels(work / case.source, NAMES)
     if len(labels) != len(NAMES) or labels.max() >= len(classes):
@@ -222,14 +222,14 @@ def _command(option: str, text: str) -> None:
 
 
 def _arch(option: str, text: str) -> None:
-    from caes.options import Options
+    from caes.train.options import Options
 
     arch = Options(arch=text).check()
     arch.parameters((28, 28, 1))
 
 
 def _augment(option: str, text: str) -> None:
-    from caes.augmentation import parse_augmentation
+    from caes.train.augment import parse_augmentation
 
     found = parse_augmentation(text)
     if parse_augmentation(str(found) or None) != found:
@@ -237,7 +237,7 @@ def _augment(option: str, text: str) -> None:
 
 
 def _head(option: str, text: str) -> None:
-    from caes.options import parse_head
+    from caes.train.options import parse_head
 
     parse_head(text)
 
@@ -281,7 +281,7 @@ def _import_all(folder: Path) -> None:
     import torch
 
     import caes
-    from caes.data import cifar10_batches
+    from caes.data.sources import cifar10_batches
     from caes.tasks import info
 
     torch.set_num_threads(1)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
-from caes.history import Epoch, History
-from caes.notation import Architecture, DecoderName, parse
-from caes.scaling import Scaling
+from caes.data.scaling import Scaling
+from caes.nn.architecture import Architecture, DecoderName, parse
+from caes.train.history import Epoch, History
 
 
 def history(

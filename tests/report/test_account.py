@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from caes.history import History
-from caes.notation import parse
+from caes.nn.architecture import parse
 from caes.report.account import entries, reckoning, story
 from caes.report.phases import Phase, Plan, phases
+from caes.train.history import History
 from tests.report.fake import history, stack_history
 
 ARCH = parse("4C3-MP2-2C3-5N")

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from caes.history import History
 from caes.report import curves, filters
 from caes.report.canvas import DARK, LIGHT, Theme, png
 from caes.report.histogram import histogram
+from caes.train.history import History
 from tests.report.fake import history
 
 NAN = math.nan

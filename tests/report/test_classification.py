@@ -9,8 +9,8 @@ import pytest
 
 from caes.data.imageset import ImageSet, Skipped
 from caes.errors import ArgumentError, OutputError
-from caes.history import History
 from caes.report.classification import Contender, write_classification_report
+from caes.train.history import History
 from tests.report.fake import answers, history, pictures
 from tests.report.reading import Page, check_described, check_self_contained
 

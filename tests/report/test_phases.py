@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from caes.errors import ArgumentError
-from caes.history import History
-from caes.notation import parse
+from caes.nn.architecture import parse
 from caes.report.phases import Phase, Plan, phases, plan
+from caes.train.history import History
 from tests.report.fake import history, stack_history
 
 ARCH = parse("4C3-MP2-2C3-8N")

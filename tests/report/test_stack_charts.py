@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from caes.history import History
 from caes.report import stack_curves, stack_training
 from caes.report.canvas import DARK, LIGHT, png
 from caes.report.phases import Phase, Plan, phases
 from caes.report.plate import Plate
 from caes.report.stack_curves import Stretch
+from caes.train.history import History
 from tests.report.fake import stack_history
 
 TWO = Plan({1: 2, 2: 1})

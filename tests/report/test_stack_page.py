@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import caes
-from caes.history import History
-from caes.notation import DecoderName
+from caes.nn.architecture import DecoderName
 from caes.report import write_report
 from caes.report.findings import Findings, examine
 from caes.report.page import page
 from caes.report.plate import Plate
 from caes.report.verdict import verdict
+from caes.train.history import History
 from tests.report.fake import FakeCAE, history, pictures, stack_history
 from tests.report.reading import Page, check_described, check_self_contained
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from caes.levels import ConvolutionalLevel
-from caes.notation import PaddingName, parse
+from caes.nn.architecture import PaddingName, parse
+from caes.nn.levels import ConvolutionalLevel
+from caes.nn.sparsity import Sparsity
+from caes.nn.stack import Stack
 from caes.report.winners import Places, Winners, winners
-from caes.sparsity import Sparsity
-from caes.stack import Stack
 
 PICTURE = (12, 15, 2)
 STACKS = ["4C3-MP2-3C3-MP3", "4C3-3C5-MP3", "4C3-MP2-6N", "4C3", "6N-5N"]

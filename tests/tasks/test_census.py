@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from caes.data import ImageSet, Survey, survey, survey_of_sets
-from caes.data.surveying import Values
+from caes.data.census.survey import Values
 from caes.tasks.census import in_short, print_survey, ranged, repeated
 from tests import stripes
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from caes import CAE, CAEClassifier, ImageSet
 from caes.data import Skipped
-from caes.data.labelling import labels_of
+from caes.data.labels.draws import labels_of
 from caes.errors import ArgumentError, DataError
 from caes.tasks.classify import (
     CODES,

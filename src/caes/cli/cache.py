@@ -26,7 +26,7 @@ class Cache:
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.data.prepared_sets import prepared_sets, remove, superfluous
+        from caes.data.cache.sets import prepared_sets, remove, superfluous
         from caes.tasks.cache import parse_bytes, parse_time, print_sets, written_bytes
 
         keep = None if self.keep is None else parse_bytes("--keep", self.keep)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from caes.cli.pages import Pages
-from caes.recipes import FineTuning
+from caes.train.recipes import FineTuning
 
 if TYPE_CHECKING:
     from caes.data import ImageSet
@@ -69,12 +69,12 @@ class Classify(FineTuning):
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.checkpoint import FILES
         from caes.cli.labels import labelled_pictures
         from caes.cli.sources import introduce, run_folder, run_name, say
         from caes.estimators import CAE
-        from caes.estimators.pictures import seed_of
+        from caes.estimators.base import seed_of
         from caes.files import new_folder
+        from caes.runs.checkpoint import FILES
         from caes.tasks.classify import contenders
 
         self.resolved()
@@ -117,7 +117,7 @@ class Classify(FineTuning):
         test: "ImageSet",
         typed: str,
     ) -> Path:
-        from caes.data.labelling import labels_of
+        from caes.data.labels.draws import labels_of
         from caes.report.classification import write_classification_report
 
         known = int((labels_of(train) >= 0).sum())

@@ -10,7 +10,7 @@ import tyro
 
 from caes.cli.pages import Pages
 from caes.cli.per_level import per_level
-from caes.options import Options
+from caes.train.options import Options
 
 if TYPE_CHECKING:
     from caes.data import ImageSet
@@ -74,7 +74,6 @@ class Fit(Options):
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.checkpoint import FILES
         from caes.cli.sources import (
             introduce,
             opened_for_training,
@@ -83,6 +82,7 @@ class Fit(Options):
         )
         from caes.files import new_folder
         from caes.report import write_report
+        from caes.runs.checkpoint import FILES
 
         self.check()
         with run_folder(self.out, run_name(self.source)) as folder:

@@ -10,8 +10,8 @@ import tyro
 
 from caes.cli.pages import Pages
 from caes.errors import ArgumentError, OutputError
-from caes.options import whole
-from caes.recipes import FineTuning, StartName
+from caes.train.options import whole
+from caes.train.recipes import FineTuning, StartName
 
 if TYPE_CHECKING:
     from caes.data import ImageSet
@@ -74,7 +74,7 @@ class LabelCurve(FineTuning):
         from caes.cli.labels import labelled_pictures
         from caes.cli.sources import introduce, run_folder, run_name, say
         from caes.estimators import CAE
-        from caes.ledger import Ledger
+        from caes.runs.ledger import Ledger
         from caes.tasks.label_curve import FIGURES, KEYS, label_curve
 
         counts, recipe = self._checked()
@@ -110,8 +110,8 @@ class LabelCurve(FineTuning):
         test: "ImageSet",
         typed: str,
     ) -> Path:
-        from caes.ledger import made
         from caes.report.label_curve import write_label_curve
+        from caes.runs.ledger import made
 
         unused = ("random_state", "start")
         options = {k: v for k, v in vars(recipe).items() if k not in unused}

@@ -1,4 +1,4 @@
-"""What --pages takes: `caes.data.kind.Pages`, which --help has no time to import."""
+"""What --pages takes: `caes.data.reading.Pages`, which --help has no time for."""
 
 from typing import Literal
 

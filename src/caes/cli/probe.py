@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from caes.cli.pages import Pages
-from caes.options import whole
+from caes.train.options import whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Probe:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.labels import labelled_pictures
         from caes.cli.sources import introduce
-        from caes.data.labelling import labels_of
+        from caes.data.labels.draws import labels_of
         from caes.estimators import CAE
         from caes.tasks.probe import probe
 

@@ -101,8 +101,8 @@ class Reconstruct:
     def _by_tiles(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
         from caes.cli.sources import say
         from caes.cli.streams import streamed_for_model, told
+        from caes.data.tiles import side_of
         from caes.tasks.reconstruct import reconstruct_each
-        from caes.tiles import side_of
 
         tall, wide = side_of(cae.tile if self.tile is None else self.tile)
         say(f"{self.source}: one picture at a time, tiles of {tall}×{wide}", self.quiet)

@@ -9,7 +9,7 @@ import tyro
 from caes.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from caes.reproduce.study import Table
+    from caes.tasks.studies.study import Table
 
 Paper = Literal["masci2011", "successors"]
 
@@ -42,8 +42,8 @@ class Reproduce:
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.sources import say
-        from caes.reproduce import masci2011, successors
-        from caes.reproduce.filters import draw_filters
+        from caes.tasks.studies import masci2011, successors
+        from caes.tasks.studies.filters import draw_filters
 
         if not (self.table or self.figure or self.quick):
             raise ArgumentError(
@@ -78,7 +78,7 @@ class Reproduce:
 
     def _make(self, table: "Table") -> None:
         from caes.cli.sources import say
-        from caes.reproduce.study import Study, markdown
+        from caes.tasks.studies.study import Study, markdown
 
         ledger = Study(table, self.out, say).run()
         print("\n".join(markdown(table, ledger)))
@@ -86,7 +86,7 @@ class Reproduce:
 
     def _measure_codes(self) -> None:
         from caes.cli.sources import say
-        from caes.reproduce.codes import lines, measure
+        from caes.tasks.studies.codes import lines, measure
 
         ledger = measure(self.out, say)
         print("\n".join(lines(ledger)))

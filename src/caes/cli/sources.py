@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from caes.data import ImageSet, load, split_names
-from caes.data.cutting import whole_names
-from caes.data.kind import Pages
+from caes.data.decode.cutting import whole_names
+from caes.data.reading import Pages
 from caes.errors import ArgumentError, MixedSizesError
 from caes.files import reserved
 

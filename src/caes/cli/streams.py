@@ -8,7 +8,7 @@ import numpy as np
 
 from caes.cli.sources import fit_of, form_of, parse_size, say, split_of
 from caes.data import ImageSet, Skipped, stream
-from caes.data.stack import Stack, widened
+from caes.data.decode.gather import Stack, widened
 
 if TYPE_CHECKING:
     from caes.cli.reconstruct import Reconstruct

@@ -12,26 +12,27 @@ from typing import Any, get_args
 
 import numpy as np
 
-from caes.data.adapt import adapted
-from caes.data.arrays import Arrays
-from caes.data.cifar10 import Cifar10
-from caes.data.cutting import Cutter
-from caes.data.digits import Digits
-from caes.data.folder import Folder
+from caes.data.census.survey import Survey, survey_of, survey_of_sets
+from caes.data.decode.adapt import adapted
+from caes.data.decode.cutting import Cutter
+from caes.data.decode.gather import Stack
+from caes.data.decode.resize import FITS
 from caes.data.formats import LISTED
-from caes.data.hugging_face import HuggingFace
-from caes.data.idx import Idx
 from caes.data.imageset import ImageSet, Skipped, join, nominal_range
-from caes.data.kind import Kind, Named, Options, Pages
-from caes.data.memory import Memory
-from caes.data.mnist import Mnist
-from caes.data.parquet import Parquet
-from caes.data.resizing import FITS
-from caes.data.splits import rows_of
-from caes.data.stack import Stack
-from caes.data.surveying import Survey, survey_of, survey_of_sets
+from caes.data.reading import Pages, Reading
+from caes.data.sources.arrays import Arrays
+from caes.data.sources.base import Kind, Named
+from caes.data.sources.cifar10 import Cifar10
+from caes.data.sources.digits import Digits
+from caes.data.sources.folder import Folder
+from caes.data.sources.hugging_face import HuggingFace
+from caes.data.sources.idx import Idx
+from caes.data.sources.memory import Memory
+from caes.data.sources.mnist import Mnist
+from caes.data.sources.parquet import Parquet
+from caes.data.sources.splits import rows_of
+from caes.data.tiles import overlap_of, side_of
 from caes.errors import ArgumentError, DataError
-from caes.tiles import overlap_of, side_of
 
 __all__ = [
     "KINDS",
@@ -217,7 +218,7 @@ def _called(kind: Kind) -> str:
     return str(kind.source)
 
 
-def _adapted(images: ImageSet, options: Options) -> ImageSet:
+def _adapted(images: ImageSet, options: Reading) -> ImageSet:
     return adapted(images, options.size, options.channels, options.fit, options.seed)
 
 
@@ -267,7 +268,7 @@ def _options(
     progress: Callable[[int, int], None] | None = None,
     fit: str = "stretch",
     seed: int = 0,
-) -> Options:
+) -> Reading:
     if pages not in get_args(Pages):
         raise ArgumentError(
             "pages", repr(pages), "pictures or channels", 'Try pages="channels".'
@@ -295,7 +296,7 @@ def _options(
             "seed", repr(seed), "a whole number of at least 0", "Try 0."
         )
     form = size and (int(size[0]), int(size[1]))
-    return Options(form, channels, strict, progress, pages, fit, int(seed))  # type: ignore[arg-type]
+    return Reading(form, channels, strict, progress, pages, fit, int(seed))  # type: ignore[arg-type]
 
 
 def _is_size(size: Any) -> bool:
@@ -306,7 +307,7 @@ def _is_size(size: Any) -> bool:
     )
 
 
-def _open(source: Any, options: Options) -> Kind:
+def _open(source: Any, options: Reading) -> Kind:
     names = [kind.name for kind in KINDS if issubclass(kind, Named)]
     if isinstance(source, str) and not any(kind.opens(source) for kind in KINDS):
         source = Path(os.path.expanduser(source)) if source.strip() else source

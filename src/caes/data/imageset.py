@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.ondisk import OnDisk, joined, parts, pick
+from caes.data.mapped import OnDisk, joined, parts, pick
 from caes.errors import DataError
 
 

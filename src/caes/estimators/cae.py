@@ -12,20 +12,18 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from caes import checkpoint
 from caes.data import ImageSet, load
+from caes.data.scales import parse_scale
+from caes.data.scaling import scaling_of
 from caes.errors import ArgumentError, RunError
-from caes.estimators.pictures import (
+from caes.estimators.base import (
     AT_ONCE,
     PictureEstimator,
     Pictures,
     enough_memory,
     seed_of,
 )
-from caes.loop import fabric_for
-from caes.model import Model
-from caes.mosaic import Through
-from caes.notation import (
+from caes.nn.architecture import (
     EXAMPLE,
     ActivationName,
     Architecture,
@@ -34,7 +32,14 @@ from caes.notation import (
     Shape,
     parse,
 )
-from caes.options import (
+from caes.nn.model import Model
+from caes.nn.sparsity import parse_sparsity
+from caes.nn.stack import Stack, autoencoder
+from caes.nn.windows import Through
+from caes.runs import checkpoint
+from caes.runs.provenance import provenance
+from caes.train.loop import fabric_for
+from caes.train.options import (
     DecayName,
     DeviceName,
     LossName,
@@ -45,13 +50,8 @@ from caes.options import (
     one_of,
     tiling,
 )
-from caes.pretrain import pretrain
-from caes.progress import progress
-from caes.provenance import provenance
-from caes.scales import parse_scale
-from caes.scaling import scaling_of
-from caes.sparsity import parse_sparsity
-from caes.stack import Stack, autoencoder
+from caes.train.pretrain import pretrain
+from caes.train.progress import progress
 
 Tile = int | tuple[int, int] | None
 UnitsName = Literal["network", "source"]
@@ -108,7 +108,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         verbose: Whether to report progress on standard error.
 
     Attributes:
-        model_: The network, a `caes.model.Model`.
+        model_: The network, a `caes.nn.model.Model`.
         architecture_: The encoder, as numbers.
         picture_shape_: (H, W, C) of the training pictures.
         scaling_: From the pictures' units to the network's and back.

@@ -14,29 +14,29 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from caes import checkpoint
-from caes.classifier import Classifier
 from caes.data import ImageSet, load
 from caes.data.imageset import join
+from caes.data.labels.numbering import known_labels, numbered
+from caes.data.scaling import Scaling, scaling_of
 from caes.errors import ArgumentError, DataError, RunError
-from caes.estimators.cae import CAE
-from caes.estimators.labels import known_labels, numbered
-from caes.estimators.pictures import (
+from caes.estimators.base import (
     PictureEstimator,
     Pictures,
     enough_memory,
     is_table,
     seed_of,
 )
-from caes.loop import fabric_for
-from caes.notation import Architecture
-from caes.options import DecayName, DeviceName, OptimizerName, PrecisionName
-from caes.progress import progress
-from caes.provenance import provenance
-from caes.recipes import FineTuning, Recipe, RecipeName, StartName
-from caes.scaling import Scaling, scaling_of
-from caes.selftraining import teach
-from caes.stack import autoencoder
+from caes.estimators.cae import CAE
+from caes.nn.architecture import Architecture
+from caes.nn.classifier import Classifier
+from caes.nn.stack import autoencoder
+from caes.runs import checkpoint
+from caes.runs.provenance import provenance
+from caes.train.loop import fabric_for
+from caes.train.options import DecayName, DeviceName, OptimizerName, PrecisionName
+from caes.train.progress import progress
+from caes.train.recipes import FineTuning, Recipe, RecipeName, StartName
+from caes.train.selftraining import teach
 
 
 class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
@@ -84,7 +84,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         verbose: Whether to report progress on standard error.
 
     Attributes:
-        model_: The network, `caes.classifier.Classifier`.
+        model_: The network, `caes.nn.classifier.Classifier`.
         classes_: The classes, as in the labels.
         class_names_: Their names.
         stack_: The auto-encoder it started from; None after `load`, and with random

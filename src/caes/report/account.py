@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from caes.notation import Architecture, Shape
+from caes.nn.architecture import Architecture, Shape
 from caes.report.amounts import NOTHING, figure, listed, shape
 from caes.report.phases import Phase
 

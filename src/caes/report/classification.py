@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
-from caes.history import History
 from caes.report import confusion, mistakes, reliability, scores, training
 from caes.report.amounts import count, duration, percent
 from caes.report.canvas import png
@@ -21,6 +20,7 @@ from caes.report.plate import Plate, plate
 from caes.report.publish import publish
 from caes.report.sources import Part, sources
 from caes.report.templates import render
+from caes.train.history import History
 
 __all__ = ["Contender", "write_classification_report"]
 

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from caes.history import History
 from caes.report.canvas import STEPS, Theme, chart, legend, make_room
+from caes.train.history import History
 
 MARKED = 12
 """Up to so many epochs each one gets a dot."""

@@ -4,10 +4,10 @@ import math
 import statistics
 from dataclasses import dataclass
 
-from caes.history import History
 from caes.report.account import reckoning
 from caes.report.amounts import count, decibels, duration, figure, shape
 from caes.report.findings import Findings
+from caes.train.history import History
 
 
 @dataclass(frozen=True)

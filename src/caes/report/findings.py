@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
 from caes.errors import DataError
-from caes.history import History
-from caes.notation import Architecture
+from caes.nn.architecture import Architecture
 from caes.report.account import epoch_of, loss_name
 from caes.report.amounts import psnr, shape
 from caes.report.code_alone import from_code
@@ -19,6 +18,7 @@ from caes.report.pca import Baseline, baseline
 from caes.report.phases import Phase, Plan, phases, plan
 from caes.report.tiles import Example, examples
 from caes.report.winners import Winners, winners
+from caes.train.history import History
 
 SHOWN = 10
 """Test pictures beside their reconstructions."""

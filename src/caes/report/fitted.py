@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
-from caes.history import History
-from caes.notation import Architecture
-from caes.scaling import Scaling
+from caes.data.scaling import Scaling
+from caes.nn.architecture import Architecture
+from caes.train.history import History
 
 
 class Fitted(Protocol):

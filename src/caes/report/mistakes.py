@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
+from caes.data.scaling import Scaling
 from caes.report.amounts import sure
 from caes.report.canvas import LIGHT, MARGIN, blank, heading
 from caes.report.gallery import GAP, paste, write
 from caes.report.lettering import labels, width
 from caes.report.tiles import Tile, enlargement, tile
-from caes.scaling import Scaling
 
 SHOWN = 24
 """Pictures, at most."""

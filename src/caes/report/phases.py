@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from caes.history import Ending, Epoch, History
-from caes.notation import Architecture
-from caes.options import Options
+from caes.nn.architecture import Architecture
+from caes.train.history import Ending, Epoch, History
+from caes.train.options import Options
 
 FALLING = 0.003
 """A loss that fell by more than this share in its last epoch was still falling."""

@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.history import Epoch
 from caes.report import stack_curves
 from caes.report.account import levels, loss_name
 from caes.report.amounts import capital, count, decibels
@@ -15,6 +14,7 @@ from caes.report.amounts import figure as written
 from caes.report.phases import Phase
 from caes.report.plate import Plate, plate
 from caes.report.stack_curves import Stretch
+from caes.train.history import Epoch
 
 Read = Callable[[Epoch], float | None]
 

@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from caes.history import History
 from caes.report import curves
 from caes.report.amounts import count, decibels
 from caes.report.amounts import figure as written
 from caes.report.plate import Plate, plate
+from caes.train.history import History
 
 
 def loss(history: History, name: str) -> Plate:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from caes.notation import Architecture, Shape
+from caes.nn.architecture import Architecture, Shape
 from caes.report.amounts import listed
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from caes.data.prepared_index import prepared_folder
-from caes.data.prepared_sets import PreparedSet
+from caes.data.cache.index import prepared_folder
+from caes.data.cache.sets import PreparedSet
 from caes.errors import ArgumentError
 
 _BYTES = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 
 from caes.data import Survey
-from caes.data.repeats import Group, Repeats
-from caes.data.surveying import Values
+from caes.data.census.duplicates import Group, Repeats
+from caes.data.census.survey import Values
 from caes.tasks.info import pairs
 
 _GROUPS = 3

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
-from caes.data.labelling import (
+from caes.data.labels.draws import (
     labelled,
     labelled_only,
     labels_of,

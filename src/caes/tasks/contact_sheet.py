@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from caes.data import ImageSet, Skipped, Survey
-from caes.data.resizing import resized
+from caes.data.decode.resize import resized
 from caes.report.canvas import LIGHT, MARGIN, SHARPNESS, blank, png
 from caes.report.gallery import write
 from caes.report.lettering import drawable, labels, short

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from caes.data.census_json import number
-from caes.data.tree import printable
-from caes.history import Epoch
-from caes.notation import Architecture, Shape, Stage
+from caes.data.census.as_json import number
+from caes.data.sources.tree import printable
+from caes.nn.architecture import Architecture, Shape, Stage
+from caes.train.history import Epoch
 
 if TYPE_CHECKING:
-    from caes.checkpoint import Run
-    from caes.classifier import Classifier
+    from caes.nn.classifier import Classifier
+    from caes.runs.checkpoint import Run
 
 Layer = tuple[str, tuple[int, ...], int]
 """What it is, its output's shape, its parameters."""
@@ -30,7 +30,7 @@ def print_run(folder: Path) -> None:
     Raises:
         RunError: There is no run, or it is damaged.
     """
-    from caes.checkpoint import read
+    from caes.runs.checkpoint import read
 
     run = read(folder)
     console = Console()
@@ -50,7 +50,7 @@ def run_as_dict(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: There is no run, or it is damaged.
     """
-    from caes.checkpoint import read
+    from caes.runs.checkpoint import read
 
     run = read(folder)
     layers = _layers(run)
@@ -105,7 +105,7 @@ def summary(arch: Architecture, picture: Shape) -> Table:
 
 
 def _title(run: "Run") -> str:
-    from caes.classifier import Classifier
+    from caes.nn.classifier import Classifier
 
     if isinstance(run.model, Classifier):
         return _classifier_title(run.model, run.names)
@@ -113,7 +113,7 @@ def _title(run: "Run") -> str:
 
 
 def _layers(run: "Run") -> list[Layer]:
-    from caes.classifier import Classifier
+    from caes.nn.classifier import Classifier
 
     if isinstance(run.model, Classifier):
         return _classifier_layers(run.model, run.names)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
-from caes.data.labelling import renumbered
+from caes.data.labels.draws import renumbered
 from caes.estimators import CAEClassifier
 from caes.files import write_atomically
 from caes.tasks.classify import unknown_class

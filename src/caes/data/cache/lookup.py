@@ -1,0 +1,168 @@
+"""Pictures that are decoded once: a mapped array in the cache, found again by its key.
+
+The key is made of the files' names, sizes and times, and of the options, so that a
+changed file makes another set.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+
+from caes.data.cache.build import alone, build
+from caes.data.cache.index import (
+    FORMAT,
+    INDEX,
+    JOURNAL,
+    located,
+    mapped,
+    prepared_folder,
+    read_index,
+)
+from caes.data.decode.gather import Batch, Stack
+from caes.data.decode.parallel import decode_all
+from caes.data.decode.pictures import Encoded, UnreadableError, upright_size
+from caes.data.reading import Reading
+from caes.errors import OutputError
+
+MANY = 2000
+"""Pictures above which a set is prepared, if nothing else is asked for."""
+LARGE = 2**28
+"""Bytes of decoded pictures above which one is."""
+FEW = 16
+"""Pictures up to which none is: to find out how large they are may take as long."""
+
+_NOT_OF_PIXELS = ("strict", "progress", "alone", "prepare")
+
+
+def decoded(
+    pictures: Callable[[], Iterable[Encoded]],
+    names: list[str],
+    source: str,
+    options: Reading,
+    stamps: Callable[[], Iterable[str]],
+) -> Batch:
+    """Decode pictures, or find them decoded already.
+
+    Args:
+        pictures: As for `caes.data.decode.parallel.decode_all`.
+        names: A name for each.
+        source: What they belong to.
+        options: As for `decode_all`; and whether to prepare a set: None for where it is
+            worth it, and possible.
+        stamps: Gives what the set's key is made of beside the options: all that tells
+            whether the files are still the same.
+
+    Returns:
+        The pictures: of a prepared set as a read-only `numpy.memmap`.
+
+    Raises:
+        MixedSizesError: Sizes differ, and no size is given.
+        DataError: No picture can be read, or with ``strict`` one cannot, or memory does
+            not hold them.
+        OutputError: A set was asked for, and the cache cannot be written.
+    """
+    wanted = options.prepare
+    if wanted is None:
+        wanted = _worth_it(pictures, len(names), options)
+    if not wanted:
+        return decode_all(pictures, names, source, options)
+    try:
+        return _prepared(pictures, names, source, options, stamps())
+    except OutputError as error:
+        if options.prepare:
+            raise
+        note = f"No prepared set could be kept: {error.argument} is {error.received}."
+        batch = decode_all(pictures, names, source, options)
+        return replace(batch, notes=(*batch.notes, note))
+
+
+def stamp(path: str) -> str:
+    """Give a file's size, time and rights as text, or say that it has none."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return str(error.errno)
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_mode}"
+
+
+def _prepared(
+    pictures: Callable[[], Iterable[Encoded]],
+    names: list[str],
+    source: str,
+    options: Reading,
+    stamps: Iterable[str],
+) -> Batch:
+    folder = prepared_folder() / _key(source, options, stamps)
+
+    def waiting() -> None:
+        journal = read_index(folder / JOURNAL)
+        if options.progress and journal is not None:
+            options.progress(min(journal.done, len(names) - 1), len(names))
+
+    batch = _opened(folder)
+    if batch is None:
+        with alone(folder, waiting):
+            if (batch := _opened(folder)) is None:
+                build(folder, pictures, names, source, options)
+                batch = _opened(folder)
+    if batch is None:
+        raise OutputError(
+            str(folder),
+            "a set that was there a moment ago and is gone",
+            "a cache that nobody empties meanwhile",
+            "Try again.",
+        )
+    if options.strict and batch.skipped:
+        Stack(len(names), source).skip(0, batch.skipped[0], strict=True)
+    return batch
+
+
+def _opened(folder: Path) -> Batch | None:
+    index = read_index(folder / INDEX)
+    if index is None or index.done < index.asked or not index.rows:
+        return None
+    pixels = mapped(folder / index.pixels, len(index.rows))
+    if pixels is None:
+        return None
+    with suppress(OSError):
+        os.utime(folder / INDEX)  # so that the eldest can be told when room is needed
+    return index.batch(pixels)
+
+
+def _key(source: str, options: Reading, stamps: Iterable[str]) -> str:
+    digest = hashlib.sha256(f"caes {FORMAT}\0{located(source)}".encode())
+    for each in (*_pixel_options(options), *stamps):
+        digest.update(f"\0{each}".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:32]
+
+
+def _pixel_options(options: Reading) -> Iterator[str]:
+    """Write every option that may change pixels: all but those known not to."""
+    if options.size is None:
+        options = replace(options, fit="stretch")
+    if options.fit != "random-crop":
+        options = replace(options, seed=0)
+    for each in fields(options):
+        if each.name not in _NOT_OF_PIXELS:
+            yield f"{each.name} {getattr(options, each.name)}"
+
+
+def _worth_it(
+    pictures: Callable[[], Iterable[Encoded]], count: int, options: Reading
+) -> bool:
+    """Tell whether there are many pictures, or large ones, by the first that is one."""
+    if count > MANY:
+        return True
+    if count <= FEW:
+        return False
+    size = options.size or next(_sizes(pictures()), (0, 0))
+    return count * size[0] * size[1] * (options.channels or 3) > LARGE
+
+
+def _sizes(pictures: Iterable[Encoded]) -> Iterator[tuple[int, int]]:
+    for picture in pictures:
+        with suppress(UnreadableError):
+            yield upright_size(picture)

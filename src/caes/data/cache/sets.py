@@ -1,0 +1,115 @@
+"""All prepared sets of the cache: what they are, and how to be rid of some."""
+
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from caes.data.cache.index import INDEX, JOURNAL, mapped, read_index, set_folders
+from caes.files import output_errors
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """A prepared set, finished or not.
+
+    Args:
+        folder: Where it is.
+        source: What the pictures came from; empty where that cannot be told.
+        pictures: How many are in it.
+        asked: How many there are to be, the unreadable ones included.
+        form: "28×28×1 uint8"; empty where that cannot be told.
+        finished: Whether it can be read.
+        size: Bytes on disk.
+        used: When it was last read, in seconds since 1970.
+    """
+
+    folder: Path
+    source: str
+    pictures: int
+    asked: int
+    form: str
+    finished: bool
+    size: int
+    used: float
+
+
+def prepared_sets() -> list[PreparedSet]:
+    """Find all sets, those that were used last first."""
+    found = [each for each in map(_look, set_folders()) if each is not None]
+    return sorted(found, key=lambda each: each.used, reverse=True)
+
+
+def superfluous(
+    sets: Sequence[PreparedSet],
+    *,
+    keep: int | None = None,
+    older: float | None = None,
+    now: float | None = None,
+) -> list[PreparedSet]:
+    """Choose the sets to be rid of.
+
+    Args:
+        sets: All of them, those that were used last first.
+        keep: Bytes that may stay; those used last do, as far as they fit.
+        older: Seconds; those that were not used for longer go.
+        now: Seconds since 1970; None for now.
+    """
+    now = time.time() if now is None else now
+    old = [each for each in sets if older is not None and now - each.used > older]
+    staying = [each for each in sets if each not in old]
+    if keep is not None:
+        while staying and sum(each.size for each in staying) > keep:
+            old.append(staying.pop())
+    return old
+
+
+def remove(sets: Iterable[PreparedSet]) -> list[PreparedSet]:
+    """Delete sets, but those that another process builds at this moment.
+
+    A process that reads a set goes on doing so: its file vanishes when it ends.
+
+    Returns:
+        Those that are gone.
+
+    Raises:
+        OutputError: One cannot be deleted.
+    """
+    from filelock import FileLock, Timeout
+
+    gone = []
+    for each in sets:
+        lock = FileLock(each.folder.with_suffix(".lock"), timeout=0)
+        with output_errors(each.folder), suppress(Timeout), lock:
+            # The index first: what is half deleted must not look finished.
+            (each.folder / INDEX).unlink(missing_ok=True)
+            shutil.rmtree(each.folder)
+            gone.append(each)
+    return gone
+
+
+def _look(folder: Path) -> PreparedSet | None:
+    try:
+        files = [each.stat() for each in folder.iterdir()]
+        used = max([each.st_mtime for each in files], default=folder.stat().st_mtime)
+        # Blocks, for an array of which little is filled yet may be mostly a hole.
+        size = sum(getattr(each, "st_blocks", each.st_size / 512) for each in files)
+    except FileNotFoundError:  # it went away meanwhile
+        return None
+    index = read_index(folder / INDEX)
+    finished = index is not None
+    index = index or read_index(folder / JOURNAL)
+    pixels = None if index is None else mapped(folder / index.pixels, len(index.rows))
+    form = "" if pixels is None else "×".join(map(str, pixels.shape[1:]))
+    return PreparedSet(
+        folder=folder,
+        source="" if index is None else index.source,
+        pictures=0 if index is None else len(index.rows),
+        asked=0 if index is None else index.asked,
+        form="" if pixels is None else f"{form} {pixels.dtype}",
+        finished=finished and pixels is not None,
+        size=int(512 * size),
+        used=used,
+    )

@@ -1,0 +1,1 @@
+"""What is in some pictures, before anything is trained on them."""

@@ -1,0 +1,178 @@
+"""Pictures that are the same, value by value, found by a digest of each."""
+
+import hashlib
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.data.imageset import ImageSet
+from caes.data.mapped import parts
+
+SHOWN = 10
+"""Groups of the same picture that are told of, and names in each."""
+_DIGEST = 16  # bytes a picture
+
+Pick = Callable[[list[int]], list[int]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures that are the same.
+
+    Args:
+        pictures: How many.
+        names: Those of the first `SHOWN`.
+        classes: Their classes; None for one without a label.
+    """
+
+    pictures: int
+    names: tuple[str, ...]
+    classes: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """What is the same in some pictures.
+
+    Args:
+        pictures: Those that are the same as an earlier one.
+        groups: Number of groups of the same picture.
+        first: The first `SHOWN` groups.
+        across: Pictures of a split that an earlier split has too, by (split, earlier
+            split); only pairs that have some.
+        first_across: The first groups that stand in several splits.
+        differing: Number of groups whose pictures have different labels.
+        first_differing: The first of them; of each the first picture of each class.
+    """
+
+    pictures: int = 0
+    groups: int = 0
+    first: tuple[Group, ...] = ()
+    across: dict[tuple[str, str], int] = field(default_factory=dict)
+    first_across: tuple[Group, ...] = ()
+    differing: int = 0
+    first_differing: tuple[Group, ...] = ()
+
+
+class Contents:
+    """Takes pictures in and keeps of each a digest, its name, split and class."""
+
+    def __init__(self) -> None:
+        self._digests = bytearray()
+        self._names: list[str] = []
+        self._splits = array("i")
+        self._labels = array("i")  # -1 for none
+        self._split_names: dict[str, int] = {}
+        self._class_names: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, images: ImageSet, split: str) -> None:
+        """Take pictures in."""
+        self._names += images.names
+        number = self._split_names.setdefault(split, len(self._split_names))
+        self._splits.extend([number] * len(images))
+        self._labels.extend(self._numbers(images))
+        # The same bytes in another shape or type are another picture.
+        form = hashlib.blake2b(
+            f"{images.shape[1:]} {images.dtype.str}".encode(), digest_size=_DIGEST
+        )
+        for part in parts(images.pixels):
+            for picture in np.ascontiguousarray(part).reshape(len(part), -1):
+                digest = form.copy()
+                digest.update(picture.data)
+                self._digests += digest.digest()
+
+    def _numbers(self, images: ImageSet) -> list[int]:
+        """Number the classes by name: other sets may have others, in another order."""
+        if images.labels is None:
+            return [-1] * len(images)
+        known = self._class_names
+        numbers = [known.setdefault(name, len(known)) for name in images.classes]
+        return [numbers[n] if n >= 0 else -1 for n in images.labels.tolist()]
+
+    def repeats(self) -> Repeats:
+        """Find what is the same among all that was taken in."""
+        rows, groups = self._repeated()
+        if not len(rows):
+            return Repeats()
+        sizes = np.bincount(groups)
+        split_of = np.frombuffer(self._splits, np.intc)[rows]
+        across, spread = self._across(groups, split_of, len(sizes))
+        differing = self._differing(rows, groups, len(sizes))
+        bounds = np.cumsum([0, *sizes])
+
+        def first(chosen: NDArray[np.bool_], pick: Pick = list) -> tuple[Group, ...]:
+            places = np.flatnonzero(chosen)[:SHOWN].tolist()
+            members = [rows[bounds[at] : bounds[at + 1]].tolist() for at in places]
+            return tuple(self._group(len(each), pick(each)) for each in members)
+
+        return Repeats(
+            pictures=len(rows) - len(sizes),
+            groups=len(sizes),
+            first=first(np.ones(len(sizes), bool)),
+            across=across,
+            first_across=first(spread),
+            differing=int(differing.sum()),
+            first_differing=first(differing, self._one_a_class),
+        )
+
+    def _repeated(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the rows of repeated pictures, group by group, and their groups.
+
+        Groups are in the order of their first pictures, as are the rows in each.
+        """
+        halves = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
+        order = np.lexsort(halves.T)  # stable: the first of the same comes first
+        new = np.ones(len(order), bool)
+        new[1:] = (halves[order[1:]] != halves[order[:-1]]).any(1)
+        group = np.cumsum(new) - 1
+        leaders = order[np.flatnonzero(new)][group]
+        again = np.bincount(group)[group] > 1 if len(group) else new
+        rows, leaders = order[again], leaders[again]
+        rows = rows[np.argsort(leaders, kind="stable")]
+        return rows, np.unique(np.sort(leaders), return_inverse=True)[1]
+
+    def _across(
+        self, groups: NDArray[np.int64], splits: NDArray[np.intc], count: int
+    ) -> tuple[dict[tuple[str, str], int], NDArray[np.bool_]]:
+        """Count what later splits share with earlier ones; tell which groups are so."""
+        held = [
+            np.bincount(groups[splits == number], minlength=count)
+            for number in self._split_names.values()
+        ]
+        found = {}
+        for (earlier, before), (later, here) in combinations(
+            zip(self._split_names, held, strict=True), 2
+        ):
+            if shared := int(here[before > 0].sum()):
+                found[later, earlier] = shared
+        return found, np.sum([each > 0 for each in held], axis=0) > 1
+
+    def _differing(
+        self, rows: NDArray[np.int64], groups: NDArray[np.int64], count: int
+    ) -> NDArray[np.bool_]:
+        labels = np.frombuffer(self._labels, np.intc)[rows]
+        known = labels >= 0
+        low, high = np.full(count, len(self._class_names)), np.full(count, -1)
+        np.minimum.at(low, groups[known], labels[known])
+        np.maximum.at(high, groups[known], labels[known])
+        return low < high
+
+    def _one_a_class(self, rows: list[int]) -> list[int]:
+        firsts = {self._labels[row]: row for row in reversed(rows)}
+        return sorted(row for label, row in firsts.items() if label >= 0)
+
+    def _group(self, pictures: int, rows: list[int]) -> Group:
+        names: list[str | None] = [*self._class_names, None]  # the last one by -1
+        rows = rows[:SHOWN]
+        return Group(
+            pictures=pictures,
+            names=tuple(self._names[row] for row in rows),
+            classes=tuple(names[self._labels[row]] for row in rows),
+        )

@@ -1,0 +1,1 @@
+"""Open and decode pictures, and gather them."""

@@ -1,0 +1,179 @@
+"""Decode many pictures with a few threads into one array."""
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from itertools import islice
+from typing import TypeVar
+
+from caes.data.decode.gather import Batch, Stack
+from caes.data.decode.pictures import (
+    Decoded,
+    Encoded,
+    OpenFiles,
+    UnreadableError,
+    decode,
+    quiet_decoding,
+    upright_size,
+)
+from caes.data.imageset import Skipped
+from caes.data.reading import Reading
+from caes.errors import MixedSizesError
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+_THREADS = min(8, os.cpu_count() or 1)
+# A thread takes eight pictures at once: to hand over costs as much as a small one.
+_CHUNK = 8
+_AHEAD = 2 * _THREADS  # chunks decoded and not yet stored, so that memory is bounded
+
+
+def decode_all(
+    pictures: Callable[[], Iterable[Encoded]],
+    names: list[str],
+    source: str,
+    options: Reading,
+) -> Batch:
+    """Decode pictures of one size, or bring them to one.
+
+    Args:
+        pictures: Gives the encoded pictures, from the first at every call.
+        names: A name for each, for errors and `Skipped`.
+        source: What they belong to, for errors.
+        options: Size, channels, strictness and progress.
+
+    Raises:
+        MixedSizesError: Sizes differ, and no size is given.
+        DataError: No picture can be read, or with ``strict`` one cannot, or memory does
+            not hold them.
+    """
+    stack = Stack(len(names), source)
+    gather(stack, pictures, names, options)
+    return stack.batch(names, options.strict)
+
+
+def gather(
+    stack: Stack,
+    pictures: Callable[[], Iterable[Encoded]],
+    names: list[str],
+    options: Reading,
+    done: int = 0,
+) -> None:
+    """Decode pictures into a stack, from the one after those that are done.
+
+    Args:
+        stack: Takes them.
+        pictures: As for `decode_all`.
+        names: As for `decode_all`.
+        options: As for `decode_all`.
+        done: Pictures that the stack has had already.
+
+    Raises:
+        MixedSizesError: As for `decode_all`.
+        DataError: As for `decode_all`.
+    """
+    waiting = islice(pictures(), done, None)
+    with closing(attempts(waiting, names[done:], options)) as results:
+        for row, result in enumerate(results, done):
+            if isinstance(result, Decoded):
+                if not stack.fits(result.pixels):
+                    raise _mixed_sizes(stack.source, _mapped(_size, pictures()))
+                stack.add(row, result)
+            else:
+                stack.skip(row, Skipped(names[row], str(result)), options.strict)
+            stack.reached(row + 1)
+            if options.progress:
+                options.progress(row + 1, len(names))
+
+
+def attempts(
+    pictures: Iterable[Encoded], names: Iterable[str], options: Reading
+) -> Generator[Decoded | UnreadableError, None, None]:
+    """Decode pictures of any sizes in order, each to what it holds or why it cannot be.
+
+    Args:
+        pictures: The encoded pictures.
+        names: A name for each.
+        options: Size and channels, and whether to decode each only when it is due.
+    """
+    pairs = zip(pictures, names, strict=False)  # both end together, or names later
+    mapped = _one_by_one if options.alone else _mapped
+    with OpenFiles() as files:
+        yield from mapped(lambda pair: _attempt(*pair, options, files), pairs)
+
+
+def _one_by_one(
+    work: Callable[[Given], Result], pictures: Iterable[Given]
+) -> Generator[Result, None, None]:
+    for picture in pictures:
+        with quiet_decoding():
+            result = work(picture)
+        yield result
+        del result  # the next one is not to be decoded beside it
+
+
+def _attempt(
+    picture: Encoded, name: str, options: Reading, files: OpenFiles
+) -> Decoded | UnreadableError:
+    try:
+        return decode(picture, options, name, files)
+    except UnreadableError as error:
+        return error
+
+
+def _size(picture: Encoded) -> tuple[int, int] | None:
+    try:
+        return upright_size(picture)
+    except UnreadableError:
+        return None
+
+
+def _mixed_sizes(
+    source: str, sizes: Iterable[tuple[int, int] | None]
+) -> MixedSizesError:
+    counts = Counter(size for size in sizes if size)
+    common = counts.most_common(4)
+    listed = ", ".join(f"{n:,} of {h}×{w}" for (h, w), n in common)
+    more = f" and {len(counts) - 4} sizes more" if len(counts) > 4 else ""
+    height, width = common[0][0]
+    return MixedSizesError(
+        source,
+        f"pictures of {len(counts)} sizes ({listed}{more})",
+        "pictures of one size, or a size to bring all of them to",
+        f"Add --size {height}x{width} (in Python: size=({height}, {width})).",
+    )
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(_THREADS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _mapped(
+    work: Callable[[Given], Result], pictures: Iterable[Given]
+) -> Generator[Result, None, None]:
+    with quiet_decoding(), _pool() as pool:
+        yield from _ahead(pool, work, pictures)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Given], Result],
+    pictures: Iterable[Given],
+) -> Iterator[Result]:
+    """Map in order, drawing only a few pictures before their results are taken."""
+    under_way: deque[Future[list[Result]]] = deque()
+    waiting = iter(pictures)
+    while chunk := list(islice(waiting, _CHUNK)):
+        under_way.append(pool.submit(lambda some: [work(one) for one in some], chunk))
+        if len(under_way) >= _AHEAD:
+            yield from under_way.popleft().result()
+    while under_way:
+        yield from under_way.popleft().result()

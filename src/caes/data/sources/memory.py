@@ -1,0 +1,126 @@
+"""Pictures in memory already: NumPy arrays, torch tensors, lists, ImageSets."""
+
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.data.imageset import ImageSet, Skipped
+from caes.data.reading import guarded
+from caes.data.sources.base import Kind
+from caes.errors import DataError
+
+
+class Memory(Kind):
+    """Arrays N×H×W or N×H×W×C, a list of equal ones, or torch's N×C×H×W tensors.
+
+    Whatever it is, it is one split, train, and shares memory with what was given
+    wherever the type allows it.
+    """
+
+    name = "memory"
+
+    @classmethod
+    def opens(cls, source: Any) -> bool:
+        """Whether it is an array, a tensor, a list or an ImageSet."""
+        return isinstance(source, np.ndarray | list | ImageSet) or _is_tensor(source)
+
+    def splits(self) -> dict[str, int]:
+        """Count the pictures: all are train."""
+        if isinstance(self.source, list) and self.source:
+            return {"train": len(self.source)}
+        return {"train": len(self._images)}
+
+    def read(self, split: str, rows: range) -> ImageSet:
+        """Slice, sharing memory."""
+        return self._images[rows.start : rows.stop]
+
+    def pieces(
+        self, split: str, rows: range | None = None
+    ) -> Iterator[ImageSet | Skipped]:
+        """Give the pictures of a list one by one: they may differ in size."""
+        if not isinstance(self.source, list):
+            yield from super().pieces(split, rows)
+            return
+        for row in rows or range(len(self.source)):
+            with guarded("list", "arrays of numbers, H×W or H×W×C"):
+                pixels = _one(self.source[row])[None]
+            names = self.names(split, range(row, row + 1))
+            yield ImageSet.from_pixels(pixels, names, source=self.called)
+
+    @cached_property
+    def _images(self) -> ImageSet:
+        if isinstance(self.source, ImageSet):
+            return self.source
+        with guarded(self.called, "numbers as N×H×W or N×H×W×C (tensors: N×C×H×W)"):
+            pixels = _pixels(self.source)
+        return ImageSet.from_pixels(
+            pixels, source=self.called, notes=doubtful_axes(pixels)
+        )
+
+    @property
+    def called(self) -> str:
+        """What it is, for errors."""
+        if _is_tensor(self.source):
+            return "tensor"
+        return "list" if isinstance(self.source, list) else "array"
+
+
+def doubtful_axes(pixels: NDArray[Any]) -> tuple[str, ...]:
+    """Note where the axes, as they were read, make unlikely pictures.
+
+    Args:
+        pixels: N×H×W×C as read.
+    """
+    if pixels.ndim != 4 or pixels.shape[3] <= 4 or not {1, 3} & {*pixels.shape[1:3]}:
+        return ()
+    _, height, width, channels = pixels.shape
+    return (
+        f"Read as pictures of {height}×{width} with {channels} channels: NumPy arrays "
+        "are taken as N×H×W×C and torch tensors as N×C×H×W.",
+    )
+
+
+def _is_tensor(source: Any) -> bool:
+    # Where torch was never imported there can be no tensor, and importing it is slow.
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.Tensor)
+
+
+def _pixels(source: Any) -> NDArray[Any]:
+    if _is_tensor(source):
+        pixels = _from_tensor(source)
+        return np.moveaxis(pixels, 1, -1) if pixels.ndim == 4 else pixels
+    if isinstance(source, list):
+        return _stacked([_one(picture) for picture in source])
+    return np.asarray(source)
+
+
+def _from_tensor(tensor: Any) -> NDArray[Any]:
+    tensor = tensor.detach().cpu()
+    if str(tensor.dtype) == "torch.bfloat16":  # NumPy has no such type
+        tensor = tensor.float()
+    return np.asarray(tensor.numpy())
+
+
+def _one(picture: Any) -> NDArray[Any]:
+    if _is_tensor(picture):
+        pixels = _from_tensor(picture)
+        return np.moveaxis(pixels, 0, -1) if pixels.ndim == 3 else pixels
+    return np.asarray(picture)
+
+
+def _stacked(pictures: list[NDArray[Any]]) -> NDArray[Any]:
+    shapes = sorted({picture.shape for picture in pictures})
+    if len(shapes) == 1:
+        return np.stack(pictures)
+    listed = ", ".join("×".join(map(str, shape)) for shape in shapes[:4])
+    raise DataError(
+        "list",
+        f"arrays of {len(shapes)} shapes ({listed})" if shapes else "an empty list",
+        "a list of arrays of one shape, H×W or H×W×C",
+        "Bring them to one shape, or save them as pictures and give a size.",
+    )

@@ -1,0 +1,238 @@
+"""What both estimators share: how they take pictures, and how they are kept."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from caes.data import ImageSet, load
+from caes.data.scaling import Scaling
+from caes.errors import ArgumentError, DataError
+from caes.files import new_folder
+from caes.nn.architecture import Architecture, Shape
+from caes.runs import checkpoint
+from caes.train.batches import Batches
+from caes.train.history import History
+
+AT_ONCE = 256
+"""Pictures encoded, decoded or classified together."""
+
+Pictures = ImageSet | ArrayLike
+
+
+class PictureEstimator(BaseEstimator):  # type: ignore[misc]
+    """An estimator of pictures, in any form in which they may come."""
+
+    architecture_: Architecture
+    picture_shape_: Shape
+    scaling_: Scaling
+    history_: History
+    provenance_: dict[str, str]
+    seed_: int
+    n_features_in_: int
+    image_shape: tuple[int, ...] | None
+    random_state: Any
+    _flat: bool
+
+    def to_unit(self, X: Pictures) -> NDArray[np.float32]:
+        """Scale pictures as the network sees them.
+
+        Args:
+            X: The pictures, in the training pictures' units.
+
+        Returns:
+            N×H×W×C float32; the training pictures lie in [0, 1], unless ``scale`` is
+            "percentiles" or "standard".
+        """
+        return self.scaling_.to_unit(self._open(X).pixels)
+
+    def from_unit(
+        self, pictures: NDArray[np.float32], dtype: DTypeLike | None = None
+    ) -> NDArray[Any]:
+        """Scale the network's pictures back into the source's units and type.
+
+        Args:
+            pictures: N×H×W×C, or flattened, as `to_unit`, `CAE.reconstruct` and
+                `CAE.inverse_transform` give them.
+            dtype: The type; None for that of the training pictures, or float64 where a
+                run does not know it.
+
+        Returns:
+            The same shape. Whole numbers are rounded and held in the type's range.
+        """
+        check_is_fitted(self)
+        given = np.asarray(pictures)
+        if given.ndim == 2:
+            given = given.reshape(-1, *self.picture_shape_)
+        wanted = None if dtype is None else np.dtype(dtype)
+        return self.scaling_.to_source(given, wanted).reshape(np.shape(pictures))
+
+    def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write model.safetensors, model.json and history.csv into a new folder.
+
+        Args:
+            folder: Where to.
+            force: Whether an existing folder is replaced.
+
+        Raises:
+            OutputError: The folder exists, or cannot be written.
+        """
+        check_is_fitted(self)
+        with new_folder(Path(folder), checkpoint.FILES, force=force) as staged:
+            self.write(staged)
+
+    def write(self, folder: Path) -> None:
+        """Write the same files into a folder that is there."""
+        checkpoint.write(folder, self._run())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: It is not there, damaged, from a newer version, or of another
+                kind of estimator.
+        """
+        run = checkpoint.read(Path(folder))
+        cls._check_kind(run, Path(folder))
+        known = cls._get_param_names()
+        params = {name: run.params[name] for name in known if name in run.params}
+        for name, value in params.items():
+            if isinstance(value, list):  # JSON knows no tuples
+                params[name] = tuple(value)
+        estimator = cls(**params)._adopt(run)
+        estimator.n_features_in_ = int(np.prod(run.picture))
+        estimator._flat = False
+        return estimator
+
+    @classmethod
+    def _check_kind(cls, run: checkpoint.Run, folder: Path) -> None:
+        raise NotImplementedError
+
+    def _run(self) -> checkpoint.Run:
+        raise NotImplementedError
+
+    def _adopt(self, run: checkpoint.Run) -> Self:
+        self.architecture_ = run.model.arch
+        self.picture_shape_ = run.picture
+        self.scaling_ = run.scaling
+        self.history_ = run.history
+        self.provenance_ = run.provenance
+        self.seed_ = int(run.provenance["seed"])
+        return self
+
+    def _plain_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = self.get_params(deep=False)
+        if not isinstance(self.random_state, int | None):
+            params["random_state"] = self.seed_
+        return params
+
+    def _open(
+        self, X: Pictures, *, reset: bool = False, tiled: bool = False
+    ) -> ImageSet:
+        """Take pictures in any form, and check that they suit the model.
+
+        Args:
+            X: The pictures.
+            reset: Whether they are to be learnt from.
+            tiled: Whether they may be of any size.
+        """
+        if not reset:
+            check_is_fitted(self)
+        if is_table(X):
+            return self._unflatten(validate_data(self, X, reset=reset), reset)
+        images = self._loaded(X) if reset else load(X)
+        if reset:
+            self._flat = False
+            self.n_features_in_ = int(np.prod(images.shape[1:]))
+        else:
+            self._check_shape(images, tiled)
+        return images
+
+    def _loaded(self, X: Pictures) -> ImageSet:
+        """Give what to learn from."""
+        return load(X)
+
+    def _unflatten(self, table: NDArray[Any], reset: bool) -> ImageSet:
+        self._flat = self._flat if not reset else True
+        shape = self._shape_of(table.shape[1]) if reset else self.picture_shape_
+        return ImageSet.from_pixels(table.reshape(-1, *shape))
+
+    def _shape_of(self, features: int) -> Shape:
+        if self.image_shape is not None:
+            height, width, channels = (*self.image_shape, 1)[:3]
+        else:
+            height = width = round(features**0.5)
+            channels = 1
+        if height * width * channels != features:
+            raise DataError(
+                "X",
+                f"rows of {features} features",
+                "a square number, or H·W·C as image_shape says",
+                "Give image_shape=(H, W, C), or pictures as N×H×W×C.",
+            )
+        return height, width, channels
+
+    def _check_shape(self, images: ImageSet, tiled: bool = False) -> None:
+        _, *shape = images.shape
+        needed = self.picture_shape_
+        fixed = bool(self.architecture_.dense) and not tiled
+        if shape[2] != needed[2] or (fixed and tuple(shape) != needed):
+            raise DataError(
+                "X",
+                f"pictures of {shape[0]}×{shape[1]}×{shape[2]}",
+                f"pictures of {needed[0]}×{needed[1]}×{needed[2]}"
+                if fixed
+                else f"pictures of {needed[2]} channels",
+                "Load them with size= and channels= as the model was trained.",
+            )
+        if not tiled:
+            self.architecture_.check(tuple(shape))
+
+    def _batches(self, images: ImageSet) -> Batches:
+        return Batches(images, self.scaling_, AT_ONCE)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+@contextmanager
+def enough_memory(arch: Architecture) -> Iterator[None]:
+    """Turn a refusal of memory into an `ArgumentError`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise ArgumentError(
+            "arch",
+            f"{str(arch)!r}, which needs more memory than there is",
+            "a network that fits in memory with its batch",
+            "Take fewer maps, smaller kernels or pictures, or a smaller batch.",
+        ) from error
+
+
+def is_table(X: Pictures) -> bool:
+    """Tell flattened pictures, and all that scikit-learn has its own words for."""
+    if isinstance(X, ImageSet):
+        return False
+    try:
+        return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) <= 2
+    except ValueError:  # pictures of several sizes
+        return False
+
+
+def seed_of(random_state: Any) -> int:
+    """Give a seed: the number itself, or one drawn from it."""
+    if isinstance(random_state, int | np.integer) and random_state >= 0:
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31))

@@ -1,0 +1,1 @@
+"""Who computes a batch: the compiled loop, Winograd's way, threads."""

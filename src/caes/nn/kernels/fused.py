@@ -1,0 +1,293 @@
+"""The fused path: a whole auto-encoder in one compiled loop that stays in cache.
+
+`fused.c` is compiled on first use with the C compiler of the machine, if there is one,
+and kept in the cache folder. Where there is none, where ``CAES_FUSED=0`` says so, or
+where a network is not of the form it knows, PyTorch's operators do the same work.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from caes.errors import OutputError
+from caes.files import cache_folder, write_atomically
+from caes.nn.architecture import Architecture, Shape
+from caes.nn.layers import pad
+
+SOURCE = Path(__file__).with_name("fused.c")
+FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+BLOCK = 8
+"""Pictures whose gradients are summed together: fixed, so that the result is the same
+to the bit for every number of threads."""
+MOST_WEIGHTS = 100_000
+"""Weights of one convolution from which on PyTorch is as fast."""
+MOST_TAPS = 64
+"""The C file's limit for kernel side and up-sampling factor together."""
+
+
+class _Stage(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in [
+            "height",
+            "width",
+            "inputs",
+            "outputs",
+            "kernel",
+            "up",
+            "pool",
+            "relu",
+        ]
+    ]
+
+
+class _Network(ctypes.Structure):
+    _fields_ = [
+        *(
+            (n, ctypes.c_int32)
+            for n in ["stages", "height", "width", "top", "left", "squared"]
+        ),
+        ("stage", ctypes.POINTER(_Stage)),
+    ]
+
+
+class FusedAutoencoder:
+    """One mirrored auto-encoder for pictures of one size, ready to run.
+
+    Args:
+        arch: Convolutional levels only.
+        picture: (H, W, C).
+        loss: "bce" or "mse".
+        threads: Threads that share a batch; the result does not depend on it.
+        parameters: Weights and biases, stage by stage, float32 on the CPU.
+    """
+
+    def __init__(
+        self,
+        arch: Architecture,
+        picture: Shape,
+        loss: str,
+        threads: int,
+        parameters: Sequence[Tensor],
+    ) -> None:
+        library = _library()
+        if library is None or not fits(arch, picture):
+            raise RuntimeError("the fused path is not available for this network")
+        self._library = library
+        self.arch = arch
+        self.picture = picture
+        self.parameters = parameters
+        self._stages = _stages(arch, picture)
+        self._levels = len(arch.levels)
+        top, left = arch.margins(*picture[:2])
+        self._network = _Network(
+            len(self._stages), *picture[:2], top, left, loss == "mse", self._stages
+        )
+        floats = library.caes_memory(ctypes.byref(self._network))
+        self._memory = [torch.zeros(floats) for _ in range(threads)]
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._lock = Lock()
+
+    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a batch forward and backward.
+
+        Args:
+            inputs: N×H×W×C float32 in [0, 1].
+            targets: The same shape and range.
+
+        Returns:
+            Loss, squared error and accuracy as Keras counts it, each a mean over
+            pixels, (3,) float64; the loss's gradient, flat float32 in the parameters'
+            order.
+        """
+        count = sum(p.numel() for p in self.parameters)
+        gradients = torch.empty(-(-len(inputs) // BLOCK), count)
+        figures = self._run(self._padded(inputs), targets=targets, gradients=gradients)
+        return figures, gradients.sum(0)
+
+    def evaluate(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Give the three figures of `step`, without gradients."""
+        return self._run(self._padded(inputs), targets=targets)
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Give codes, N×h×w×maps float32, of pictures N×H×W×C."""
+        last = self._stages[self._levels]
+        shape = (len(inputs), last.height, last.width, last.inputs)
+        codes = torch.empty(shape)
+        self._run(self._padded(inputs), last=self._levels, out=codes)
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Give pictures, N×H×W×C float32 in [0, 1], from codes N×h×w×maps."""
+        pictures = torch.empty(len(codes), *self.picture)
+        self._run(codes, first=self._levels, out=pictures)
+        return pictures
+
+    def _run(
+        self,
+        inputs: Tensor,
+        *,
+        first: int = 0,
+        last: int | None = None,
+        targets: Tensor | None = None,
+        out: Tensor | None = None,
+        gradients: Tensor | None = None,
+    ) -> Tensor:
+        inputs = inputs.contiguous()
+        targets = None if targets is None else targets.contiguous()
+        weights = [parameter.contiguous() for parameter in self.parameters]
+        n = len(inputs)
+        blocks = -(-n // BLOCK)
+        sums = torch.zeros(blocks, 3, dtype=torch.float64)
+        pixels = n * self.picture[0] * self.picture[1] * self.picture[2]
+        count = 0 if gradients is None else gradients.shape[1]
+        following = ctypes.c_int(0)
+        shared = (
+            ctypes.byref(self._network),
+            (ctypes.c_void_p * len(weights))(*map(_address, weights)),
+        )
+        rest = (
+            first,
+            len(self._stages) if last is None else last,
+            n,
+            BLOCK,
+            _address(inputs),
+            _address(targets),
+            _address(out),
+            _address(gradients),
+            count,
+            1.0 / pixels,
+            _address(sums),
+            ctypes.byref(following),
+        )
+        run = self._library.caes_run
+        with self._lock:
+            others = [
+                self._pool.submit(run, *shared, _address(memory), *rest)
+                for memory in self._memory[1:blocks]
+                if self._pool
+            ]
+            run(*shared, _address(self._memory[0]), *rest)
+            wait(others)
+        return sums.sum(0) / pixels
+
+    def _padded(self, pictures: Tensor) -> Tensor:
+        return pad(pictures.permute(0, 3, 1, 2), self.arch).permute(0, 2, 3, 1)
+
+
+def available() -> bool:
+    """Tell whether the compiled loop can be used on this machine."""
+    return _library() is not None
+
+
+def fits(arch: Architecture, picture: Shape) -> bool:
+    """Tell whether the compiled loop knows, and is faster for, this form of network.
+
+    Wide levels, with many weights, are limited by arithmetic: PyTorch's matrix
+    products are as fast there.
+    """
+    weights = [stage.parameters for stage in arch.stages(picture)]
+    sides = [level.kernel + level.pool for level in arch.levels]
+    return (
+        bool(arch.levels)
+        and not arch.dense
+        and not arch.normalised
+        and (arch.decoder, arch.padding) == ("mirror", "same")
+        and (arch.activation, arch.output) == ("relu", "sigmoid")
+        and max(weights) <= MOST_WEIGHTS
+        and max(sides) <= MOST_TAPS
+    )
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _stages(arch: Architecture, picture: Shape) -> "ctypes.Array[_Stage]":
+    (height, width), channels = arch.padded(*picture[:2]), picture[2]
+    stages = []
+    for level in arch.levels:
+        stages.append(
+            _Stage(height, width, channels, level.maps, level.kernel, 1, level.pool, 1)
+        )
+        channels = level.maps
+        height, width = height // level.pool, width // level.pool
+    up = 1
+    for level in reversed(arch.levels):
+        stages.append(
+            _Stage(height, width, channels, level.maps, level.kernel, up, 1, 1)
+        )
+        channels, height, width, up = level.maps, height * up, width * up, level.pool
+    kernel = arch.levels[0].kernel
+    stages.append(_Stage(height, width, channels, picture[2], kernel, up, 1, 0))
+    return (_Stage * len(stages))(*stages)
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if os.environ.get("CAES_FUSED") == "0" or compiler is None:
+        return None
+    try:
+        library = _loaded(compiler)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    library.caes_memory.restype = ctypes.c_size_t
+    library.caes_run.restype = None
+    p, i = ctypes.c_void_p, ctypes.c_int
+    library.caes_run.argtypes = [
+        p,
+        p,
+        p,
+        i,
+        i,
+        i,
+        i,
+        p,
+        p,
+        p,
+        p,
+        i,
+        ctypes.c_float,
+        p,
+        p,
+    ]
+    return library
+
+
+def _loaded(compiler: str) -> ctypes.CDLL:
+    """Load the loop compiled for exactly this source, compiler and processor."""
+    macros = subprocess.run(
+        [compiler, "-march=native", "-dM", "-E", "-x", "c", os.devnull],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    key = hashlib.sha256(SOURCE.read_bytes() + macros + " ".join(FLAGS).encode())
+    path = cache_folder() / "fused" / f"{key.hexdigest()[:16]}.so"
+    if path.exists():
+        return ctypes.CDLL(str(path))
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / path.name
+        subprocess.run(
+            [compiler, *FLAGS, "-o", str(made), str(SOURCE)],
+            capture_output=True,
+            check=True,
+            timeout=120,
+        )
+        # A cache that cannot be written costs a second at each start, no more.
+        with suppress(OutputError), write_atomically(path) as file:
+            file.write(made.read_bytes())
+        return ctypes.CDLL(str(made))

@@ -1,0 +1,147 @@
+"""What every model of pictures shares: its form, and how its error is computed.
+
+Pictures and maps are N×H×W×C here as everywhere in caes.
+"""
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from caes.nn.architecture import Architecture, Shape
+from caes.nn.kernels import threads
+from caes.nn.kernels.threads import Runner
+from caes.nn.layers import activate, is_plain
+
+Kept = TypeVar("Kept")
+
+
+class Model(nn.Module):
+    """Pictures to codes and back, and how far off the reconstructions are.
+
+    Args:
+        arch: What the network is.
+        picture: (H, W, C) of the pictures it is trained on. Without dense layers other
+            sizes can be passed as well.
+
+    Raises:
+        NotationError: The pictures are too small for the network.
+    """
+
+    def __init__(self, arch: Architecture, picture: Shape) -> None:
+        super().__init__()
+        arch.check(picture)
+        self.arch = arch
+        self.picture = picture
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Encode N×H×W×C float32 in [0, 1] to N×h×w×maps or N×units."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Decode codes to N×H×W×C; (H, W) is ``size`` or the training pictures'."""
+        raise NotImplementedError
+
+    def both(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Give codes, as `encode` does, and reconstructions, as `raw` does."""
+        raise NotImplementedError
+
+    def raw(self, inputs: Tensor) -> Tensor:
+        """Reconstruct, but for the last activation: N×H×W×C, in and out."""
+        return self.both(inputs)[1]
+
+    def compare(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
+        """Reconstruct ``inputs`` and compare with ``targets``.
+
+        Args:
+            inputs: N×H×W×C float32 in [0, 1].
+            targets: The same shape and range.
+            loss: "bce" (binary cross-entropy) or "mse" (mean squared error).
+
+        Returns:
+            (3,): the loss, the one figure with a gradient; the mean squared error; the
+            accuracy as Keras counts it, NaN for pictures that reach beyond [0, 1].
+        """
+        runner = self._fastest(inputs, loss)
+        if runner is None:
+            return self._figures(inputs, targets, loss)
+        return threads.compared(runner, self._weights, inputs, targets)
+
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        """Give what only the way back needs."""
+        raise NotImplementedError
+
+    @property
+    def path(self) -> str:
+        """How training runs here: "fused" (compiled, in cache) or "torch"."""
+        return "torch"
+
+    @property
+    def splits_batches(self) -> bool:
+        """Whether pictures can be compared in parts: none looks at the others."""
+        return not self.arch.normalised
+
+    @property
+    def is_local(self) -> bool:
+        """Whether each reconstructed pixel depends on a neighbourhood only."""
+        return not self.arch.dense
+
+    def _figures(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
+        """Give the figures of `compare` by PyTorch's operators."""
+        raw = self.raw(inputs)
+        pictures = activate(raw, self.arch.output)
+        square = F.mse_loss(pictures, targets)
+        value = (
+            square
+            if loss == "mse"
+            else F.binary_cross_entropy_with_logits(raw, targets)
+        )
+        with torch.no_grad():
+            accuracy = _accuracy(pictures, targets)
+            if not self.arch.bounded:  # no half-way between black and white
+                accuracy = torch.full_like(accuracy, torch.nan)
+        return torch.stack([value, square.detach(), accuracy])
+
+    def _fastest(self, inputs: Tensor, loss: str) -> Runner | threads.Shares | None:
+        """Give what compares batches fastest here; None for PyTorch's operators."""
+        if not (threads.are_reserved() and self.is_plain(inputs)):
+            return None
+        compare = partial(self._figures, loss=loss)
+        return self._kept(
+            ("shares", loss), lambda: threads.Shares(compare, self._weights)
+        )
+
+    def _kept(self, key: object, make: Callable[[], Kept]) -> Kept:
+        # One at a time: a folder of many sizes must not pile memory up.
+        if self._cache.get("key") != key:
+            self._cache.update(key=key, runner=make())
+        return self._cache["runner"]  # type: ignore[no-any-return]
+
+    def is_plain(self, tensor: Tensor) -> bool:
+        """Tell 32-bit arithmetic on the CPU."""
+        return is_plain(tensor, self._weights[0])
+
+    @cached_property
+    def _weights(self) -> list[nn.Parameter]:
+        return list(self.parameters())
+
+    @cached_property
+    def _cache(self) -> dict[str, Any]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to this process: threads, addresses, buffers."""
+        mine = ("_cache", "_weights", "_fusable")
+        return {key: value for key, value in vars(self).items() if key not in mine}
+
+
+def _accuracy(pictures: Tensor, targets: Tensor) -> Tensor:
+    """Count as Keras does: rounded pixels, or, with colours, the largest channel."""
+    if targets.shape[-1] == 1:
+        right = (pictures > 0.5).to(targets.dtype) == targets
+    else:
+        right = pictures.argmax(-1) == targets.argmax(-1)
+    return right.to(pictures.dtype).mean()

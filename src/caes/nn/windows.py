@@ -1,0 +1,256 @@
+"""Large pictures through a network, part by part, in bounded memory.
+
+Where every pixel depends on a neighbourhood only (`Model.is_local`), a part is computed
+with as much of the picture around it as it depends on, and what is near the window's
+border is thrown away. The parts are then those of the whole picture, to the rounding of
+32-bit floats, and there is nothing to blend. With dense levels, or winners that are
+chosen over a whole map, there is no such context: tiles are reconstructed each by
+itself and fade into each other where they overlap.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from caes.data.scaling import Scaling
+from caes.data.tiles import Grid, Side, mirrored
+from caes.nn.architecture import Architecture
+from caes.nn.model import Model
+from caes.nn.receptive_field import encoder_reach, reconstruction_reach
+
+Picture = NDArray[Any]
+"""H×W×C, any real number type, in the source's units."""
+Band = NDArray[np.float32]
+"""Rows of a picture or a code, h×W×C float32."""
+
+AT_ONCE = 2**18
+"""Pixels that go through the network together, but for a single larger window."""
+
+
+@dataclass(frozen=True)
+class Through:
+    """A network as large pictures go through it.
+
+    Args:
+        model: The network.
+        scaling: From the pictures' units to the network's.
+        tile: (H, W) of a tile, in pixels.
+        overlap: Pixels that tiles share where they have to be blended.
+    """
+
+    model: Model
+    scaling: Scaling
+    tile: Side
+    overlap: int = 0
+
+    def reconstructed(self, picture: Picture) -> Iterator[Band]:
+        """Reconstruct a picture of any size.
+
+        Args:
+            picture: H×W×C.
+
+        Yields:
+            bands of rows, h×W×C float32, from the top to the bottom.
+        """
+        height, width = picture.shape[:2]
+        if not self.model.is_local:
+            picture = mirrored(picture, self.tile)
+            grid = Grid(picture.shape[:2], self.tile, self.overlap)
+            bands = grid.blend(picture, self._run(self.model))
+        else:
+            small = (self.model.arch.smallest,) * 2
+            bands = self._local(mirrored(picture, small))
+        yield from _cropped(bands, height, width)
+
+    def beside(self, picture: Picture) -> Iterator[tuple[Band, Band]]:
+        """Give bands of a picture, scaled, and of its reconstruction, from the top."""
+        done = 0
+        for again in self.reconstructed(picture):
+            before = self.scaling.to_unit(picture[done : done + len(again)])
+            done += len(again)
+            yield before, again
+
+    def error(self, picture: Picture) -> float:
+        """Give a picture's mean squared error, in squared units of the network."""
+        squares = (
+            np.square(before - again, dtype=np.float64).sum()
+            for before, again in self.beside(picture)
+        )
+        return float(sum(squares)) / picture.size
+
+    def takes_whole(self, size: tuple[int, ...]) -> bool:
+        """Tell pictures (H, W) that are no larger than a tile, as they are."""
+        if not self.model.is_local:
+            return size == self.tile
+        least = self.model.arch.smallest
+        sides = zip(size, self.tile, strict=True)
+        return all(least <= side <= most for side, most in sides)
+
+    def encoded(self, picture: Picture) -> Iterator[Band]:
+        """Encode a picture of any size.
+
+        Args:
+            picture: H×W×C.
+
+        Yields:
+            Bands of the code, from the top to the bottom: without dense layers those of
+            the whole picture's code, h×w×maps float32; with them 1×tiles×units, the
+            codes of a row of tiles.
+        """
+        if self.model.arch.dense:
+            picture = mirrored(picture, self.tile)
+            grid = Grid(picture.shape[:2], self.tile, self.overlap)
+            for parts in grid.bands(picture):
+                yield self._run(self.model.encode)(parts)[None]
+            return
+        small = (self.model.arch.smallest,) * 2
+        windows = self._windows(mirrored(picture, small), encoder_reach)
+        yield from windows.code(self._run(self.model.encode))
+
+    def _local(self, picture: Picture) -> Iterator[Band]:
+        windows = self._windows(picture, reconstruction_reach)
+        top, left = self.model.arch.margins(*picture.shape[:2])
+        bands = windows.pixels(self._run(self.model))
+        height, width = picture.shape[:2]
+        for band in _cropped(bands, top + height, left + width):
+            skipped, top = min(top, len(band)), max(top - len(band), 0)
+            if skipped < len(band):
+                yield band[skipped:, left:]
+
+    def _windows(
+        self, picture: Picture, reach: Callable[[Architecture], int]
+    ) -> "Windows":
+        arch = self.model.arch
+        around = reach(arch)
+        # Below twice the context most of the work would be thrown away.
+        cells = [max(side // arch.stride, 2 * around, 1) for side in self.tile]
+        return Windows(picture, arch, (cells[0], cells[1]), around)
+
+    def _run(
+        self, network: Callable[[torch.Tensor], torch.Tensor]
+    ) -> Callable[[Picture], NDArray[np.float32]]:
+        """Put pictures n×h×w×C through the network, a bounded number at a time."""
+
+        def run(pictures: Picture) -> NDArray[np.float32]:
+            n, height, width, _ = pictures.shape
+            step = max(1, AT_ONCE // (height * width))
+            with torch.inference_mode():
+                parts = [
+                    network(self._tensor(pictures[start : start + step])).numpy()
+                    for start in range(0, n, step)
+                ]
+            return np.concatenate(parts)
+
+        return run
+
+    def _tensor(self, pictures: Picture) -> torch.Tensor:
+        return torch.from_numpy(self.scaling.to_unit(pictures))
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A picture as windows with context: all of one size, each of whole code cells.
+
+    Args:
+        picture: H×W×C.
+        arch: The network, whose padding around the picture is repeated here.
+        cells: (down, across) that are kept of each window.
+        around: Cells of context on each side, where the picture has as many.
+    """
+
+    picture: Picture
+    arch: Architecture
+    cells: Side
+    around: int
+
+    def code(
+        self, work: Callable[[Picture], NDArray[np.float32]]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Give bands of code, h×w×maps, from the top."""
+        yield from self._bands(work, 1, 0)
+
+    def pixels(
+        self, work: Callable[[Picture], NDArray[np.float32]]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Give bands of the padded picture's reconstruction, h×W'×C, from the top."""
+        yield from self._bands(work, self.arch.stride, self.arch.shrinkage)
+
+    def _bands(
+        self,
+        work: Callable[[Picture], NDArray[np.float32]],
+        stride: int,
+        rest: int,
+    ) -> Iterator[NDArray[np.float32]]:
+        down, across = (self._spans(axis) for axis in (0, 1))
+        for rows in down:
+            windows = np.stack([self._window(rows, columns) for columns in across])
+            done = work(windows)
+            parts = []
+            for part, columns in zip(done, across, strict=True):
+                inner = rows.kept(stride, rest), columns.kept(stride, rest)
+                parts.append(part[inner])
+            yield np.concatenate(parts, axis=1)
+
+    def _spans(self, axis: int) -> list["Span"]:
+        side = self.arch.padded(*self.picture.shape[:2])[axis]
+        total = (side - self.arch.shrinkage) // self.arch.stride
+        length = min(self.cells[axis] + 2 * self.around, total)
+        spans = []
+        for start in range(0, total, self.cells[axis]):
+            end = min(start + self.cells[axis], total)
+            first = min(max(start - self.around, 0), total - length)
+            spans.append(Span(start, end, first, length, total))
+        return spans
+
+    def _window(self, rows: "Span", columns: "Span") -> Picture:
+        """Cut a window out of the picture as the network would pad it."""
+        margins = self.arch.margins(*self.picture.shape[:2])
+        cut = []
+        for axis, span in enumerate((rows, columns)):
+            start = span.first * self.arch.stride - margins[axis]
+            length = span.length * self.arch.stride + self.arch.shrinkage
+            wanted = np.arange(start, start + length)
+            cut.append(np.clip(wanted, 0, self.picture.shape[axis] - 1))
+        return self.picture[np.ix_(*cut)]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Code cells along one axis: those kept of a window, and the window's own.
+
+    Args:
+        start: First cell that is kept.
+        end: The one after the last.
+        first: The window's first.
+        length: The window's number.
+        total: All that the picture has.
+    """
+
+    start: int
+    end: int
+    first: int
+    length: int
+    total: int
+
+    def kept(self, stride: int, rest: int) -> slice:
+        """Give the part to keep of a window's output, ``stride`` values a cell.
+
+        The ``rest`` of pixels after the last cell goes with the picture's last cell.
+        """
+        more = rest if self.end == self.total else 0
+        start, end = self.start - self.first, self.end - self.first
+        return slice(start * stride, end * stride + more)
+
+
+def _cropped(bands: Iterator[Band], height: int, width: int) -> Iterator[Band]:
+    """Leave out what lies below ``height`` rows and right of ``width`` columns."""
+    done = 0
+    for band in bands:
+        part = band[: height - done, :width]
+        done += len(part)
+        if len(part):
+            yield part

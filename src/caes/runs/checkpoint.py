@@ -1,0 +1,331 @@
+"""A run on disk: weights as safetensors, everything else as JSON and CSV, no code."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from caes.data.scales import parse_scale
+from caes.data.scaling import Scaling, Values
+from caes.errors import CaesError, RunError
+from caes.files import write_atomically
+from caes.nn.architecture import (
+    LARGEST,
+    ActivationName,
+    DecoderName,
+    PaddingName,
+    Shape,
+    parse,
+)
+from caes.nn.classifier import Classifier
+from caes.nn.model import Model
+from caes.nn.sparsity import parse_sparsity
+from caes.nn.stack import autoencoder
+from caes.train.history import Ending, Epoch, History
+
+FORMAT = 3
+"""Version of the folder's layout; raised when an older caes could not read it."""
+MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
+TABLES = ("confusion.csv", "per_class.csv")
+FILES = (ABOUT, MODEL, HISTORY, "report.html", "figures/*.png", *TABLES)
+"""All that the folder of a run holds."""
+NETWORK: dict[str, tuple[Any, ...]] = {
+    "decoder": get_args(DecoderName),
+    "padding": get_args(PaddingName),
+    "activation": get_args(ActivationName),
+    "output": get_args(ActivationName),
+    "normalised": (False, True),
+    "bounded": (False, True),
+}
+"""What is kept of an architecture beside its text, and what it may be."""
+
+
+@dataclass
+class Run:
+    """A trained network with all that is needed to use and explain it.
+
+    Args:
+        model: The network.
+        scaling: From the pictures' units to its [0, 1].
+        params: The estimator's arguments, as given.
+        history: What happened in training.
+        provenance: How it was made: versions, machine, seed, data and its fingerprint.
+        classes: The classes by index, whole numbers or text, where the network is a
+            classifier.
+        names: Their names.
+    """
+
+    model: Model | Classifier
+    scaling: Scaling
+    params: dict[str, Any]
+    history: History
+    provenance: dict[str, str] = field(default_factory=dict)
+    classes: tuple[int | str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def picture(self) -> Shape:
+        """(H, W, C) of the training pictures."""
+        return self.model.picture
+
+
+def write(folder: Path, run: Run) -> None:
+    """Write a run's three files into a folder.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    weights = {k: v.detach().contiguous() for k, v in run.model.state_dict().items()}
+    about = {
+        "format": FORMAT,
+        "architecture": str(run.model.arch),
+        "network": {name: getattr(run.model.arch, name) for name in NETWORK},
+        **_kind(run),
+        "picture": list(run.picture),
+        "parameters": sum(each.numel() for each in run.model.parameters()),
+        "scaling": asdict(run.scaling),
+        "training": run.params,
+        "ended": run.history.ended,
+        "best_epoch": run.history.best_epoch,
+        "provenance": run.provenance,
+    }
+    text = json.dumps(about, indent=2, ensure_ascii=False, default=_plain) + "\n"
+    _write(folder / MODEL, save(weights, {"format": "pt"}))
+    _write(folder / HISTORY, _table(run.history).encode())
+    _write(folder / ABOUT, text.encode())
+
+
+def read(folder: Path) -> Run:
+    """Read a run back.
+
+    Raises:
+        RunError: It is not there, damaged, or from a newer version.
+    """
+    about = _about(folder)
+    try:
+        picture = tuple(map(int, about["picture"]))
+        if len(picture) != 3 or not 1 <= min(picture) <= max(picture) <= LARGEST:
+            raise ValueError(f"a picture of {picture}")
+        model = _model(about, picture, _weights_in(folder / MODEL))
+        scaling = _scaling(picture[2], **about["scaling"])
+        if parse_scale(scaling.kind).bounded != model.arch.bounded:
+            raise ValueError(f"a scaling {scaling.kind!r} for this network")
+        history = History(ended=about["ended"], best_epoch=int(about["best_epoch"]))
+        if history.ended not in get_args(Ending):
+            raise ValueError(f"an ending of {history.ended!r}")
+        params = dict(about["training"])
+        provenance = {str(k): str(v) for k, v in dict(about["provenance"]).items()}
+        int(provenance["seed"])
+    except (LookupError, TypeError, ValueError, ArithmeticError, CaesError) as error:
+        raise _damaged(folder / ABOUT, f"contents that cannot be ({error})") from error
+    except (MemoryError, RuntimeError) as error:
+        received = "a network that needs more memory than there is"
+        raise _damaged(folder / ABOUT, received) from error
+    history.rows = _rows(folder / HISTORY)
+    _fill(model, folder / MODEL)
+    classes, names = about.get("classes", ()), about.get("names", ())
+    told = (tuple(classes), tuple(map(str, names)))
+    return Run(model.eval(), scaling, params, history, provenance, *told)
+
+
+def _kind(run: Run) -> dict[str, Any]:
+    """Say what makes this network other than a plain auto-encoder."""
+    if isinstance(run.model, Classifier):
+        return {
+            "head": list(run.model.head_units),
+            "dropout": run.model.dropout,
+            "classes": list(run.classes),
+            "names": list(run.names),
+        }
+    sparsity = getattr(run.model, "sparsity", None)
+    return {"sparsity": sparsity and str(sparsity)}
+
+
+def _model(about: dict[str, Any], picture: Shape, most: float) -> Model | Classifier:
+    told = dict(about.get("network", {}))
+    network = {name: told.get(name) for name in NETWORK}
+    given = {name: value for name, value in network.items() if value is not None}
+    for name, allowed in NETWORK.items():
+        if name in given and given[name] not in allowed:
+            raise ValueError(f"a network with {name} {given[name]!r}")
+    arch = replace(parse(about["architecture"]), **given)
+    classifies = "classes" in about
+    units = _head(about) if classifies else ()
+    widths = [math.prod(arch.code_shape(picture)), *units]
+    count = arch.parameters(picture) + sum(a * b for a, b in pairwise(widths))
+    if count > most:
+        raise ValueError(f"a network of {count:,} weights, far more than are there")
+    if classifies:
+        return _classifier(about, autoencoder(arch, picture), units)
+    return autoencoder(arch, picture, 0, parse_sparsity(about.get("sparsity")))
+
+
+def _head(about: dict[str, Any]) -> tuple[int, ...]:
+    units = _listed(about, "head")
+    if not all(isinstance(each, int) and 1 <= each <= LARGEST for each in units):
+        raise ValueError(f"a head of {units} units")
+    return tuple(units)
+
+
+def _classifier(
+    about: dict[str, Any], trunk: Model, units: tuple[int, ...]
+) -> Classifier:
+    classes, names = _listed(about, "classes"), _listed(about, "names")
+    # As numpy.unique gives them; and of one kind, or comparing them is an error.
+    kinds = {*map(type, classes)}
+    if len(kinds) != 1 or len(classes) < 2 or sorted({*classes}) != classes:
+        raise ValueError("classes that are not different ones in order")
+    if len(names) != len(classes):
+        raise ValueError(f"{len(names)} names for {len(classes)} classes")
+    dropout = float(about["dropout"])
+    if not 0 <= dropout < 1:
+        raise ValueError(f"a dropout of {dropout}")
+    return Classifier(trunk, units, len(classes), dropout=dropout)
+
+
+def _listed(about: dict[str, Any], name: str) -> list[Any]:
+    value = about[name]
+    if not isinstance(value, list):
+        raise ValueError(f"{name} that are no list")
+    return value
+
+
+def _weights_in(path: Path) -> float:
+    """Give the most weights that a file of this size may hold, a little generous."""
+    return path.stat().st_size / 2 + 2**20 if path.is_file() else math.inf
+
+
+def _plain(value: object) -> Any:
+    """Give a NumPy number, as a search over options leaves it, as JSON knows it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not kept in JSON")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with write_atomically(path) as file:
+        file.write(content)
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    path = folder / ABOUT
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(
+            str(folder),
+            "no model.json in it",
+            "the folder of a run",
+            "Make one with: caes fit DATA --out FOLDER.",
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, f"text that is not JSON ({error})") from error
+    if not isinstance(about, dict) or not isinstance(about.get("format"), int):
+        raise _damaged(path, "JSON without a format number")
+    if about["format"] > FORMAT:
+        raise RunError(
+            str(path),
+            f"format {about['format']}",
+            f"formats up to {FORMAT}",
+            "It was made by a newer caes: pip install --upgrade caes.",
+        )
+    return about
+
+
+def _fill(model: Model | Classifier, path: Path) -> None:
+    try:
+        weights: dict[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        reason = str(error) or "an unreadable file"
+        raise _damaged(path, f"a damaged file ({reason})") from error
+    expected = {name: value.shape for name, value in model.state_dict().items()}
+    if expected != {name: value.shape for name, value in weights.items()}:
+        raise _damaged(path, f"weights that are not those of {model.arch}")
+    model.load_state_dict(weights)
+
+
+def _damaged(path: Path, received: str) -> RunError:
+    return RunError(
+        str(path),
+        received,
+        "the file as caes wrote it",
+        "Copy it again from where it was made, or fit again.",
+    )
+
+
+def _table(history: History) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(column.name for column in fields(Epoch))
+    writer.writerows(astuple(row) for row in history.rows)
+    return text.getvalue()
+
+
+def _scaling(
+    channels: int,
+    low: Any,
+    high: Any,
+    kind: str = "auto",
+    value_range: Any = None,
+    dtype: str | None = None,
+) -> Scaling:
+    """Check a scaling; of runs up to format 2, only ``low`` and ``high`` are known."""
+    lines = _line(low, channels), _line(high, channels)
+    lows, highs = (np.broadcast_to(each, channels) for each in lines)
+    if not all(_spans(*ends) for ends in zip(lows, highs, strict=True)):
+        raise ValueError(f"a scaling from {low} to {high}")
+    if value_range is not None:
+        value_range = (float(value_range[0]), float(value_range[1]))
+        if not _spans(*value_range):
+            raise ValueError(f"a range of values from {value_range}")
+    if dtype is not None and np.dtype(str(dtype)).kind not in "buif":
+        raise ValueError(f"pictures of type {dtype!r}")
+    return Scaling(*lines, str(parse_scale(kind)), value_range, dtype)
+
+
+def _line(value: Any, channels: int) -> Values:
+    if not isinstance(value, list):
+        return float(value)
+    if len(value) != channels:
+        raise ValueError(f"a scaling of {len(value)} channels")
+    return tuple(map(float, value))
+
+
+def _spans(low: float, high: float) -> bool:
+    return 0 < float(high) - float(low) < math.inf
+
+
+def _rows(path: Path) -> list[Epoch]:
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [_epoch(row) for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise _damaged(path, f"a table that cannot be read ({error})") from error
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    def known(name: str) -> float | None:
+        return float(row[name]) if row[name] else None
+
+    return Epoch(
+        epoch=int(row["epoch"]),
+        loss=float(row["loss"]),
+        validation_loss=known("validation_loss"),
+        accuracy=known("accuracy"),
+        psnr=known("psnr"),
+        seconds=float(row["seconds"]),
+        images_per_second=float(row["images_per_second"]),
+        level=int(row.get("level") or 0),
+        waiting=known("waiting") if "waiting" in row else None,
+    )

@@ -1,0 +1,1 @@
+"""Training: options, recipes, batches, the one epoch loop."""

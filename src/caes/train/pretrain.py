@@ -1,0 +1,251 @@
+"""Training without labels: the auto-encoder learns to give its pictures back."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from caes.data import ImageSet
+from caes.data.scaling import Scaling
+from caes.errors import ArgumentError
+from caes.files import cache_folder, make_room, output_errors
+from caes.nn.kernels import threads
+from caes.nn.model import Model
+from caes.nn.stack import OneLevel, Stack
+from caes.train.batches import Batches
+from caes.train.history import History
+from caes.train.loop import Settings, stop_on_interrupt, train
+from caes.train.noise import Corruption
+from caes.train.options import Options
+from caes.train.progress import Progress
+
+IN_MEMORY = 2**28
+"""Bytes of codes that are kept in memory; more go to a file, mapped into it."""
+AT_ONCE = 256
+"""Pictures whose codes are computed together."""
+
+
+class Reconstruction(nn.Module):
+    """The objective: what came in comes out, as it was before the noise.
+
+    Args:
+        model: The auto-encoder.
+        loss: "bce" or "mse".
+        noise: Corrupts what comes in while training; None for nothing.
+        seed: Of the noise.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        loss: str,
+        noise: Corruption | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.noise = noise
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Give loss, squared error and accuracy, (3,), for N×H×W×C in [0, 1].
+
+        Without gradients, as in validation, nothing is corrupted.
+        """
+        inputs = pictures
+        if self.noise is not None and torch.is_grad_enabled():
+            inputs = self.noise(pictures, self.generator)
+        return self.model.compare(inputs, pictures, self.loss)
+
+
+def pretrain(
+    model: Model,
+    images: ImageSet,
+    scaling: Scaling,
+    options: Options,
+    *,
+    seed: int,
+    fabric: Fabric,
+    progress: Progress,
+    fixed: int = 0,
+) -> History:
+    """Train a model, all levels at once or one after the other.
+
+    In a greedy schedule (Masci et al. 2011, section 3.2) each level learns from the
+    code of those below it, which stay as they are; the code is computed once a level.
+
+    Args:
+        model: Trained in place; on the CPU again afterwards.
+        images: What to learn from; ``options.validation`` of it is kept apart.
+        scaling: From the pictures' units to [0, 1].
+        options: How to train.
+        seed: Of the order, of the noise and of the split.
+        fabric: Device and precision.
+        progress: Is told of every batch and epoch.
+        fixed: Levels of a stack, from the lowest, that are trained already and stay.
+
+    Returns:
+        What happened, level by level. After Ctrl-C, or a loss that is not a number, the
+        levels above are as they were.
+
+    Raises:
+        ArgumentError: ``options.validation`` leaves no pictures on one side.
+        OutputError: The codes of a level find no room on disk.
+    """
+    order = np.random.default_rng(seed)
+    learn, watch = split_rows(len(images), options.validation, order)
+    training = _Training(options, seed, order, learn, watch, fabric, progress)
+    if options.schedule == "greedy" and isinstance(model, Stack):
+        history = _greedily(model, images, scaling, training, fixed)
+        if options.refine and history.ended in ("complete", "early"):
+            refined = training.run(model, images, scaling, options.refine, 0)
+            refined.rows[:0] = history.rows
+            history = refined
+    else:
+        history = training.run(model, images, scaling)
+    model.to("cpu").eval()
+    return history
+
+
+def _greedily(
+    stack: Stack, images: ImageSet, scaling: Scaling, training: "_Training", fixed: int
+) -> History:
+    history = History()
+    entering: ImageSet | NDArray[np.float32] = images
+    known: Scaling | None = scaling
+    for index in range(stack.arch.depth):
+        level = OneLevel(stack, index)
+        if index >= fixed:
+            trained = training.run(level, entering, known, level=index + 1)
+            trained.rows[:0] = history.rows
+            history = trained
+            if history.broken_off:
+                break
+        if index + 1 < stack.arch.depth:
+            codes = _codes(level, entering, known, training.fabric)
+            if codes is None:
+                history.ended = "interrupted"
+                break
+            entering, known = codes, None
+    return history
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What all trainings of one call have in common."""
+
+    options: Options
+    seed: int
+    order: np.random.Generator
+    learn: NDArray[np.int64]
+    watch: NDArray[np.int64]
+    fabric: Fabric
+    progress: Progress
+
+    def run(
+        self,
+        model: Model,
+        images: ImageSet | NDArray[np.float32],
+        scaling: Scaling | None,
+        epochs: int | None = None,
+        level: int = 1,
+    ) -> History:
+        """Train a model, or one level, counted from 1; 0 is all levels' refinement."""
+        options, arch = self.options, model.arch
+        size, of = options.batch_size, max(level - 1, 0)
+        batches = Batches(images, scaling, size, shuffle=self.order, rows=self.learn)
+        watched = Batches(images, scaling, size, rows=self.watch)
+        settings = Settings(
+            epochs or options.per_level("epochs", arch)[of],
+            options.per_level("learning_rate", arch)[of],
+            options.decay,
+            options.patience,
+            level=level if options.schedule == "greedy" else 0,
+            peak=1.0 if scaling is None else scaling.peak,
+            optimizer=options.optimizer,
+        )
+        noise = options.noises(arch)[of]
+        objective = Reconstruction(model, options.loss, noise, self.seed + of)
+        with sharing(self.fabric, model):
+            return train(
+                objective,
+                batches,
+                watched if len(self.watch) else None,
+                settings,
+                fabric=self.fabric,
+                progress=self.progress,
+            )
+
+
+@contextmanager
+def sharing(fabric: Fabric, model: Model) -> Iterator[None]:
+    """Reserve threads for sharing out batches, where the model lets them be split."""
+    share = fabric.device.type == "cpu" and model.splits_batches
+    with threads.reserved() if share else nullcontext():
+        yield
+
+
+def _codes(
+    level: OneLevel,
+    entering: ImageSet | NDArray[np.float32],
+    scaling: Scaling | None,
+    fabric: Fabric,
+) -> NDArray[np.float32] | None:
+    """Compute a level's code of every picture once: N×h×w×maps or N×units.
+
+    Returns:
+        The codes; None after Ctrl-C.
+    """
+    level.to(fabric.device).eval()
+    kept: NDArray[np.float32] | None = None
+    start = 0
+    with torch.inference_mode(), stop_on_interrupt() as stop:
+        for (batch,) in Batches(entering, scaling, AT_ONCE):
+            codes = level.encode(batch.to(fabric.device)).cpu().numpy()
+            if kept is None:
+                kept = _room((len(entering), *codes.shape[1:]))
+            kept[start : start + len(codes)] = codes
+            start += len(codes)
+            if stop.is_set():
+                return None
+    return kept
+
+
+def _room(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Make room for codes: in memory, or in a file that vanishes with the process."""
+    size = 4 * int(np.prod(shape))
+    if size <= IN_MEMORY:
+        return np.empty(shape, np.float32)
+    folder = cache_folder()
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            make_room(file, size)
+            return np.memmap(file, np.float32, "r+", shape=shape)
+
+
+def split_rows(
+    n: int, share: float, order: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the rows to learn from, and the share of them to watch, both sorted.
+
+    Raises:
+        ArgumentError: The share leaves no pictures on one side.
+    """
+    apart = round(n * share)
+    if share and not 0 < apart < n:
+        raise ArgumentError(
+            "validation",
+            f"{share:g} of {n} pictures",
+            "a share that leaves at least one picture on each side",
+            "Give more pictures, or validation=0.",
+        )
+    shuffled = order.permutation(n)
+    return np.sort(shuffled[apart:]), np.sort(shuffled[:apart])

@@ -1,0 +1,161 @@
+"""What a training says while it runs: a bar, plain lines, or nothing."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from caes.train.history import Epoch
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from torch import Tensor
+
+
+class Progress:
+    """Says nothing; what the others share."""
+
+    def start(self, epochs: int, batches: int, level: int = 0) -> None:
+        """Take note of how much work there is, and for which level of a stack."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the bar off the terminal."""
+
+    def batch(self, learning: bool, n: int, total: "Tensor", seen: int) -> None:
+        """Take note of ``n`` pictures done.
+
+        Args:
+            learning: False while validating.
+            n: Pictures in the batch.
+            total: (3,), figures summed over ``seen`` pictures.
+            seen: Pictures of this pass so far.
+        """
+
+    def epoch(self, row: Epoch) -> None:
+        """Take note of a finished epoch."""
+
+    def note(self, text: str) -> None:
+        """Take note of what happens between trainings."""
+
+
+class Lines(Progress):
+    """One plain line an epoch, on standard error."""
+
+    epochs = 0
+
+    def start(self, epochs: int, batches: int, level: int = 0) -> None:
+        """Remember the number of epochs."""
+        self.epochs = epochs
+
+    def epoch(self, row: Epoch) -> None:
+        """Print the epoch."""
+        self.note(describe(row, self.epochs))
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        print(text, file=sys.stderr, flush=True)
+
+
+class Bar(Progress):
+    """A bar with loss, images/s and time left, on standard error."""
+
+    def __init__(self) -> None:
+        self.epochs = 0
+        self.batches = 0
+        self.current = 1
+        self.title = "epoch"
+        self.began = 0.0
+        self.shown = 0.0
+        self.bar: RichProgress
+        self.task: Any = None
+
+    def start(self, epochs: int, batches: int, level: int = 0) -> None:
+        """Lay the bar out."""
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.epochs, self.batches, self.current = epochs, batches, 1
+        self.title = f"level {level}, epoch" if level else "epoch"
+        self.bar = Progress(
+            TextColumn(self.title + " {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]}  {task.fields[speed]} images/s"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            auto_refresh=False,
+            transient=True,
+        )
+        self.task = self.bar.add_task(
+            "", total=epochs * batches, epoch=f"1/{epochs}", loss="–", speed="–"
+        )
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        self.began = time.perf_counter()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def batch(self, learning: bool, n: int, total: "Tensor", seen: int) -> None:
+        """Move the bar on; draw it ten times a second."""
+        if not learning:
+            return
+        if seen == n:
+            self.began = time.perf_counter()
+        self.bar.advance(self.task)
+        now = time.perf_counter()
+        if now - self.shown < 0.1:
+            return
+        self.shown = now
+        self.bar.update(
+            self.task,
+            epoch=f"{self.current}/{self.epochs}",
+            loss=f"{float(total[0]) / seen:.4f}",
+            speed=f"{seen / max(now - self.began, 1e-9):,.0f}",
+            refresh=True,
+        )
+
+    def epoch(self, row: Epoch) -> None:
+        """Print the epoch above the bar."""
+        self.current = row.epoch + 1
+        self.note(describe(row, self.epochs))
+
+    def note(self, text: str) -> None:
+        """Print it above the bar."""
+        self.bar.console.print(text, highlight=False)
+
+
+def describe(row: Epoch, epochs: int) -> str:
+    """Write an epoch as one line."""
+    parts = [f"epoch {row.epoch}/{epochs}", f"loss {row.loss:.4f}"]
+    if row.level:
+        parts.insert(0, f"level {row.level}")
+    if row.validation_loss is not None:
+        parts.append(f"validation {row.validation_loss:.4f}")
+    if row.accuracy is not None:
+        parts.append(f"accuracy {row.accuracy:.4f}")
+    if row.psnr is not None:
+        parts.append(f"PSNR {row.psnr:.2f} dB")
+    speed = f"{row.images_per_second:,.0f} images/s"
+    parts += [f"{row.seconds:.1f} s", speed]
+    if row.waiting is not None:
+        parts.append(f"waiting {100 * row.waiting:.0f} %")
+    return "  ".join(parts)
+
+
+def progress(verbose: bool) -> Progress:
+    """Choose: a bar on a terminal, lines where there is none, nothing if not asked."""
+    if not verbose:
+        return Progress()
+    return Bar() if sys.stderr.isatty() else Lines()

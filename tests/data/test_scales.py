@@ -1,0 +1,90 @@
+import pytest
+
+from caes import CAE
+from caes.data.scales import Scale, parse_scale
+from caes.errors import ArgumentError
+from caes.train.options import Options
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "bounded"),
+    [
+        ("auto", Scale("auto"), True),
+        ("dtype", Scale("dtype"), True),
+        ("minmax", Scale("minmax"), True),
+        ("standard", Scale("standard"), False),
+        ("percentiles:1,99", Scale("percentiles", (1, 99)), False),
+        ("percentiles:0.5, 100", Scale("percentiles", (0.5, 100)), False),
+    ],
+)
+def test_a_scale_is_read_and_written(text: str, scale: Scale, bounded: bool) -> None:
+    assert parse_scale(text) == scale
+    assert str(scale) == text.replace(" ", "")
+    assert scale.bounded == bounded
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "percentiles",
+        "percentiles:",
+        "percentiles:1",
+        "percentiles:1,2,3",
+        "percentiles:99,1",
+        "percentiles:5,5",
+        "percentiles:-1,99",
+        "percentiles:1,101",
+        "percentiles:nan,99",
+        "minmax:1,99",
+        "zscore",
+        "",
+        None,
+    ],
+)
+def test_what_is_no_scale_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        parse_scale(text)
+    assert str(caught.value) == (
+        f"scale: received {text!r}; allowed: auto, dtype, minmax, standard or "
+        "percentiles:LOW,HIGH with 0 ≤ LOW < HIGH ≤ 100. Try percentiles:1,99."
+    )
+
+
+@pytest.mark.parametrize("scale", ["standard", "percentiles:2,98"])
+def test_the_cross_entropy_of_pictures_beyond_its_range_is_refused(scale: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        Options(scale=scale).check()
+    assert str(caught.value) == (
+        f"loss: received 'bce' with scale='{scale}'; allowed: 'mse' for pictures that "
+        "reach beyond [0, 1]. Add loss='mse'."
+    )
+    Options(scale=scale, loss="mse").check()
+
+
+def test_salt_and_pepper_without_black_and_white_is_refused() -> None:
+    noise = "salt-and-pepper:0.1"
+    with pytest.raises(ArgumentError) as caught:
+        Options(scale="standard", loss="mse", noise=noise).check()
+    assert str(caught.value) == (
+        "noise: received 'salt-and-pepper:0.1' with scale='standard'; allowed: masking "
+        "or gaussian for pictures without black and white. Try gaussian:0.1."
+    )
+    Options(scale="percentiles:1,99", loss="mse", noise=noise).check()
+
+
+@pytest.mark.parametrize("decoder", ["mirror", "tied", "untied"])
+def test_the_output_is_linear_where_pictures_reach_beyond_the_unit(
+    decoder: str,
+) -> None:
+    about = {"decoder": decoder, "loss": "mse", "activation": "tanh"}
+    bounded = Options(**about, scale="minmax").check()  # type: ignore[arg-type]
+    beyond = Options(**about, scale="standard").check()  # type: ignore[arg-type]
+    assert (bounded.output, bounded.bounded) == (
+        "sigmoid" if decoder == "mirror" else "tanh",
+        True,
+    )
+    assert (beyond.output, beyond.bounded) == ("linear", False)
+
+
+def test_the_estimator_and_the_command_line_have_the_same_default() -> None:
+    assert CAE().get_params()["scale"] == Options().scale == "auto"

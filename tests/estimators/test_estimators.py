@@ -1,0 +1,616 @@
+import inspect
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import caes
+from caes import CAE, CAEClassifier, ImageSet
+from caes.errors import ArgumentError, DataError
+from caes.nn.levels import StackLevel
+from caes.nn.stack import Stack
+from caes.train.options import Options
+from tests.flattened import Flattened
+
+
+class OnFlattened(Flattened, CAE):
+    """CAE on scikit-learn's own test tables."""
+
+
+# Every check applies; none is left out.
+@parametrize_with_checks(  # type: ignore[untyped-decorator]
+    [
+        OnFlattened("2C3-MP2", epochs=1, random_state=0),
+        OnFlattened(
+            "2C3-MP2-2N", decoder="tied", schedule="greedy", epochs=1, random_state=0
+        ),
+    ]
+)
+def test_scikit_learn_s_own_check(estimator: CAE, check: Any) -> None:
+    check(estimator)
+
+
+def _blobs(n: int = 60, side: int = 12) -> NDArray[np.uint8]:
+    """Bright squares at random places on black."""
+    draw = np.random.default_rng(0)
+    pixels = np.zeros((n, side, side), np.uint8)
+    for picture, (y, x) in zip(pixels, draw.integers(0, side - 4, (n, 2)), strict=True):
+        picture[y : y + 4, x : x + 4] = 255
+    return pixels
+
+
+GREEDY: dict[str, Any] = {"decoder": "tied", "schedule": "greedy"}
+
+
+def test_the_constructor_mirrors_the_options() -> None:
+    given = {
+        name: parameter.default
+        for name, parameter in inspect.signature(CAE).parameters.items()
+        if name not in ("start", "image_shape", "verbose")
+    }
+    wanted = {name: f.default for name, f in Options.__dataclass_fields__.items()}
+    assert given == wanted
+
+
+def test_pictures_are_encoded_and_come_back() -> None:
+    images = ImageSet.from_pixels(_blobs())
+    cae = CAE("4C3-MP2-2C3-MP2", epochs=2, random_state=1).fit(images)
+    codes = cae.transform(images)
+    assert codes.shape == (60, 18)
+    assert codes.dtype == np.float32
+    again = cae.inverse_transform(codes)
+    assert again.shape == (60, 12, 12, 1)
+    assert again.dtype == np.float32
+    assert again.min() >= 0
+    assert again.max() <= 1
+    np.testing.assert_allclose(again, cae.reconstruct(images), atol=1e-6)
+    square = (cae.to_unit(images) - again).astype(float) ** 2
+    np.testing.assert_allclose(cae.errors(images), square.mean((1, 2, 3)), rtol=1e-5)
+    assert cae.score(images) == pytest.approx(-square.mean(), rel=1e-5)
+    assert list(cae.get_feature_names_out()[:2]) == ["cae0", "cae1"]
+
+
+def test_training_learns() -> None:
+    cae = CAE("8C3-MP2", epochs=40, learning_rate=1e-2, random_state=0).fit(_blobs(200))
+    losses = [row.loss for row in cae.history_.rows]
+    assert losses[-1] < losses[0] / 10
+    assert cae.score(_blobs(200)) > -0.01
+
+
+def test_a_denoising_auto_encoder_learns_to_take_the_noise_away() -> None:
+    clean = _blobs(300)
+    hit = np.random.default_rng(1).random(clean.shape) < 0.3
+    noisy = np.where(hit, 0, clean)
+    target = ImageSet.from_pixels(clean).pixels / 255
+    errors = {}
+    for noise in (None, "masking:0.3"):
+        cae = CAE("8C3-MP2", epochs=30, learning_rate=0.01, noise=noise, random_state=0)
+        again = cae.fit(clean).reconstruct(noisy)
+        errors[noise] = float(((again - target) ** 2).mean())
+    assert errors["masking:0.3"] < errors[None] / 2
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        cae = CAE("4C3-MP2", epochs=2, random_state=seed, validation=0.1).fit(_blobs())
+        return torch.cat([p.flatten() for p in cae.model_.parameters()])
+
+    assert torch.equal(weights(7), weights(7))
+    assert not torch.equal(weights(7), weights(8))
+
+
+def test_every_form_of_the_same_pictures_gives_the_same_codes() -> None:
+    pixels = _blobs()
+    cae = CAE("2C3-MP2", epochs=1, random_state=0).fit(pixels)
+    codes = cae.transform(pixels)
+    for form in (
+        pixels[..., None],
+        ImageSet.from_pixels(pixels),
+        torch.from_numpy(pixels)[:, None],
+        pixels.reshape(60, -1),
+        list(pixels),
+    ):
+        np.testing.assert_array_equal(cae.transform(form), codes)
+
+
+def test_flattened_pictures_come_back_flattened() -> None:
+    table = _blobs().reshape(60, -1) / 255
+    cae = CAE("2C3-MP2", epochs=1, random_state=0).fit(table)
+    assert cae.picture_shape_ == (12, 12, 1)
+    assert cae.inverse_transform(cae.transform(table)).shape == (60, 144)
+
+
+def test_flattened_pictures_that_are_not_square_need_their_shape() -> None:
+    table = np.random.default_rng(0).random((10, 24))
+    with pytest.raises(DataError) as caught:
+        CAE("2C3-MP2", epochs=1).fit(table)
+    assert str(caught.value) == (
+        "X: received rows of 24 features; allowed: a square number, or H·W·C as "
+        "image_shape says. Give image_shape=(H, W, C), or pictures as N×H×W×C."
+    )
+    cae = CAE("2C3-MP2", epochs=1, image_shape=(2, 4, 3)).fit(table)
+    assert cae.picture_shape_ == (2, 4, 3)
+
+
+def test_a_pipeline_with_a_classifier_is_searched_over() -> None:
+    pixels = _blobs(40)
+    labels = pixels[:, :, :6].mean((1, 2)) > pixels[:, :, 6:].mean((1, 2))
+    pipeline = make_pipeline(
+        CAE(epochs=1, random_state=0), LogisticRegression(max_iter=500)
+    )
+    grid = {"cae__arch": ["2C3-MP2", "4C3-MP2-4C3"]}
+    search = GridSearchCV(pipeline, grid, cv=2).fit(pixels, labels)
+    assert search.best_score_ > 0.6
+    assert set(search.predict(pixels)) <= {False, True}
+    by_set = GridSearchCV(pipeline, grid, cv=2)
+    by_set.fit(ImageSet.from_pixels(pixels), labels)
+    assert by_set.best_score_ == search.best_score_
+
+
+def test_clones_are_unfitted_and_pickles_are_fitted() -> None:
+    cae = CAE("2C3-MP2", epochs=1, random_state=0).fit(_blobs())
+    assert clone(cae).get_params() == cae.get_params()
+    assert not hasattr(clone(cae), "model_")
+    again = pickle.loads(pickle.dumps(cae))
+    np.testing.assert_array_equal(again.transform(_blobs()), cae.transform(_blobs()))
+
+
+def test_a_convolutional_auto_encoder_takes_other_sizes_but_not_other_channels() -> (
+    None
+):
+    cae = CAE("2C3-MP2", epochs=1).fit(_blobs())
+    assert cae.reconstruct(_blobs(3, side=17)).shape == (3, 17, 17, 1)
+    with pytest.raises(DataError) as caught:
+        cae.transform(np.zeros((2, 12, 12, 3)))
+    assert str(caught.value) == (
+        "X: received pictures of 12×12×3; allowed: pictures of 1 channels. "
+        "Load them with size= and channels= as the model was trained."
+    )
+    dense = CAE("2C3-MP2-3N", epochs=1).fit(_blobs())
+    with pytest.raises(DataError, match="allowed: pictures of 12×12×1"):
+        dense.transform(_blobs(3, side=16))
+
+
+def test_codes_of_another_length_are_refused() -> None:
+    cae = CAE("2C3-MP2", epochs=1).fit(_blobs())
+    with pytest.raises(ArgumentError) as caught:
+        cae.inverse_transform(np.zeros((2, 5)))
+    assert str(caught.value) == (
+        "X: received codes of shape (2, 5); allowed: N×72. "
+        "Pass what transform gave for pictures of the training size."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"epochs": -3},
+            "epochs: received -3; allowed: a whole number of at least 1. Try epochs=20.",
+        ),
+        (
+            {"epochs": 2.5},
+            "epochs: received 2.5; allowed: a whole number of at least 1. Try epochs=20.",
+        ),
+        (
+            {"batch_size": 0},
+            "batch_size: received 0; allowed: a whole number of at least 1. "
+            "Try batch_size=64.",
+        ),
+        (
+            {"learning_rate": float("nan")},
+            "learning_rate: received nan; allowed: a number above 0. Try 0.001.",
+        ),
+        (
+            {"loss": "l1"},
+            "loss: received 'l1'; allowed: 'bce' or 'mse'. Try 'bce'.",
+        ),
+        (
+            {"validation": 1.5},
+            "validation: received 1.5; allowed: a number above 0 and below 1. Try 0.1.",
+        ),
+        (
+            {"validation": 0.001},
+            "validation: received 0.001 of 60 pictures; allowed: a share that leaves at "
+            "least one picture on each side. Give more pictures, or validation=0.",
+        ),
+        (
+            {"patience": 3},
+            "patience: received 3 without validation pictures; allowed: patience "
+            "together with validation. Add validation=0.1.",
+        ),
+        (
+            {"arch": 3},
+            "arch: received 3; allowed: a network as text. Try '16C3-MP2-8C3-MP2'.",
+        ),
+        (
+            {"decoder": "sideways"},
+            "decoder: received 'sideways'; allowed: 'mirror' or 'tied' or 'untied'. "
+            "Try 'mirror'.",
+        ),
+        (
+            {"schedule": "slow"},
+            "schedule: received 'slow'; allowed: 'joint' or 'greedy'. Try 'joint'.",
+        ),
+        (
+            {"padding": "full"},
+            "padding: received 'full'; allowed: 'same' or 'valid'. Try 'same'.",
+        ),
+        (
+            {"activation": "gelu"},
+            "activation: received 'gelu'; allowed: 'relu' or 'tanh' or 'sigmoid' or "
+            "'elu' or 'linear'. Try 'relu'.",
+        ),
+        (
+            {"optimizer": "lion"},
+            "optimizer: received 'lion'; allowed: 'adam' or 'sgd'. Try 'adam'.",
+        ),
+        (
+            {"decay": "step"},
+            "decay: received 'step'; allowed: 'constant' or 'linear' or 'cosine' or "
+            "'one-cycle'. Try 'constant'.",
+        ),
+        (
+            {"schedule": "greedy"},
+            "schedule: received 'greedy' with the mirrored decoder; allowed: a decoder "
+            "of each level's own for it. Add decoder='tied'.",
+        ),
+        (
+            {"padding": "valid"},
+            "padding: received 'valid' with the mirrored decoder; allowed: a decoder "
+            "of each level's own for it. Add decoder='tied'.",
+        ),
+        (
+            {"sparsity": "wta:0.1"},
+            "sparsity: received 'wta:0.1' with the mirrored decoder; allowed: a decoder "
+            "of each level's own for it. Add decoder='tied'.",
+        ),
+        (
+            {"sparsity": "wta:2", "decoder": "tied"},
+            "sparsity: received 'wta:2'; allowed: wta, or wta:SHARE with a share above "
+            "0 and up to 1. Try wta:0.05.",
+        ),
+        (
+            {"refine": -1},
+            "refine: received -1; allowed: a whole number of at least 0. "
+            "Try refine=5, or leave it out.",
+        ),
+        (
+            {"epochs": (3, 2)},
+            "epochs: received 2 values for 1 level trained at once; allowed: one value, "
+            "or in a greedy schedule one a level. Give a single value.",
+        ),
+        (
+            {"noise": "masking:0.3,none"},
+            "noise: received 2 values for 1 level trained at once; allowed: one value, "
+            "or in a greedy schedule one a level. Give a single value.",
+        ),
+        (
+            GREEDY | {"learning_rate": (0.1, 0.1, 0.1)},
+            "learning_rate: received 3 values for 2 levels; allowed: one value, or in a "
+            "greedy schedule one a level. Give a single value.",
+        ),
+        (
+            GREEDY | {"noise": "masking:0.3,masking:0.3,none"},
+            "noise: received 3 values for 2 levels; allowed: one value, or in a greedy "
+            "schedule one a level. Give a single value.",
+        ),
+        (
+            GREEDY | {"epochs": (3, 0)},
+            "epochs: received 0; allowed: a whole number of at least 1. Try epochs=20.",
+        ),
+        (
+            GREEDY | {"learning_rate": (0.1, -1)},
+            "learning_rate: received -1; allowed: a number above 0. Try 0.001.",
+        ),
+        (
+            GREEDY | {"noise": "none,fog:0.3"},
+            "noise: received 'fog:0.3'; allowed: masking:SHARE, gaussian:DEVIATION or "
+            "salt-and-pepper:SHARE. Try masking:0.3.",
+        ),
+        (
+            {"start": 3},
+            "start: received an object of type int; allowed: a fitted CAE, or the folder of its run. "
+            "Try cae.grow('300C3-MP2').",
+        ),
+    ],
+)
+def test_arguments_that_cannot_work_are_refused_in_fit(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        CAE(**arguments).fit(_blobs())
+    assert str(caught.value) == message
+
+
+def test_a_picture_smaller_than_the_poolings_is_refused() -> None:
+    with pytest.raises(caes.CaesError, match="allowed: pictures of at least 16×16"):
+        CAE("2C3-MP4-2C3-MP4").fit(_blobs())
+
+
+def test_the_first_filters_are_the_first_kernels() -> None:
+    cae = CAE("5C3-MP2", epochs=1).fit(np.zeros((4, 8, 8, 3), np.uint8))
+    filters = cae.first_filters()
+    assert filters is not None
+    assert filters.shape == (5, 3, 3, 3)
+    weight = next(cae.model_.parameters()).detach().numpy()
+    np.testing.assert_array_equal(filters[4, 0, 2], weight[4, :, 0, 2])
+    assert CAE("4N", epochs=1).fit(_blobs()).first_filters() is None
+
+
+def _levels(cae: CAE) -> list[StackLevel]:
+    assert isinstance(cae.model_, Stack)
+    return cae.model_.each
+
+
+def _weights(cae: CAE, levels: slice = slice(None)) -> torch.Tensor:
+    """All weights of a stack's levels, flat."""
+    chosen = _levels(cae)[levels]
+    return torch.cat(
+        [p.detach().flatten() for level in chosen for p in level.parameters()]
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"decoder": "tied"},
+        GREEDY | {"epochs": (2, 1), "learning_rate": (0.01, 0.001), "refine": 1},
+        GREEDY | {"padding": "valid", "activation": "tanh", "loss": "mse"},
+        GREEDY | {"decoder": "untied", "noise": "masking:0.3,none"},
+        GREEDY | {"sparsity": "wta:0.5", "activation": "elu", "validation": 0.2},
+        {"decoder": "untied", "sparsity": "wta", "decay": "one-cycle"},
+    ],
+)
+def test_a_stack_encodes_decodes_and_reconstructs(options: dict[str, Any]) -> None:
+    pixels = _blobs(side=11)  # padded inside
+    arguments: dict[str, Any] = {"epochs": 1, "random_state": 0} | options
+    cae = CAE("4C3-MP2-3C3", **arguments).fit(pixels)
+    code = cae.architecture_.code_shape((11, 11, 1))
+    codes = cae.transform(pixels)
+    assert codes.shape == (60, np.prod(code))
+    again, sharper = cae.inverse_transform(codes), cae.reconstruct(pixels)
+    for found in (again, sharper):
+        assert found.shape == (60, 11, 11, 1)
+        assert found.min() >= 0
+        assert found.max() <= 1
+    square = (cae.to_unit(pixels) - sharper).astype(float) ** 2
+    np.testing.assert_allclose(cae.errors(pixels), square.mean((1, 2, 3)), rtol=1e-4)
+    filters = cae.first_filters()
+    assert filters is not None
+    assert filters.shape == (4, 3, 3, 1)
+
+
+def test_reconstructing_knows_where_the_largest_were_and_decoding_does_not() -> None:
+    options = GREEDY | {"epochs": 20, "learning_rate": 0.01, "random_state": 0}
+    cae = CAE("8C3-MP2", **options).fit(_blobs(200))
+    unit = cae.to_unit(_blobs(200))
+    decoded = cae.inverse_transform(cae.transform(_blobs(200)))
+    blurred = float(((decoded - unit) ** 2).mean())
+    assert -cae.score(_blobs(200)) < blurred / 2
+
+
+@pytest.mark.parametrize(
+    ("options", "output"),
+    [
+        ({"decoder": "mirror", "loss": "mse", "activation": "tanh"}, "sigmoid"),
+        ({"loss": "bce", "activation": "tanh"}, "sigmoid"),
+        ({"loss": "mse", "activation": "tanh"}, "tanh"),
+        ({"loss": "mse", "activation": "sigmoid"}, "sigmoid"),
+        ({"loss": "mse", "activation": "relu"}, "linear"),
+        ({"loss": "mse", "activation": "elu"}, "linear"),
+        ({"loss": "mse", "activation": "linear"}, "linear"),
+    ],
+)
+def test_the_picture_s_activation_follows_from_loss_and_levels(
+    options: dict[str, Any], output: str
+) -> None:
+    options = {"decoder": "tied"} | options
+    assert Options(arch="2C3", **options).check().output == output
+
+
+def _lower(**changes: Any) -> CAE:
+    options = GREEDY | {"epochs": 1, "random_state": 0} | changes
+    return CAE("4C3-MP2", **options).fit(_blobs())
+
+
+def test_growing_trains_only_the_new_level() -> None:
+    lower = _lower()
+    before, params = _weights(lower), lower.get_params(deep=False)
+    taller = lower.grow("3C3-MP2", _blobs(), epochs=2)
+    assert str(taller.architecture_) == "4C3-MP2-3C3-MP2"
+    assert torch.equal(_weights(taller, slice(1)), before)
+    assert [row.level for row in taller.history_.rows] == [2, 2]
+    # The one below is as it was.
+    assert torch.equal(_weights(lower), before)
+    assert lower.get_params(deep=False) == params
+    assert str(lower.architecture_) == "4C3-MP2"
+    # A code of the taller one is a code of the lower one, encoded once more.
+    maps = torch.from_numpy(lower.transform(_blobs())).view(60, 6, 6, 4)
+    with torch.no_grad():
+        second = _levels(taller)[1].encode(maps.permute(0, 3, 1, 2)).maps
+    codes = second.permute(0, 2, 3, 1).reshape(60, -1)
+    np.testing.assert_allclose(taller.transform(_blobs()), codes, rtol=1e-5, atol=1e-6)
+    # And so on upwards.
+    dense = taller.grow("5N", _blobs())
+    assert torch.equal(_weights(dense, slice(2)), _weights(taller))
+    assert [row.level for row in dense.history_.rows] == [3, 3]
+    assert dense.transform(_blobs()).shape == (60, 5)
+
+
+def test_the_scale_of_the_pictures_is_that_of_the_lower_stack() -> None:
+    lower = _lower()
+    taller = lower.grow("3C3", _blobs() / 1000)
+    assert taller.scaling_ == lower.scaling_
+
+
+def test_growing_without_pictures_waits_for_fit() -> None:
+    lower = _lower()
+    taller = lower.grow("3C3")
+    with pytest.raises(NotFittedError):
+        taller.transform(_blobs())
+    again = lower.grow("3C3", _blobs())
+    assert torch.equal(_weights(taller.fit(_blobs())), _weights(again))
+
+
+def test_what_was_given_level_by_level_grows_by_its_last_value() -> None:
+    lower = CAE(
+        "4C3-MP2-4C3",
+        decoder="untied",
+        schedule="greedy",
+        epochs=(3, 2),
+        learning_rate=(0.1, 0.2),
+        noise="masking:0.5,gaussian:0.1",
+        activation="tanh",
+        refine=1,
+        random_state=0,
+    ).fit(_blobs())
+    taller = lower.grow("3C3", batch_size=20)
+    given = taller.get_params(deep=False)
+    wanted = {"epochs": 2, "learning_rate": 0.2, "noise": "gaussian:0.1"}
+    assert {name: given[name] for name in wanted} == wanted
+    assert (taller.decoder, taller.activation) == ("untied", "tanh")
+    assert taller.batch_size == 20
+    # All levels' refinement would not leave the lower ones as they are.
+    assert taller.refine == 0
+    lower_weights = _weights(lower)
+    assert torch.equal(_weights(taller.fit(_blobs()), slice(2)), lower_weights)
+    refined = lower.grow("3C3", _blobs(), refine=1)
+    assert not torch.equal(_weights(refined, slice(2)), lower_weights)
+
+
+def test_growing_on_a_mirrored_auto_encoder_is_refused() -> None:
+    cae = CAE("4C3-MP2", epochs=1).fit(_blobs())
+    for pictures in (None, _blobs()):
+        with pytest.raises(ArgumentError) as caught:
+            cae.grow("3C3", pictures)
+        assert str(caught.value) == (
+            "schedule: received 'greedy' with the mirrored decoder; allowed: a decoder "
+            "of each level's own for it. Add decoder='tied'."
+        )
+
+
+def test_growing_an_unfitted_stack_is_refused() -> None:
+    with pytest.raises(NotFittedError):
+        CAE("4C3", **GREEDY).grow("3C3")
+    with pytest.raises(NotFittedError):
+        CAE("4C3-3C3", start=CAE("4C3", **GREEDY), **GREEDY).fit(_blobs())
+
+
+def test_a_stack_starts_from_a_folder_as_from_the_estimator(tmp_path: Path) -> None:
+    lower = _lower()
+    lower.save(tmp_path / "lower")
+    options = GREEDY | {"epochs": 1, "random_state": 0}
+    one = CAE("4C3-MP2-3C3", start=tmp_path / "lower", **options).fit(_blobs())
+    two = CAE("4C3-MP2-3C3", start=lower, **options).fit(_blobs())
+    assert torch.equal(_weights(one), _weights(two))
+    one.save(tmp_path / "taller")
+    (tmp_path / "lower").rename(tmp_path / "elsewhere")
+    again = CAE.load(tmp_path / "taller")  # it has all of it in itself
+    assert torch.equal(_weights(again), _weights(one))
+    assert again.start is None
+
+
+THERE = "4C3-MP2 (tied, same, relu, sigmoid) for pictures of 12×12×1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "side", "form"),
+    [
+        ({"arch": "4C3-MP2-3C3", "padding": "valid"}, 12, "tied, valid, relu, sigmoid"),
+        (
+            {"arch": "4C3-MP2-3C3", "decoder": "untied"},
+            12,
+            "untied, same, relu, sigmoid",
+        ),
+        (
+            {"arch": "4C3-MP2-3C3", "activation": "tanh"},
+            12,
+            "tied, same, tanh, sigmoid",
+        ),
+        ({"arch": "4C3-MP2-3C3", "loss": "mse"}, 12, "tied, same, relu, linear"),
+        ({"arch": "4C3-MP2"}, 12, "tied, same, relu, sigmoid"),  # not higher
+        ({"arch": "4C3-3C3"}, 12, "tied, same, relu, sigmoid"),  # without its pooling
+        ({"arch": "4C3-MP3-3C3"}, 12, "tied, same, relu, sigmoid"),
+        ({"arch": "4C5-MP2-3C3"}, 12, "tied, same, relu, sigmoid"),
+    ],
+)
+def test_a_stack_that_cannot_stand_on_another_says_so(
+    changes: dict[str, Any], side: int, form: str
+) -> None:
+    taller = CAE(start=_lower(), **GREEDY | {"epochs": 1} | changes)
+    with pytest.raises(ArgumentError) as caught:
+        taller.fit(_blobs(side=side))
+    assert str(caught.value) == (
+        f"start: received {THERE} below {changes['arch']} ({form}) for pictures of "
+        "12×12×1, greedy; allowed: the lower levels of the same greedy stack, for the "
+        "same pictures. Let cae.grow('300C3-MP2') choose the options."
+    )
+
+
+def test_a_pooling_put_on_a_trained_level_is_no_new_level() -> None:
+    """It would change the level below, whose weights are not to change."""
+    lower = CAE("4C3", epochs=1, **GREEDY).fit(_blobs())
+    for levels in ("MP2", "MP2-3C3"):
+        with pytest.raises(ArgumentError) as caught:
+            lower.grow(levels, _blobs())
+        assert str(caught.value) == (
+            "start: received 4C3 (tied, same, relu, sigmoid) for pictures of 12×12×1 "
+            f"below 4C3-{levels} (tied, same, relu, sigmoid) for pictures of 12×12×1, "
+            "greedy; allowed: the lower levels of the same greedy stack, for the same "
+            "pictures. Let cae.grow('300C3-MP2') choose the options."
+        )
+
+
+def test_a_stack_starts_from_other_pictures_only_where_they_fit() -> None:
+    lower = _lower()
+    taller = lower.grow("3C3", _blobs(side=17))
+    assert taller.picture_shape_ == (17, 17, 1)
+    for start, pictures in (
+        (lower, np.zeros((9, 12, 12, 3), np.uint8)),  # other channels
+        (lower.grow("5N", _blobs()), _blobs(side=17)),  # another size, under units
+    ):
+        with pytest.raises(ArgumentError, match=r"^start: received 4C3-MP2"):
+            start.grow("3N", pictures)
+    joint = CAE("4C3-MP2-3C3", decoder="tied", start=lower)
+    with pytest.raises(
+        ArgumentError, match="12×12×1, joint; allowed: the lower levels"
+    ):
+        joint.fit(_blobs())
+
+
+def test_a_classifier_is_no_stack_to_start_from() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        CAE("4C3-MP2-3C3", start=CAEClassifier(), **GREEDY).fit(_blobs())
+    assert str(caught.value) == (
+        "start: received an object of type CAEClassifier; allowed: a fitted CAE, or the "
+        "folder of its run. Try cae.grow('300C3-MP2')."
+    )
+
+
+def test_a_clone_keeps_the_stack_it_starts_from_fitted() -> None:
+    """So that a search over a taller stack's options trains only what is new."""
+    lower = _lower()
+    taller = lower.grow("3C3-MP2")
+    twin = clone(taller)
+    assert twin.start is lower
+    assert torch.equal(_weights(twin.fit(_blobs()), slice(1)), _weights(lower))
+    search = GridSearchCV(taller, {"arch": ["4C3-MP2-2C3", "4C3-MP2-3C3"]}, cv=2)
+    best = search.fit(_blobs()).best_estimator_
+    assert torch.equal(_weights(best, slice(1)), _weights(lower))
+
+
+def test_a_grown_stack_is_pickled_with_what_it_knows() -> None:
+    taller = _lower().grow("3C3", _blobs())
+    again = pickle.loads(pickle.dumps(taller))
+    np.testing.assert_array_equal(again.transform(_blobs()), taller.transform(_blobs()))

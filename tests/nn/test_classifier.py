@@ -1,0 +1,434 @@
+"""The classifier against plain formulations: NumPy, one thread, autograd by hand."""
+
+import copy
+import pickle
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from caes.nn.architecture import Architecture, Shape, parse
+from caes.nn.classifier import Classifier
+from caes.nn.kernels import fused, threads
+from caes.nn.layers import activate
+from caes.nn.model import Model
+from caes.nn.stack import autoencoder
+
+PICTURE: Shape = (9, 10, 2)
+MIRROR = parse("4C3-MP2-6C3-MP2")
+TIED = replace(parse("5C3-MP2-4N"), decoder="tied", padding="valid", activation="tanh")
+UNTIED = replace(parse("5C3-MP2-3C2"), decoder="untied", output="linear")
+ENCODERS = [MIRROR, parse("4C3-MP2-7N"), TIED, UNTIED]
+CLASSES = 3
+COUNT = "num_batches_tracked"
+
+
+@pytest.fixture(autouse=True)
+def three_threads() -> Iterator[None]:
+    """Batches are shared between three, whatever this machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def _trunk(arch: Architecture) -> Model:
+    trunk = autoencoder(arch, PICTURE, seed=5)
+    _stir(trunk)
+    return trunk
+
+
+def _stir(module: torch.nn.Module) -> None:
+    """Let no bias be zero, so that a lost one is seen."""
+    generator = torch.Generator().manual_seed(1)
+    for name, parameter in module.named_parameters():
+        if "bias" in name:
+            torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+
+
+def _classifier(
+    arch: Architecture = MIRROR,
+    head: tuple[int, ...] = (11,),
+    dropout: float = 0.0,
+    seed: int = 0,
+) -> Classifier:
+    model = Classifier(_trunk(arch), head, CLASSES, dropout=dropout, seed=seed)
+    _stir(model.head)
+    return model
+
+
+def _batch(n: int = 29) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    pictures = torch.rand(n, *PICTURE, generator=generator)
+    labels = torch.randint(0, CLASSES, (n,), generator=generator)
+    return pictures, labels, torch.rand(n, 2, generator=generator)
+
+
+# The network
+
+
+@pytest.mark.parametrize("arch", ENCODERS, ids=str)
+def test_the_convolutions_are_those_of_the_stack(arch: Architecture) -> None:
+    stack = _trunk(arch)
+    trunk = autoencoder(replace(arch, normalised=True), PICTURE, seed=77)
+    missing = trunk.load_state_dict(stack.state_dict(), strict=False)
+    assert not missing.unexpected_keys
+    assert all("norm" in name for name in missing.missing_keys)
+    model = Classifier(autoencoder(arch, PICTURE, seed=77), (11,), CLASSES)
+    model.trunk.load_state_dict(stack.state_dict())
+    for name, value in stack.state_dict().items():
+        assert torch.equal(model.state_dict()[f"trunk.{name}"], value)
+        assert torch.equal(trunk.state_dict()[name], value)
+    pictures, *_ = _batch()
+    with torch.no_grad():
+        assert torch.equal(model.trunk.encode(pictures), stack.encode(pictures))
+
+
+def _as_numpy(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.detach().double().numpy()
+
+
+def _naive_logits(
+    model: Classifier, pictures: Tensor, masks: Tensor | None = None
+) -> NDArray[np.float64]:
+    """Give log-odds by matrix products in NumPy, from the stack's codes."""
+    features = _as_numpy(model.trunk.encode(pictures)).reshape(len(pictures), -1)
+    rest = None if masks is None else _as_numpy(masks)
+    for layer in model.head:
+        if rest is not None:
+            width = features.shape[1]
+            features, rest = features * rest[:, :width], rest[:, width:]
+        weight, bias = map(_as_numpy, layer.parameters())
+        features = features @ weight.T + bias
+        if layer is not model.head[-1]:
+            used = activate(torch.from_numpy(features), model.arch.activation)
+            features = used.numpy()
+    assert rest is None or rest.shape[1] == 0
+    return features
+
+
+@pytest.mark.parametrize("head", [(), (11,), (11, 7)])
+@pytest.mark.parametrize("arch", ENCODERS, ids=str)
+def test_the_head_is_a_chain_of_dense_layers(
+    arch: Architecture, head: tuple[int, ...]
+) -> None:
+    model = _classifier(arch, head)
+    pictures, *_ = _batch()
+    found = _as_numpy(model(pictures))
+    np.testing.assert_allclose(found, _naive_logits(model, pictures), atol=1e-5)
+    probabilities = _as_numpy(model.probabilities(pictures))
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+    odds = np.exp(found)
+    np.testing.assert_allclose(
+        probabilities, odds / odds.sum(1, keepdims=True), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("arch", ENCODERS, ids=str)
+def test_the_number_of_parameters_is_the_notation_s_and_the_head_s(
+    arch: Architecture, normalised: bool
+) -> None:
+    arch = replace(arch, normalised=normalised)
+    model = _classifier(arch, (11, 7))
+    features = int(np.prod(arch.code_shape(PICTURE)))
+    head = (features + 1) * 11 + (11 + 1) * 7 + (7 + 1) * CLASSES
+    counted = sum(each.numel() for each in model.parameters())
+    assert counted == arch.parameters(PICTURE) + head
+    assert model.widths == [features, 11, 7]
+
+
+def test_the_seed_is_of_the_head_s_weights() -> None:
+    def weights(seed: int) -> Tensor:
+        head = Classifier(_trunk(MIRROR), (11,), CLASSES, seed=seed).head
+        return torch.cat([each.flatten() for each in head.parameters()])
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+# The loss
+
+
+def _naive_figures(
+    logits: NDArray[np.float64],
+    labels: Tensor,
+    weights: Tensor,
+    smoothing: float = 0.0,
+) -> tuple[float, float]:
+    """Give weighted cross-entropy and accuracy, picture by picture."""
+    loss = right = 0.0
+    for row, label, (in_loss, in_accuracy) in zip(
+        logits, labels.tolist(), weights.tolist(), strict=True
+    ):
+        logs = row - np.log(np.exp(row).sum())
+        target = np.full(len(row), smoothing / len(row))
+        target[label] += 1 - smoothing
+        loss -= in_loss * float((target * logs).sum())
+        right += in_accuracy * (row.argmax() == label)
+    return loss / len(logits), right / len(logits)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_the_loss_is_the_weighted_cross_entropy(
+    dropout: float, smoothing: float
+) -> None:
+    model = _classifier(dropout=dropout)
+    pictures, labels, weights = _batch()
+    masks = model.draw_masks(len(labels), torch.Generator().manual_seed(0))
+    figures = model.compare(pictures, labels, weights, masks, smoothing=smoothing)
+    logits = _naive_logits(model, pictures, masks)
+    loss, accuracy = _naive_figures(logits, labels, weights, smoothing)
+    assert figures[0].item() == pytest.approx(loss, rel=1e-5)
+    assert figures[1].isnan()
+    assert figures[2].item() == pytest.approx(accuracy, rel=1e-5)
+
+
+@pytest.mark.parametrize("arch", ENCODERS, ids=str)
+def test_the_second_task_adds_its_error_to_the_loss(arch: Architecture) -> None:
+    model = _classifier(arch)
+    pictures, labels, weights = _batch()
+    alone = model.compare(pictures, labels, weights)
+    both = model.compare(pictures, labels, weights, reconstruction=0.5)
+    again = activate(model.trunk.raw(pictures), arch.output)
+    square = ((_as_numpy(again) - _as_numpy(pictures)) ** 2).mean()
+    assert both[1].item() == pytest.approx(square, rel=1e-5)
+    assert both[0].item() == pytest.approx(alone[0].item() + 0.5 * square, rel=1e-5)
+    assert torch.equal(both[2], alone[2])
+
+
+# Dropout
+
+
+def test_without_dropout_there_is_no_mask() -> None:
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    assert _classifier().draw_masks(5, generator) is None
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_dropout_keeps_the_expectation_and_follows_the_generator() -> None:
+    model = _classifier(head=(11, 7), dropout=0.3)
+    masks = model.draw_masks(2000, torch.Generator().manual_seed(0))
+    assert masks is not None
+    assert masks.shape == (2000, sum(model.widths))
+    assert np.unique(masks.numpy()) == pytest.approx([0, 1 / 0.7])
+    deviation = (0.3 / 0.7) ** 0.5
+    share = masks.numel() ** 0.5
+    assert masks.mean().item() == pytest.approx(1, abs=5 * deviation / share)
+    each = masks.mean(0)
+    assert (each - 1).abs().max() < 6 * deviation / 2000**0.5
+    again, other = (
+        model.draw_masks(2000, torch.Generator().manual_seed(seed)) for seed in (0, 1)
+    )
+    assert again is not None
+    assert other is not None
+    assert torch.equal(masks, again)
+    assert not torch.equal(masks, other)
+
+
+def test_nothing_is_dropped_outside_of_learning() -> None:
+    model, same = _classifier(dropout=0.9), _classifier()
+    pictures, *_ = _batch()
+    assert torch.equal(model(pictures), same(pictures))
+
+
+# What learns
+
+
+def _gradients(model: Classifier, figures: Tensor) -> dict[str, Tensor]:
+    model.zero_grad()
+    figures[0].backward()  # type: ignore[no-untyped-call]
+    return {
+        name: each.grad.clone()
+        for name, each in model.named_parameters()
+        if each.grad is not None
+    }
+
+
+def _decoder(model: Classifier) -> set[str]:
+    way_back = {id(each) for each in model.trunk.decoder_parameters()}
+    return {name for name, each in model.named_parameters() if id(each) in way_back}
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("arch", ENCODERS, ids=str)
+def test_a_frozen_encoder_stays_as_it_is(arch: Architecture, normalised: bool) -> None:
+    model = _classifier(replace(arch, normalised=normalised))
+    model.choose(encoder=False, decoder=False)
+    model.train()
+    assert model.training
+    assert not any(part.training for part in model.trunk.modules())
+    before = copy.deepcopy(model.trunk.state_dict())
+    figures = model.compare(*_batch())
+    found = _gradients(model, figures)
+    assert set(found) == {f"head.{name}" for name, _ in model.head.named_parameters()}
+    assert all(gradient.any() for gradient in found.values())
+    for name, value in model.trunk.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_an_encoder_that_learns_keeps_its_normalisation_up_to_date() -> None:
+    model = _classifier(replace(MIRROR, normalised=True)).train()
+    layer = model.trunk.get_submodule("encoder.0")
+    weight, bias = layer.get_parameter("weight"), layer.get_parameter("bias")
+    pictures, *rest = _batch()
+    padded = F.pad(pictures.permute(0, 3, 1, 2), [1, 1, 1, 2], mode="replicate")
+    maps = F.max_pool2d(F.conv2d(padded, weight, bias, padding=1), 2)
+    model.compare(pictures, *rest)
+    mean, count = (layer.get_buffer(f"norm.{name}") for name in ("running_mean", COUNT))
+    torch.testing.assert_close(mean, 0.1 * maps.mean((0, 2, 3)))
+    assert count == 1
+
+
+@pytest.mark.parametrize("arch", ENCODERS, ids=str)
+def test_the_decoder_learns_as_a_second_task_only(arch: Architecture) -> None:
+    model = _classifier(arch)
+    way_back = _decoder(model)
+    assert way_back
+    model.choose(encoder=True, decoder=False)
+    found = _gradients(model, model.compare(*_batch()))
+    assert set(found) == {name for name, _ in model.named_parameters()} - way_back
+    model.choose(encoder=True, decoder=True)
+    found = _gradients(model, model.compare(*_batch(), reconstruction=0.5))
+    assert set(found) == {name for name, _ in model.named_parameters()}
+    assert all(found[name].any() for name in way_back)
+
+
+# Threads
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note how many parts each batch was shared into."""
+    noted: list[int] = []
+    whole = threads.Shares._shared
+
+    def _shared(self: threads.Shares, work: object, batch: object) -> object:
+        results, weights = whole(self, work, batch)  # type: ignore[arg-type,var-annotated]
+        noted.append(len(weights))
+        return results, weights
+
+    monkeypatch.setattr(threads.Shares, "_shared", _shared)
+    return noted
+
+
+@pytest.mark.parametrize("reconstruction", [0.0, 0.3])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("arch", ENCODERS, ids=str)
+def test_a_shared_batch_gives_one_thread_s_figures_and_gradients(
+    arch: Architecture,
+    frozen: bool,
+    dropout: float,
+    reconstruction: float,
+    shared: list[int],
+) -> None:
+    model = _classifier(arch, dropout=dropout)
+    reconstruction = 0.0 if frozen else reconstruction
+    model.choose(encoder=not frozen, decoder=reconstruction > 0)
+    pictures, labels, weights = _batch()
+    masks = model.draw_masks(len(labels), torch.Generator().manual_seed(3))
+
+    def run() -> tuple[Tensor, dict[str, Tensor]]:
+        figures = model.compare(
+            pictures,
+            labels,
+            weights,
+            masks,
+            smoothing=0.1,
+            reconstruction=reconstruction,
+        )
+        return figures.detach().double(), _gradients(model, figures)
+
+    wanted, by = run()
+    assert shared == []
+    with threads.reserved():
+        found, gradients = run()
+    if not (frozen and model.trunk.path == "fused"):
+        assert shared == [3]
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7, equal_nan=True)
+    assert set(gradients) == set(by)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(gradient, by[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("arch", ENCODERS, ids=str)
+def test_a_shared_batch_is_evaluated_as_on_one_thread(
+    arch: Architecture, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(fused, "available", lambda: False)
+    model = _classifier(arch)
+    batch = _batch(64)
+    with torch.no_grad():
+        wanted = model.compare(*batch)
+        with threads.reserved():
+            found = model.compare(*batch)
+    torch.testing.assert_close(
+        found.double(), wanted.double(), rtol=1e-5, atol=1e-7, equal_nan=True
+    )
+
+
+@pytest.mark.skipif(not fused.available(), reason="no C compiler on this machine")
+def test_the_compiled_loop_is_not_set_up_again_by_every_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+    make = fused.FusedAutoencoder.__init__
+
+    def counted(self: fused.FusedAutoencoder, *about: object) -> None:
+        made.append(1)
+        make(self, *about)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fused.FusedAutoencoder, "__init__", counted)
+    model = _classifier()
+    with torch.no_grad(), threads.reserved():
+        for _ in range(4):
+            model.compare(*_batch(64))
+    assert len(made) == 1
+
+
+def test_a_network_that_looks_at_the_whole_batch_is_not_shared(
+    shared: list[int],
+) -> None:
+    model = _classifier(replace(MIRROR, normalised=True)).train()
+    twin = copy.deepcopy(model)
+    wanted = twin.compare(*_batch())
+    with threads.reserved():
+        found = model.compare(*_batch())
+    assert shared == []
+    torch.testing.assert_close(found, wanted, equal_nan=True)
+    for one, other in zip(
+        model.state_dict().values(), twin.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_what_learns_can_be_chosen_again_after_sharing() -> None:
+    model = _classifier(UNTIED)
+    with threads.reserved():
+        model.choose(encoder=True, decoder=False)
+        assert len(_gradients(model, model.compare(*_batch()))) > 4
+        model.choose(encoder=False, decoder=False)
+        found = _gradients(model, model.compare(*_batch()))
+    assert all(name.startswith("head.") for name in found)
+    assert len(found) == 4
+
+
+def test_a_copy_and_a_pickle_decide_alike_even_after_sharing() -> None:
+    model = _classifier(UNTIED)
+    pictures, labels, weights = _batch()
+    with threads.reserved():
+        model.compare(pictures, labels, weights)
+    with torch.no_grad():
+        wanted = model(pictures)
+        for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert torch.equal(twin(pictures), wanted)

@@ -1,0 +1,284 @@
+"""The auto-encoder against itself in other forms: plain, fused, Keras."""
+
+import copy
+import os
+import pickle
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from caes.nn.architecture import Shape, parse
+from caes.nn.autoencoder import Autoencoder
+from caes.nn.kernels import fused, threads
+
+NETWORKS: list[tuple[str, Shape]] = [
+    ("16C3-MP2-8C3-MP2", (28, 28, 1)),
+    ("5C4-MP3-7C2-12C5-MP2", (31, 20, 3)),
+    ("20C5-MP2-33C3", (10, 14, 9)),
+    ("8C3", (7, 5, 8)),
+    ("3C1-MP2-9C2-MP4", (17, 9, 13)),
+]
+needs_compiler = pytest.mark.skipif(
+    not fused.available(), reason="no C compiler on this machine"
+)
+
+
+def plain(model: Autoencoder, pictures: Tensor) -> Tensor:
+    """Reconstruct by the formulation of the Keras example, step by step: logits."""
+    arch, (height, width) = model.arch, pictures.shape[1:3]
+    top, left = arch.margins(height, width)
+    tall, wide = arch.padded(height, width)
+    frame = (left, wide - width - left, top, tall - height - top)
+    maps = F.pad(pictures.permute(0, 3, 1, 2), frame, mode="replicate")
+
+    def convolve(maps: Tensor, layer: torch.nn.Module) -> Tensor:
+        weight, bias = layer.parameters()
+        k = weight.shape[-1]
+        frame = ((k - 1) // 2, k // 2) * 2
+        return F.conv2d(F.pad(maps, frame), weight, bias)
+
+    for layer, level in zip(model.encoder, arch.levels, strict=True):
+        maps = F.max_pool2d(convolve(maps, layer).relu(), level.pool)
+    *hidden, last = model.decoder
+    for layer, level in zip(hidden, reversed(arch.levels), strict=True):
+        maps = convolve(maps, layer).relu()
+        maps = F.interpolate(maps, scale_factor=level.pool, mode="nearest")
+    logits = convolve(maps, last)[..., top : top + height, left : left + width]
+    return logits.permute(0, 2, 3, 1)
+
+
+def _model(text: str, picture: Shape) -> Autoencoder:
+    model = Autoencoder(parse(text), picture, seed=5)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(
+                parameter, std=0.1, generator=torch.Generator().manual_seed(1)
+            )
+    return model
+
+
+def _pictures(n: int, picture: Shape) -> Tensor:
+    return torch.rand(n, *picture, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.fixture(params=["fused", "torch", "shares"])
+def path(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Each way to compute: compiled, by PyTorch, by PyTorch with the batch shared."""
+    if request.param == "fused" and not fused.available():
+        pytest.skip("no C compiler on this machine")
+    if request.param != "fused":
+        monkeypatch.setattr(fused, "available", lambda: False)
+    with threads.reserved() if request.param == "shares" else nullcontext():
+        yield "fused" if request.param == "fused" else "torch"
+
+
+@pytest.mark.parametrize("loss", ["bce", "mse"])
+@pytest.mark.parametrize(("text", "picture"), NETWORKS)
+def test_all_paths_give_the_plain_formulation_s_loss_and_gradients(
+    path: str, text: str, picture: Shape, loss: str
+) -> None:
+    model = _model(text, picture)
+    assert model.path == path
+    pictures = _pictures(19, picture)
+    targets = pictures.square().round(decimals=1)
+    logits = plain(model, pictures)
+    expected = (
+        F.binary_cross_entropy(logits.sigmoid(), targets)
+        if loss == "bce"
+        else F.mse_loss(logits.sigmoid(), targets)
+    )
+    wanted = torch.autograd.grad(expected, list(model.parameters()))
+    figures = model.compare(pictures, targets, loss)
+    found = torch.autograd.grad(figures[0], list(model.parameters()))
+    assert figures[0].item() == pytest.approx(expected.item(), rel=1e-5)
+    square = F.mse_loss(logits.sigmoid(), targets)
+    assert figures[1].item() == pytest.approx(square.item(), rel=1e-5)
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    with torch.no_grad():
+        again = model.compare(pictures, targets, loss)
+    torch.testing.assert_close(again.double(), figures.detach().double())
+
+
+@pytest.mark.parametrize(("text", "picture"), NETWORKS)
+def test_all_paths_reconstruct_as_the_plain_formulation(
+    path: str, text: str, picture: Shape
+) -> None:
+    model = _model(text, picture)
+    pictures = _pictures(9, picture)
+    with torch.no_grad():
+        assert (model(pictures) - plain(model, pictures).sigmoid()).abs().max() < 1e-6
+        codes = model.encode(pictures)
+        assert tuple(codes.shape[1:]) == model.arch.code_shape(picture)
+        torch.testing.assert_close(model.decode(codes), model(pictures))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(4, 33), st.integers(4, 33), st.sampled_from([1, 2, 3]))
+def test_a_convolutional_model_takes_every_size_above_its_stride(
+    height: int, width: int, channels: int
+) -> None:
+    model = _model("3C3-MP2-4C3-MP2", (8, 8, channels))
+    pictures = _pictures(2, (height, width, channels))
+    with torch.no_grad():
+        expected = plain(model, pictures).sigmoid()
+        torch.testing.assert_close(model(pictures), expected)
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler on this machine")
+def test_where_there_is_a_compiler_the_loop_compiles_without_a_warning(
+    tmp_path: Path,
+) -> None:
+    assert fused.available()
+    command = ["cc", *fused.FLAGS, "-Wall", "-Wextra", "-Werror", str(fused.SOURCE)]
+    subprocess.run([*command, "-o", str(tmp_path / "levels.so")], check=True)
+
+
+@needs_compiler
+def test_a_cache_that_cannot_be_written_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CAES_CACHE", str(tmp_path / "file" / "cache"))
+    fused._library.cache_clear()
+    assert fused.available()
+    assert _model("2C3-MP2", (4, 4, 1))(torch.zeros(1, 4, 4, 1)).shape == (1, 4, 4, 1)
+    fused._library.cache_clear()
+
+
+@needs_compiler
+def test_the_fused_path_gives_the_same_bits_for_every_number_of_threads() -> None:
+    arch, picture = parse("16C3-MP2-8C3-MP2"), (28, 28, 1)
+    weights = list(Autoencoder(arch, picture).parameters())
+    pictures = _pictures(50, picture)
+    results = [
+        fused.FusedAutoencoder(arch, picture, "bce", n, weights).step(
+            pictures, pictures
+        )
+        for n in (1, 2, 5)
+    ]
+    for figures, gradient in results[1:]:
+        assert torch.equal(figures, results[0][0])
+        assert torch.equal(gradient, results[0][1])
+
+
+@needs_compiler
+def test_the_fused_loss_is_finite_for_extreme_logits() -> None:
+    model = _model("2C3", (4, 4, 1))
+    *_, last_bias = model.parameters()
+    torch.nn.init.constant_(last_bias, 1000.0)
+    black = torch.zeros(1, 4, 4, 1)
+    figures = model.compare(black, black, "bce")
+    assert figures[0].item() == pytest.approx(
+        plain(model, black).mean().item(), rel=1e-5
+    )
+
+
+@needs_compiler
+def test_wide_levels_are_left_to_pytorch() -> None:
+    assert Autoencoder(parse("16C3-MP2"), (8, 8, 1)).path == "fused"
+    assert Autoencoder(parse("100C5-MP2-150C5"), (8, 8, 1)).path == "torch"
+    assert Autoencoder(parse("16C3-MP2-4N"), (8, 8, 1)).path == "torch"
+
+
+def test_a_dense_network_encodes_to_its_units_and_learns() -> None:
+    model = _model("4C3-MP2-6N", (9, 8, 2))
+    pictures = _pictures(5, (9, 8, 2))
+    assert model.encode(pictures).shape == (5, 6)
+    assert model(pictures).shape == pictures.shape
+    figures = model.compare(pictures, pictures, "mse")
+    found = torch.autograd.grad(figures[0], list(model.parameters()))
+    assert all(gradient.any() for gradient in found)
+
+
+def test_a_copy_and_a_pickle_give_the_same_codes() -> None:
+    model = _model("16C3-MP2", (8, 8, 1))
+    pictures = _pictures(3, (8, 8, 1))
+    with torch.no_grad():
+        codes = model.encode(pictures)
+        for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+            assert torch.equal(twin.encode(pictures), codes)
+
+
+# Keras's own, on its torch backend.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+def test_the_network_is_the_keras_example_s(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Same weights in Keras: the same output, and the same weights after a step."""
+    monkeypatch.setitem(os.environ, "KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    shape = (28, 28, 1)
+    net = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.UpSampling2D(2),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.UpSampling2D(2),
+            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+        ]
+    )
+    model = _model("16C3-MP2-8C3-MP2", shape)
+    assert net.count_params() == sum(p.numel() for p in model.parameters()) == 3217
+    net.set_weights([_as_keras(p) for p in model.parameters()])
+    pictures = _pictures(64, shape).square().round(decimals=1)
+    with torch.no_grad():
+        ours = model(pictures).numpy()
+    theirs = net.predict(pictures.numpy(), verbose=0)
+    assert np.abs(ours - theirs).max() <= 1e-5
+
+    net.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    result = net.train_on_batch(pictures.numpy(), pictures.numpy(), return_dict=True)
+    # Keras adds its epsilon before the bias correction: at the first step the same as
+    # this one after it.
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7 / 0.001**0.5)
+    figures = model.compare(pictures, pictures, "bce")
+    figures[0].backward()  # type: ignore[no-untyped-call]
+    assert figures[0].item() == pytest.approx(float(result["loss"]), rel=1e-5)
+    assert figures[2].item() == pytest.approx(float(result["accuracy"]), abs=1e-6)
+    for mine, theirs in zip(model.parameters(), net.trainable_weights, strict=True):
+        assert mine.grad is not None
+        np.testing.assert_allclose(
+            _as_keras(mine.grad), theirs.value.grad.numpy(), rtol=1e-3, atol=1e-6
+        )
+    optimizer.step()
+    for a, b in zip(map(_as_keras, model.parameters()), net.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+def test_accuracy_over_colours_is_counted_as_keras_does(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(os.environ, "KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    model = _model("4C3-MP2", (6, 6, 3))
+    pictures = _pictures(16, (6, 6, 3))
+    with torch.no_grad():
+        found = model.compare(pictures, pictures, "mse")[2]
+        metric = keras.metrics.CategoricalAccuracy()
+        metric.update_state(pictures.numpy(), model(pictures).numpy())
+    assert float(found) == pytest.approx(float(metric.result()), abs=1e-6)
+
+
+def _as_keras(parameter: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    array = parameter.detach()
+    return (array.permute(2, 3, 1, 0) if array.ndim == 4 else array).numpy()

@@ -1,0 +1,121 @@
+"""Patches against plain slices, and the levels that learn from them alone."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from caes.nn.architecture import Level, PaddingName
+from caes.nn.layers import frame
+from caes.nn.levels import ConvolutionalLevel, StackLevel
+from caes.nn.patches import cut, paste
+from caes.nn.sparsity import Sparsity
+
+PADDINGS: list[PaddingName] = ["same", "valid"]
+
+
+def _draw(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _places(n: int, maps: int, across: int, down: int) -> Tensor:
+    drawn = torch.Generator().manual_seed(1)
+    return torch.randint(across * down, (n, maps), generator=drawn)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4])
+def test_a_patch_is_what_the_convolution_sees_there(
+    padding: PaddingName, kernel: int
+) -> None:
+    maps = _draw(2, 3, 5, 7)
+    whole = F.pad(maps, frame(kernel)) if padding == "same" else maps
+    down, across = (side - kernel + 1 for side in whole.shape[2:])
+    places = _places(2, 4, across, down)
+    found = cut(maps, places, kernel, padding)
+    for n, k in np.ndindex(2, 4):
+        y, x = divmod(int(places[n, k]), across)
+        wanted = whole[n, :, y : y + kernel, x : x + kernel].flatten(1)
+        assert torch.equal(found[n, :, k], wanted)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(PADDINGS), st.integers(1, 4), st.integers(4, 7), st.integers(4, 7)
+)
+def test_pasting_is_the_adjoint_of_cutting(
+    padding: PaddingName, kernel: int, height: int, width: int
+) -> None:
+    less = kernel - 1 if padding == "valid" else 0
+    places = _places(3, 5, width - less, height - less)
+    maps = _draw(3, 2, height, width).double()
+    patches = _draw(3, 2, 5, kernel**2, seed=2).double()
+    there = (cut(maps, places, kernel, padding) * patches).sum()
+    back = (paste(patches, places, (height, width), padding) * maps).sum()
+    torch.testing.assert_close(there, back)
+
+
+def _level(**options: Any) -> ConvolutionalLevel:
+    given = {
+        "tied": True,
+        "padding": "same",
+        "activation": "relu",
+        "output": "linear",
+        **options,
+    }
+    pool, kernel = given.pop("pool", 1), given.pop("kernel", 3)
+    level = ConvolutionalLevel(2, Level(6, kernel, pool), **given)
+    drawn = torch.Generator().manual_seed(3)
+    for parameter in level.parameters():
+        torch.nn.init.normal_(parameter, std=0.5, generator=drawn)
+    return level.double()
+
+
+@pytest.mark.parametrize("sparsity", [Sparsity(), Sparsity(0.3)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"pool": 2},
+        {"pool": 3, "kernel": 2, "padding": "valid", "side": 13},
+        {"pool": 2, "kernel": 5, "tied": False, "activation": "tanh"},
+        {"kernel": 4, "output": "tanh", "tied": False, "padding": "valid"},
+    ],
+)
+def test_learning_from_winners_alone_is_learning_from_whole_maps(
+    sparsity: Sparsity, options: dict[str, Any]
+) -> None:
+    options = dict(options)
+    side = options.pop("side", 12)
+    level = _level(**options)
+    maps = _draw(7, 2, 10, side).double().requires_grad_()
+    figures = []
+    for way in (
+        level.reconstruct,
+        lambda *given: StackLevel.reconstruct(level, *given),
+    ):
+        found = way(maps, sparsity)
+        (found - 0.3).square().mean().backward()  # type: ignore[no-untyped-call]
+        weights = [level.weight, level.bias, level.bias_back, maps]
+        if level.weight_back is not None:
+            weights.append(level.weight_back)
+        figures.append([found.detach(), *(each.grad for each in weights)])
+        level.zero_grad()
+        maps.grad = None
+    for mine, whole in zip(*figures, strict=True):
+        assert mine is not None
+        torch.testing.assert_close(mine, whole)
+
+
+def test_a_map_that_is_0_everywhere_reconstructs_nothing() -> None:
+    level = _level()
+    with torch.no_grad():
+        level.bias.fill_(-1e3)
+    found = level.reconstruct(_draw(2, 2, 5, 5).double(), Sparsity())
+    expected = level.bias_back[:, None, None].expand(2, 2, 5, 5)
+    torch.testing.assert_close(found, expected)

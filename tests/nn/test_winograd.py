@@ -1,0 +1,267 @@
+"""Convolution with fewer products, against PyTorch's in 64 bits and plain loops."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from caes.nn import layers
+from caes.nn.architecture import Architecture, Level
+from caes.nn.kernels import winograd
+from caes.nn.stack import Stack
+from tests import naive
+
+IN_USE = [(m, k) for k in range(3, 9) for m in range(2, winograd.LARGEST_TILE - k + 2)]
+"""All pairs of block and kernel sides that `places_for` chooses from."""
+
+
+def _error(found: Tensor, exact: Tensor) -> float:
+    """Root mean square of the error, relative to that of the exact result."""
+    square = (found.detach().double() - exact).square().mean() / exact.square().mean()
+    return float(square.sqrt())
+
+
+def _bound(m: int, k: int) -> float:
+    """What rounding in 32 bits may cost, as the module's docstring says."""
+    return 1e-5 if m + k - 1 < 9 else 6e-5
+
+
+def _drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _exactly(maps: Tensor, weight: Tensor) -> Tensor:
+    """Convolve N×H×W×C in 64 bits."""
+    found = F.conv2d(maps.double().permute(0, 3, 1, 2), weight.double())
+    return found.permute(0, 2, 3, 1)
+
+
+def _exactly_back(maps: Tensor, weight: Tensor) -> Tensor:
+    """Convolve N×H×W×K the other way in 64 bits."""
+    found = F.conv_transpose2d(maps.double().permute(0, 3, 1, 2), weight.double())
+    return found.permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(("m", "k"), IN_USE)
+def test_along_one_axis_the_changes_of_basis_are_exact(m: int, k: int) -> None:
+    outputs, filters, inputs = winograd.one_axis(m, k)
+    draw = np.random.default_rng(m * k)
+    d = [Fraction(int(value), 7) for value in draw.integers(-99, 99, m + k - 1)]
+    g = [Fraction(int(value), 3) for value in draw.integers(-99, 99, k)]
+    found = outputs @ ((filters @ g) * (inputs @ d))
+    assert [*found] == [sum(d[y + x] * g[x] for x in range(k)) for y in range(m)]
+    assert all(value.denominator == 1 for value in inputs.ravel())
+
+
+@pytest.mark.parametrize(("m", "k"), IN_USE)
+def test_both_axes_at_once_are_one_axis_after_the_other(m: int, k: int) -> None:
+    for both, one in zip(winograd.bases(m, k), winograd.one_axis(m, k), strict=True):
+        (rows, columns), exact = one.shape, one.astype(float)
+        picture = np.random.default_rng(0).random((columns, columns))
+        found = both.double().numpy() @ picture.ravel()
+        expected = exact @ picture @ exact.T
+        np.testing.assert_allclose(found.reshape(rows, rows), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("m", "k"), IN_USE)
+def test_convolution_and_both_gradients_are_the_plain_ones(m: int, k: int) -> None:
+    height, width = k + 10, k + 7  # outputs of 11×8: no block divides both
+    maps = _drawn(2, height, width, 33).requires_grad_()
+    weight = _drawn(34, 33, k, k, seed=1).requires_grad_()
+    found, exact = winograd.convolve(maps, weight, m), _exactly(maps, weight)
+    assert found.shape == exact.shape
+    assert _error(found, exact.detach()) < _bound(m, k)
+    outer = _drawn(*found.shape, seed=2)
+    given = torch.autograd.grad(found, (maps, weight), outer)
+    wanted = torch.autograd.grad(exact, (maps, weight), outer.double())
+    for mine, theirs in zip(given, wanted, strict=True):
+        assert mine.shape == theirs.shape
+        assert _error(mine, theirs.double()) < _bound(m, k)
+
+
+@pytest.mark.parametrize(("m", "k"), IN_USE)
+def test_the_adjoint_and_both_its_gradients_are_the_plain_ones(m: int, k: int) -> None:
+    maps = _drawn(2, 11, 8, 34).requires_grad_()
+    weight = _drawn(34, 33, k, k, seed=1).requires_grad_()
+    found, exact = (
+        winograd.convolve_adjoint(maps, weight, m),
+        _exactly_back(maps, weight),
+    )
+    assert found.shape == exact.shape == (2, 11 + k - 1, 8 + k - 1, 33)
+    assert _error(found, exact.detach()) < _bound(m, k)
+    outer = _drawn(*found.shape, seed=2)
+    given = torch.autograd.grad(found, (maps, weight), outer)
+    wanted = torch.autograd.grad(exact, (maps, weight), outer.double())
+    for mine, theirs in zip(given, wanted, strict=True):
+        assert mine.shape == theirs.shape
+        assert _error(mine, theirs.double()) < _bound(m, k)
+
+
+def test_convolution_and_adjoint_are_the_plain_loops() -> None:
+    maps, weight = _drawn(1, 6, 7, 2), _drawn(3, 2, 3, 3, seed=1)
+    kernels, nothing = weight.double().numpy(), np.zeros(3)
+    found = winograd.convolve(maps, weight, 2)[0]
+    expected = naive.convolve(maps[0].double().numpy(), kernels, nothing, "valid")
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    back = winograd.convolve_adjoint(found[None], weight, 2)[0]
+    expected = naive.convolve_back(expected, kernels, nothing, "valid")
+    np.testing.assert_allclose(back, expected, atol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(IN_USE), st.integers(1, 3), st.integers(1, 13), st.integers(1, 13)
+)
+def test_any_size_and_number_of_pictures_comes_out_whole(
+    block: tuple[int, int], n: int, rows: int, columns: int
+) -> None:
+    m, k = block
+    maps, weight = _drawn(n, rows + k - 1, columns + k - 1, 3), _drawn(4, 3, k, k)
+    found, exact = winograd.convolve(maps, weight, m), _exactly(maps, weight)
+    assert found.shape == exact.shape == (n, rows, columns, 4)
+    assert float((found - exact).abs().max()) < 1e-2  # few values: no average over many
+    back = winograd.convolve_adjoint(found, weight, m)
+    assert back.shape == maps.shape
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(IN_USE), st.integers(1, 9), st.integers(0, 99))
+def test_the_adjoint_is_the_adjoint(
+    block: tuple[int, int], side: int, seed: int
+) -> None:
+    """⟨Ax, y⟩ = ⟨x, Aᵀy⟩."""
+    m, k = block
+    x = _drawn(2, side + k - 1, side + k, 5, seed=seed)
+    y = _drawn(2, side, side + 1, 6, seed=seed + 1)
+    weight = _drawn(6, 5, k, k, seed=seed + 2)
+    there = (winograd.convolve(x, weight, m).double() * y).sum()
+    back = (x.double() * winograd.convolve_adjoint(y, weight, m)).sum()
+    size = float((x.norm() * y.norm() * weight.norm()).double())
+    assert abs(float(there - back)) < 1e-4 * size
+
+
+def test_only_the_gradients_that_are_needed_are_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[str] = []
+
+    def note(name: str) -> None:
+        whole = getattr(winograd, name)
+
+        def noted(*given: object) -> object:
+            steps.append(name)
+            return whole(*given)
+
+        monkeypatch.setattr(winograd, name, noted)
+
+    note("_analyse_adjoint")
+    note("_filters_adjoint")
+    fixed, weight = _drawn(1, 6, 6, 2), _drawn(3, 2, 3, 3).requires_grad_()
+    winograd.convolve(fixed, weight, 2).sum().backward()  # type: ignore[no-untyped-call]
+    assert steps == ["_filters_adjoint"]
+    steps.clear()
+    maps = fixed.clone().requires_grad_()
+    winograd.convolve(maps, weight.detach(), 2).sum().backward()  # type: ignore[no-untyped-call]
+    assert steps == ["_analyse_adjoint"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "places"),
+    [
+        ((28, 28, 1, 100, 5), 0),  # one channel comes in
+        ((14, 14, 100, 31, 5), 0),  # few maps go out
+        ((14, 14, 100, 150, 2), 0),  # few taps
+        ((14, 14, 100, 150, 1), 0),
+        ((14, 14, 100, 150, 11), 0),  # no tile is large enough
+        ((1, 1, 100, 150, 3), 0),  # most of the block would be thrown away
+        ((14, 14, 100, 150, 5), 5),  # the paper's second level
+        ((7, 7, 150, 200, 3), 7),  # and its third: one block, no overlap
+    ],
+)
+def test_the_detour_is_taken_where_it_is_worth_it(
+    sizes: tuple[int, int, int, int, int], places: int
+) -> None:
+    assert winograd.places_for(*sizes) == places
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.integers(1, 12),
+)
+def test_the_chosen_block_fits_the_tile_and_saves_products(
+    height: int, width: int, inputs: int, maps: int, kernel: int
+) -> None:
+    m = winograd.places_for(height, width, inputs, maps, kernel)
+    if m == 0:
+        return
+    tile = m + kernel - 1
+    assert (m, kernel) in IN_USE
+    products = -(-height // m) * -(-width // m) * tile**2 * inputs * maps
+    assert products * winograd.GAIN < height * width * kernel**2 * inputs * maps
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_whole_network_computes_what_it_computes_without_the_detour(
+    padding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arch = Architecture(
+        (Level(64, 3, 2), Level(72, 5)),
+        decoder="tied",
+        padding=padding,  # type: ignore[arg-type]
+        activation="tanh",
+    )
+    model = Stack(arch, (21, 26, 2), seed=1)
+    pictures = torch.rand(9, 21, 26, 2, generator=torch.Generator().manual_seed(0))
+    chosen: list[int] = []
+    choose = winograd.places_for
+
+    def noted(*sizes: int) -> int:
+        chosen.append(choose(*sizes))
+        return chosen[-1]
+
+    def run() -> tuple[Tensor, ...]:
+        figures = model.compare(pictures, pictures, "bce")
+        gradients = torch.autograd.grad(figures[0], list(model.parameters()))
+        return figures.detach(), model.encode(pictures).detach(), *gradients
+
+    monkeypatch.setattr(winograd, "places_for", noted)
+    detour = run()
+    assert sum(map(bool, chosen)) == 3  # there and back, and the codes once more
+    monkeypatch.setattr(winograd, "places_for", lambda *sizes: 0)
+    for mine, direct in zip(detour, run(), strict=True):
+        torch.testing.assert_close(mine, direct, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("n", [layers.LEAST_BATCH - 1, layers.LEAST_BATCH])
+def test_few_pictures_are_convolved_directly(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    whole = winograd.convolve
+
+    def noted(maps: Tensor, weight: Tensor, places: int) -> Tensor:
+        calls.append(places)
+        return whole(maps, weight, places)
+
+    monkeypatch.setattr(winograd, "convolve", noted)
+    maps, weight = _drawn(n, 40, 8, 8), _drawn(40, 40, 3, 3, seed=1)
+    found = layers.convolve(maps, weight, torch.zeros(40))
+    exact = F.conv2d(maps.double(), weight.double(), padding=1)
+    assert _error(found, exact) < 6e-5
+    assert len(calls) == (n >= layers.LEAST_BATCH)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions_are_convolved_directly(dtype: torch.dtype) -> None:
+    maps, weight = _drawn(8, 40, 8, 8).to(dtype), _drawn(40, 40, 3, 3, seed=1).to(dtype)
+    bias = torch.zeros(40, dtype=dtype)
+    found = layers.convolve(maps, weight, bias)
+    assert torch.equal(found, F.conv2d(maps, weight, bias, padding=1))

@@ -1,0 +1,471 @@
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from caes import CAE
+from caes.data.scaling import Scaling
+from caes.errors import OutputError, RunError
+from caes.nn.sparsity import Sparsity
+from caes.nn.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def fitted() -> CAE:
+    pixels = np.random.default_rng(0).integers(0, 65_536, (20, 9, 8, 2), np.uint16)
+    return CAE("3C3-MP2", epochs=2, validation=0.2, random_state=4).fit(pixels)
+
+
+@pytest.fixture
+def run(fitted: CAE, tmp_path: Path) -> Path:
+    fitted.save(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_saved_auto_encoder_loads_as_it_was(fitted: CAE, run: Path) -> None:
+    again = CAE.load(run)
+    pixels = np.random.default_rng(1).integers(0, 65_536, (5, 9, 8, 2), np.uint16)
+    np.testing.assert_array_equal(again.transform(pixels), fitted.transform(pixels))
+    assert again.get_params() == fitted.get_params()
+    assert again.history_ == fitted.history_
+    assert again.provenance_ == fitted.provenance_
+    assert again.scaling_ == fitted.scaling_
+    assert again.picture_shape_ == (9, 8, 2)
+
+
+def test_the_run_s_description_says_what_made_it(run: Path) -> None:
+    about = json.loads((run / "model.json").read_text())
+    assert about["format"] == 3
+    assert about["architecture"] == "3C3-MP2"
+    assert about["picture"] == [9, 8, 2]
+    assert about["scaling"] == {
+        "low": 0.0,
+        "high": 65535.0,
+        "kind": "auto",
+        "value_range": [0.0, 65535.0],
+        "dtype": "uint16",
+    }
+    assert about["training"]["random_state"] == 4
+    made = about["provenance"]
+    assert made["data fingerprint"].startswith("sha256:")
+    assert {"caes", "torch", "numpy", "python", "machine", "seed", "date"} <= set(made)
+    table = (run / "history.csv").read_text().splitlines()
+    assert table[0] == (
+        "epoch,loss,validation_loss,accuracy,psnr,seconds,images_per_second,"
+        "level,waiting"
+    )
+    assert len(table) == 3
+
+
+def test_a_run_is_never_overwritten_unless_forced(fitted: CAE, run: Path) -> None:
+    (run / "history.csv").write_text("old")
+    with pytest.raises(OutputError):
+        fitted.save(run)
+    assert (run / "history.csv").read_text() == "old"
+    fitted.save(run, force=True)
+    assert (run / "history.csv").read_text() != "old"
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "predictions.csv", "notes/mine.csv"])
+def test_force_never_takes_a_table_that_is_not_the_run_s(
+    fitted: CAE, run: Path, name: str
+) -> None:
+    mine = run / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("name,label")
+    with pytest.raises(OutputError) as caught:
+        fitted.save(run, force=True)
+    assert str(caught.value) == (
+        f"{run}: received a path that caes did not make (there is also {name} in it); "
+        "allowed: a new folder, or an older one of the same sort. "
+        "Give another one, or delete it yourself."
+    )
+    assert mine.read_text() == "name,label"
+
+
+def _mended(run: Path, **changes: Any) -> None:
+    path = run / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_newer_format_is_refused(run: Path) -> None:
+    _mended(run, format=4)
+    with pytest.raises(RunError) as caught:
+        CAE.load(run)
+    assert str(caught.value) == (
+        f"{run}/model.json: received format 4; allowed: formats up to 3. "
+        "It was made by a newer caes: pip install --upgrade caes."
+    )
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError) as caught:
+        CAE.load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: received no model.json in it; allowed: the folder of a run. "
+        "Make one with: caes fit DATA --out FOLDER."
+    )
+
+
+def test_truncated_weights_are_refused(run: Path) -> None:
+    path = run / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(RunError) as caught:
+        CAE.load(run)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: received a damaged file (")
+    assert text.endswith(
+        "; allowed: the file as caes wrote it. "
+        "Copy it again from where it was made, or fit again."
+    )
+
+
+def test_weights_of_another_network_are_refused(run: Path) -> None:
+    _mended(run, architecture="4C3-MP2")
+    with pytest.raises(
+        RunError, match="received weights that are not those of 4C3-MP2"
+    ):
+        CAE.load(run)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"picture": [9, 8]},
+        {"picture": [9, 8, -2]},
+        {"picture": "9×8×2"},
+        {"architecture": "import os"},
+        {"architecture": None},
+        {"scaling": {"low": 0}},
+        {"provenance": 3},
+        {"training": None},
+        {"format": "1"},
+        {"picture": [9, 8, 10**9]},
+        {"architecture": "65536C60000"},
+        {"scaling": {"low": "x", "high": 1}},
+        {"scaling": {"low": 0, "high": 0}},
+        {"ended": None},
+        {"provenance": []},
+        {"provenance": {"seed": "[red]"}},
+        {"best_epoch": "x"},
+        {"network": None},
+        {"network": 3},
+        {"network": "tied"},
+        {"network": ["tied"]},
+        {"network": {"decoder": "sideways"}},
+        {"network": {"decoder": ["tied"]}},
+        {"network": {"decoder": {"tied": True}}},
+        {"network": {"padding": "full"}},
+        {"network": {"padding": "valid"}},  # the mirrored decoder knows no such thing
+        {"network": {"activation": "__import__('os')"}},
+        {"network": {"output": 1}},
+        {"network": {"normalised": "yes"}},
+        {"sparsity": 3},
+        {"sparsity": "wta:2"},
+        {"sparsity": ["wta"]},
+    ],
+)
+def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) -> None:
+    _mended(run, **changes)
+    with pytest.raises(RunError, match=r"model\.json: received"):
+        CAE.load(run)
+
+
+def test_text_that_is_not_json_is_refused(run: Path) -> None:
+    (run / "model.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(RunError, match="received text that is not JSON"):
+        CAE.load(run)
+
+
+def test_a_history_that_cannot_be_read_is_named(run: Path) -> None:
+    (run / "history.csv").write_text("epoch,loss\n1,x\n")
+    with pytest.raises(RunError, match=r"history\.csv: received a table that cannot"):
+        CAE.load(run)
+
+
+STACK: dict[str, Any] = {
+    "decoder": "tied",
+    "schedule": "greedy",
+    "padding": "valid",
+    "activation": "tanh",
+    "loss": "mse",
+    "sparsity": "wta:0.25",
+    "epochs": (2, 1, 1),
+    "noise": "masking:0.3,none,gaussian:0.1",
+    "validation": 0.25,
+    "refine": 1,
+    "random_state": 4,
+}
+
+
+@pytest.fixture(scope="module", params=["tied", "untied"])
+def stack(request: pytest.FixtureRequest) -> CAE:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 13, 12, 2), np.uint8)
+    options = STACK | {"decoder": request.param}
+    return CAE("4C3-MP2-3C3-5N", **options).fit(pixels)
+
+
+@pytest.fixture
+def stacked(stack: CAE, tmp_path: Path) -> Path:
+    stack.save(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_saved_stack_loads_as_it_was(stack: CAE, stacked: Path) -> None:
+    again = CAE.load(stacked)
+    pixels = np.random.default_rng(1).integers(0, 256, (9, 13, 12, 2), np.uint8)
+    np.testing.assert_array_equal(again.transform(pixels), stack.transform(pixels))
+    np.testing.assert_array_equal(again.reconstruct(pixels), stack.reconstruct(pixels))
+    assert again.architecture_ == stack.architecture_
+    assert again.get_params() == stack.get_params()
+    assert again.history_ == stack.history_
+    assert [row.level for row in again.history_.rows] == [1, 1, 2, 3, 0]
+    assert [row.accuracy is None for row in again.history_.rows] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    model = again.model_
+    assert isinstance(model, Stack)
+    assert model.sparsity == Sparsity(0.25)
+    assert not model.training
+
+
+def test_a_stack_s_description_says_what_it_is(stack: CAE, stacked: Path) -> None:
+    about = json.loads((stacked / "model.json").read_text())
+    assert about["architecture"] == "4C3-MP2-3C3-5N"
+    assert about["network"] == {
+        "decoder": stack.decoder,
+        "padding": "valid",
+        "activation": "tanh",
+        "output": "tanh",
+        "normalised": False,
+        "bounded": True,
+    }
+    assert about["sparsity"] == "wta:0.25"
+    assert about["parameters"] == stack.architecture_.parameters((13, 12, 2))
+
+
+def test_a_loaded_stack_can_be_grown(stack: CAE, stacked: Path) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (9, 13, 12, 2), np.uint8)
+    taller = CAE.load(stacked).grow("3N", pixels, validation=0.0)
+    assert taller.transform(pixels).shape == (9, 3)
+    assert [row.level for row in taller.history_.rows] == [4]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {},  # mirrored
+        {"decoder": "mirror"},
+        {"decoder": "tied", "normalised": True},
+    ],
+)
+def test_a_stack_s_weights_are_refused_in_another_network(
+    stacked: Path, network: dict[str, Any]
+) -> None:
+    _mended(stacked, network=network)
+    with pytest.raises(RunError) as caught:
+        CAE.load(stacked)
+    assert str(caught.value) == (
+        f"{stacked}/model.safetensors: received weights that are not those of "
+        "4C3-MP2-3C3-5N; allowed: the file as caes wrote it. "
+        "Copy it again from where it was made, or fit again."
+    )
+
+
+def test_a_run_of_the_first_format_still_opens(fitted: CAE, run: Path) -> None:
+    """It knew one kind of network and of training, and no levels."""
+    about = json.loads((run / "model.json").read_text())
+    for name in ("network", "sparsity"):
+        del about[name]
+    news = [
+        "decoder",
+        "schedule",
+        "padding",
+        "activation",
+        "refine",
+        "sparsity",
+        "start",
+        "scale",
+    ]
+    for name in news:
+        del about["training"][name]
+    (run / "model.json").write_text(json.dumps(about | {"format": 1}))
+    rows = (run / "history.csv").read_text().splitlines()
+    old = [row.rsplit(",", 2)[0] for row in rows]
+    assert old[0].endswith(",images_per_second")
+    (run / "history.csv").write_text("\n".join(old) + "\n")
+    again = CAE.load(run)
+    pixels = np.random.default_rng(1).integers(0, 65_536, (5, 9, 8, 2), np.uint16)
+    np.testing.assert_array_equal(again.transform(pixels), fitted.transform(pixels))
+    assert again.architecture_ == fitted.architecture_
+    unmeasured = [replace(row, waiting=None) for row in fitted.history_.rows]
+    assert again.history_ == replace(fitted.history_, rows=unmeasured)
+    assert again.get_params() == fitted.get_params()
+
+
+def test_a_level_that_is_no_number_is_refused(run: Path) -> None:
+    text = (run / "history.csv").read_text()
+    (run / "history.csv").write_text(re.sub(r",0,([^,]*)\n", r",top,\1\n", text))
+    with pytest.raises(RunError, match=r"history\.csv: received a table that cannot"):
+        CAE.load(run)
+
+
+SECOND = """\
+{
+  "format": 2,
+  "architecture": "3C3-MP2",
+  "network": {
+    "decoder": "mirror",
+    "padding": "same",
+    "activation": "relu",
+    "output": "sigmoid",
+    "normalised": false
+  },
+  "sparsity": null,
+  "picture": [
+    9,
+    8,
+    2
+  ],
+  "parameters": 197,
+  "scaling": {
+    "low": 0.0,
+    "high": 65535.0
+  },
+  "training": {
+    "activation": "relu",
+    "arch": "3C3-MP2",
+    "batch_size": 64,
+    "decay": "constant",
+    "decoder": "mirror",
+    "device": "auto",
+    "epochs": 2,
+    "image_shape": null,
+    "learning_rate": 0.001,
+    "loss": "bce",
+    "noise": null,
+    "padding": "same",
+    "patience": null,
+    "precision": "32-true",
+    "random_state": 4,
+    "refine": 0,
+    "schedule": "joint",
+    "sparsity": null,
+    "start": null,
+    "validation": 0.2,
+    "verbose": false
+  },
+  "ended": "complete",
+  "best_epoch": 2,
+  "provenance": {
+    "date": "2026-11-24T13:09:03+00:00",
+    "data": "array",
+    "split": "train",
+    "pictures": "20 × 9×8×2 uint16",
+    "data fingerprint": "sha256:a831ea4082596290f3a69bd852f51103a5d6c1de6e6b958e02dd55058bad7a3e",
+    "seed": "4",
+    "computed by": "fused on cpu",
+    "threads": "1",
+    "caes": "0.1.0",
+    "python": "3.11.7",
+    "torch": "2.13.0+cpu",
+    "numpy": "2.4.6",
+    "scikit-learn": "1.9.1",
+    "machine": "Linux x86_64"
+  }
+}
+"""
+
+
+def test_a_run_of_the_second_format_still_opens(fitted: CAE, run: Path) -> None:
+    """It knew one scaling, and not the type of what it had learnt from."""
+    (run / "model.json").write_text(SECOND)
+    again = CAE.load(run)
+    pixels = np.random.default_rng(1).integers(0, 65_536, (5, 9, 8, 2), np.uint16)
+    np.testing.assert_array_equal(again.transform(pixels), fitted.transform(pixels))
+    assert again.scaling_ == Scaling(0.0, 65535.0)
+    assert again.scaling_.peak == 1
+    assert again.architecture_ == fitted.architecture_
+    assert again.get_params() == fitted.get_params()
+    unit = again.reconstruct(pixels)
+    assert again.from_unit(unit).dtype == np.float64
+    source = again.reconstruct(pixels, units="source")
+    np.testing.assert_array_equal(source, fitted.from_unit(unit))
+    assert source.dtype == np.uint16
+
+
+@pytest.mark.parametrize("scale", ["dtype", "minmax", "percentiles:1,99", "standard"])
+@pytest.mark.parametrize("decoder", ["mirror", "tied"])
+def test_every_scale_is_saved_with_the_run(
+    scale: str, decoder: Any, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).normal(0, 9, (9, 6, 6, 3)).astype(np.float32)
+    options = {"decoder": decoder, "loss": "mse", "scale": scale, "epochs": 1}
+    cae = CAE("2C3-MP2", **options, random_state=0).fit(pixels)
+    cae.save(tmp_path / "run")
+    again = CAE.load(tmp_path / "run")
+    assert again.scaling_ == cae.scaling_
+    assert again.architecture_ == cae.architecture_
+    assert again.get_params() == cae.get_params()
+    np.testing.assert_array_equal(again.reconstruct(pixels), cae.reconstruct(pixels))
+
+
+LINE = {"low": [0, 0], "high": [1, 1], "kind": "minmax", "dtype": "uint16"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"low": [0, float("nan")]}, "a scaling from [0, nan] to [1, 1]"),
+        ({"high": [1, float("inf")]}, "a scaling from [0, 0] to [1, inf]"),
+        ({"high": [1, 0]}, "a scaling from [0, 0] to [1, 0]"),
+        ({"low": [0, 0, 0]}, "a scaling of 3 channels"),
+        ({"high": []}, "a scaling of 0 channels"),
+        ({"value_range": [3, 3]}, "a range of values from (3.0, 3.0)"),
+        ({"value_range": [0, float("nan")]}, "a range of values from (0.0, nan)"),
+        ({"dtype": "object"}, "pictures of type 'object'"),
+        ({"kind": "standard"}, "a scaling 'standard' for this network"),
+    ],
+)
+def test_a_scaling_that_cannot_be_is_refused(
+    run: Path, changes: dict[str, Any], reason: str
+) -> None:
+    _mended(run, scaling=LINE | changes)
+    with pytest.raises(RunError) as caught:
+        CAE.load(run)
+    assert str(caught.value) == (
+        f"{run}/model.json: received contents that cannot be ({reason}); allowed: the "
+        "file as caes wrote it. Copy it again from where it was made, or fit again."
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"low": [None, 0]},
+        {"low": {"0": 1}},
+        {"low": [[0], [0]]},
+        {"kind": "zscore"},
+        {"kind": 3},
+        {"kind": ["auto"]},
+        {"value_range": 1},
+        {"value_range": {}},
+        {"dtype": "float99"},
+        {"dtype": 8},
+        {"more": 1},
+    ],
+)
+def test_a_scaling_of_another_form_is_refused(run: Path, changes: Any) -> None:
+    _mended(run, scaling=LINE | changes)
+    with pytest.raises(
+        RunError, match=r"model\.json: received contents that cannot be"
+    ):
+        CAE.load(run)

@@ -1,0 +1,290 @@
+"""A table's runs: in pairs, kept as they come, and gone on with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caes import CAE, CAEClassifier, ImageSet, load
+from caes.data.labels.draws import labels_of
+from caes.errors import DataError
+from caes.runs.ledger import Ledger
+from caes.tasks.classify import only
+from caes.tasks.studies import masci2011, successors
+from caes.tasks.studies.study import FIGURES, KEYS, Study, Table, errors_in, markdown
+
+TINY = Table(
+    name="tiny",
+    data="digits",
+    learn="train[:60]",
+    test="test[:20]",
+    stack={
+        "arch": "2C5-MP4",
+        "schedule": "greedy",
+        "decoder": "tied",
+        "padding": "valid",
+        "loss": "mse",
+        "epochs": 1,
+    },
+    classifier={"recipe": "paper", "head": "none", "epochs": 1},
+    seeds={20: 2, 30: 1},
+    changes={30: {"epochs": 2}},
+    published={20: {"paper": 7.0}},
+)
+PLAN = [
+    (20, 0, "stack"),
+    (20, 0, "random"),
+    (20, 1, "stack"),
+    (20, 1, "random"),
+    (30, 0, "stack"),
+    (30, 0, "random"),
+]
+
+
+@dataclass
+class Fits:
+    """What was trained: stacks; and start, seed, labelled names and others' number."""
+
+    stacks: list[str] = field(default_factory=list)
+    networks: list[tuple[str, int, tuple[str, ...], int]] = field(default_factory=list)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
+    seen = Fits()
+    fit: Callable[..., CAEClassifier] = CAEClassifier.fit
+    fit_stack: Callable[..., CAE] = CAE.fit
+
+    def network(self: CAEClassifier, images: ImageSet) -> CAEClassifier:
+        known = labels_of(images) >= 0
+        names = tuple(images[known].names)
+        seen.networks.append(
+            (self.start, self.random_state, names, int((~known).sum()))
+        )
+        return fit(self, images)
+
+    def stack(self: CAE, images: ImageSet) -> CAE:
+        seen.stacks.append(self.arch)
+        return fit_stack(self, images)
+
+    monkeypatch.setattr(CAEClassifier, "fit", network)
+    monkeypatch.setattr(CAE, "fit", stack)
+    return seen
+
+
+def study(folder: Path, table: Table = TINY, say: Callable[[str], Any] = str) -> Study:
+    return Study(table, folder, say)
+
+
+def runs(ledger: Ledger) -> list[tuple[int, int, str]]:
+    return [(int(row["labels"]), int(row["seed"]), row["start"]) for row in ledger]
+
+
+def test_every_run_is_made_once_in_pairs_that_share_their_labels(
+    tmp_path: Path, fits: Fits
+) -> None:
+    told: list[str] = []
+    ledger = study(tmp_path, say=told.append).run()
+    assert runs(ledger) == PLAN == [*TINY.plan()]
+    assert fits.stacks == ["2C5-MP4"]
+    images = load("digits", "train[:60]")
+    for (labels, seed, start), fit in zip(PLAN, fits.networks, strict=True):
+        few = only(images, labels, seed)
+        names = tuple(few[labels_of(few) >= 0].names)
+        assert len(names) == labels
+        assert fit == (start, seed, names, 0)
+    assert [row["epochs"] for row in ledger] == ["1", "1", "1", "1", "2", "2"]
+    assert {(row["table"], row["data"], row["stack"]) for row in ledger} == {
+        ("tiny", "digits", "2C5-MP4")
+    }
+    assert {row["test_pictures"] for row in ledger} == {"20"}
+    assert told[0] == "tiny: training the stack 2C5-MP4"
+    assert told[1].startswith("tiny: 20 labels, seed 0, stack: error ")
+    assert len(told) == 1 + len(PLAN)
+
+
+def test_the_errors_are_those_on_the_test_pictures(tmp_path: Path) -> None:
+    ledger = study(tmp_path).run()
+    stack = CAE.load(tmp_path / "tiny-stack")
+    few = only(load("digits", "train[:60]"), 20, 1)
+    few = few[labels_of(few) >= 0]
+    for start in ("stack", "random"):
+        alone = CAEClassifier(
+            stack, recipe="paper", head="none", epochs=1, start=start, random_state=1
+        ).fit(few)
+        row = ledger.find(labels=20, seed=1, start=start)
+        assert row is not None
+        wrong = 100 * (1 - alone.score(load("digits", "test[:20]")))
+        assert ledger.number(row, "error") == pytest.approx(wrong, abs=1e-4)
+
+
+def test_pictures_whose_labels_are_not_drawn_are_learned_from_where_it_is_said(
+    tmp_path: Path, fits: Fits
+) -> None:
+    classifier = {**TINY.classifier, "pseudo_labels": 1.0}
+    table = replace(TINY, beside=True, seeds={20: 1}, classifier=classifier)
+    study(tmp_path, table).run()
+    (*first, others), (*second, none) = fits.networks
+    assert (others, none) == (40, 0)
+    assert first[2] == second[2]  # the labelled ones
+
+
+def test_an_interrupted_study_goes_on_where_it_stopped(
+    tmp_path: Path, fits: Fits
+) -> None:
+    def stop(line: str) -> None:
+        if "labels" in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study(tmp_path, say=stop).run()
+    assert len(fits.networks) == 1
+    ledger = study(tmp_path).run()
+    assert runs(ledger) == PLAN
+    assert len(fits.networks) == len(PLAN)
+    assert len(fits.stacks) == 1
+
+
+def test_a_finished_study_opens_nothing_and_trains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = replace(TINY, seeds={20: 1})
+    first = [*study(tmp_path, table).run()]
+
+    def refuse(*_: object) -> None:
+        pytest.fail("it was opened")
+
+    monkeypatch.setattr("caes.tasks.studies.study.load", refuse)
+    assert [*study(tmp_path, table).run()] == first
+
+
+@pytest.mark.parametrize("who", [CAE, CAEClassifier])
+def test_a_training_that_was_interrupted_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: type[CAE | CAEClassifier]
+) -> None:
+    fit: Callable[..., Any] = who.fit
+
+    def cut_short(self: Any, images: ImageSet) -> Any:
+        fit(self, images).history_.ended = "interrupted"
+        return self
+
+    monkeypatch.setattr(who, "fit", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        study(tmp_path).run()
+    assert runs(Ledger(tmp_path / "runs.csv", KEYS, FIGURES)) == []
+    assert (tmp_path / "tiny-stack").exists() == (who is CAEClassifier)
+
+
+def test_the_stack_is_trained_again_only_where_it_would_be_another_one(
+    tmp_path: Path, fits: Fits
+) -> None:
+    def more(seeds: int, **other: Any) -> None:
+        study(tmp_path, replace(TINY, seeds={20: seeds}, **other)).run()
+
+    more(1)
+    more(2)
+    assert len(fits.stacks) == 1
+    longer = {**TINY.stack, "epochs": 2}
+    more(3, stack=longer)
+    assert len(fits.stacks) == 2
+    assert CAE.load(tmp_path / "tiny-stack").epochs == 2
+    more(4, stack=longer, learn="train[:61]")
+    assert len(fits.stacks) == 3
+    more(5, stack=longer, learn="train[:61]")
+    assert len(fits.stacks) == 3
+    (tmp_path / "tiny-stack" / "model.json").write_text("{}")
+    more(6, stack=longer, learn="train[:61]")
+    assert len(fits.stacks) == 4
+
+
+def test_epochs_of_each_level_survive_in_the_kept_stack(
+    tmp_path: Path, fits: Fits
+) -> None:
+    both = {**TINY.stack, "arch": "2C5-2C5-MP4", "epochs": (2, 1)}
+    for seeds in (1, 2):
+        study(tmp_path, replace(TINY, seeds={20: seeds}, stack=both)).run()
+    assert len(fits.stacks) == 1
+
+
+def test_tables_share_a_file_and_are_told_apart(tmp_path: Path) -> None:
+    one = replace(TINY, seeds={20: 1})
+    other = replace(one, name="other")
+    study(tmp_path, one).run()
+    ledger = study(tmp_path, other).run()
+    assert [row["table"] for row in ledger] == ["tiny", "tiny", "other", "other"]
+    assert errors_in(one, ledger).keys() == {20}
+    assert errors_in(replace(one, name="third"), ledger) == {}
+
+
+def test_a_changed_recipe_is_run_anew_and_only_its_own_runs_are_told(
+    tmp_path: Path, fits: Fits
+) -> None:
+    first = replace(TINY, seeds={20: 1, 30: 1})
+    study(tmp_path, first).run()
+    longer = replace(first, changes={30: {"epochs": 3}})
+    ledger = study(tmp_path, longer).run()
+    assert [row["epochs"] for row in ledger] == ["1", "1", "2", "2", "3", "3"]
+    assert len(fits.networks) == 6  # those with 20 labels stand as they are
+    for table, epochs in ((first, "2"), (longer, "3")):
+        told = errors_in(table, ledger)
+        assert told.keys() == {20, 30}
+        row = ledger.find(labels=30, start="stack", epochs=epochs)
+        assert row is not None
+        assert told[30]["stack"] == {0: ledger.number(row, "error")}
+    assert len({TINY.recipe(20), TINY.recipe(30), longer.recipe(30)}) == 3
+
+
+def test_the_table_has_the_errors_by_number_of_labels(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "runs.csv", KEYS, FIGURES)
+    for labels, seed, start, error in (
+        (30, 0, "stack", 4),
+        (20, 0, "stack", 5),
+        (20, 1, "stack", 7),
+        (20, 1, "random", 9),
+        (20, 0, "random", 6),
+    ):
+        key = {"table": "tiny", "labels": labels, "seed": seed, "start": start}
+        ledger.add(key | {"recipe": TINY.recipe(labels)}, {"error": error})
+    assert errors_in(TINY, ledger) == {
+        20: {"stack": {0: 5, 1: 7}, "random": {0: 6, 1: 9}},
+        30: {"stack": {0: 4}},
+    }
+    assert markdown(TINY, ledger)[2:] == [
+        "| 20 | 6.00 ± 1.41 | 7.50 ± 2.12 | -1.50 | 0.2 | 2 | 7.00 |",
+        "| 30 | 4.00 |  |  |  | 0 |  |",
+    ]
+
+
+@pytest.mark.parametrize("column", ["labels", "error"])
+def test_a_number_damaged_by_hand_is_named(tmp_path: Path, column: str) -> None:
+    ledger = Ledger(tmp_path / "runs.csv", KEYS, FIGURES)
+    row = {"table": "tiny", "labels": 20, "seed": 0, "start": "stack", "error": 5}
+    row["recipe"] = TINY.recipe(20)
+    ledger.add(row | {column: "x"}, {})
+    with pytest.raises(DataError) as caught:
+        markdown(TINY, ledger)
+    assert str(caught.value) == (
+        f"{tmp_path / 'runs.csv'}: received 'x' as {column} of a run; allowed: the table "
+        "of an earlier run of the same command. Name another folder with --out, or move "
+        "the file away."
+    )
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        *masci2011.TABLES.values(),
+        *successors.TABLES.values(),
+        masci2011.QUICK,
+        successors.QUICK,
+    ],
+)
+def test_the_tables_of_the_papers_can_be_made(table: Table) -> None:
+    CAE(**table.stack)._options().check()
+    for labels in table.seeds:
+        options = {**table.classifier, **table.changes.get(labels, {})}
+        CAEClassifier(**options)._options().resolved()
+    assert table.changes.keys() <= table.seeds.keys()
+    assert table.published.keys() <= table.seeds.keys()

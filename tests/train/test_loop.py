@@ -1,0 +1,503 @@
+import math
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from caes.data import ImageSet
+from caes.data.scaling import Scaling
+from caes.train.batches import Batches
+from caes.train.history import Epoch, History
+from caes.train.loop import RISE, Passes, Settings, train
+from caes.train.options import DecayName
+from caes.train.progress import Bar, Lines, Progress, describe
+
+
+class Level(nn.Module):
+    """The simplest objective: one number that should be the pictures' mean."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(start))
+        self.batches: list[Tensor] = []
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        self.batches.append(pictures.detach().clone())
+        loss = (pictures - self.value).square().mean()
+        return torch.stack([loss, loss.detach(), loss.detach()])
+
+
+def _images(n: int) -> ImageSet:
+    pixels = np.arange(n, dtype=np.uint8).reshape(n, 1, 1, 1)
+    return ImageSet.from_pixels(pixels)
+
+
+def _train(
+    objective: nn.Module,
+    batches: Passes,
+    settings: Settings,
+    validation: Batches | None = None,
+    progress: Progress | None = None,
+) -> History:
+    fabric = Fabric(accelerator="cpu", devices=1)
+    progress = progress or Progress()
+    return train(
+        objective, batches, validation, settings, fabric=fabric, progress=progress
+    )
+
+
+def test_every_epoch_meets_every_picture_once_in_a_new_order() -> None:
+    objective = Level()
+    order = np.random.default_rng(3)
+    batches = Batches(_images(10), Scaling(0, 255), 4, shuffle=order)
+    history = _train(objective, batches, Settings(epochs=2))
+    assert [len(batch) for batch in objective.batches] == [4, 4, 2] * 2
+    met = [round(255 * float(v)) for b in objective.batches for v in b.flatten()]
+    assert sorted(met[:10]) == sorted(met[10:]) == list(range(10))
+    assert met[:10] != met[10:]
+    assert [row.epoch for row in history.rows] == [1, 2]
+    assert history.ended == "complete"
+    assert history.best_epoch == 2
+
+
+def test_the_epoch_s_loss_is_the_mean_over_pictures_not_batches() -> None:
+    batches = Batches(_images(5), Scaling(0, 1), 3)
+    settings = Settings(epochs=1, learning_rate=1e-12)
+    row = _train(Level(), batches, settings).rows[0]
+    mean = np.mean(np.arange(5.0) ** 2)
+    assert row.loss == pytest.approx(mean, rel=1e-6)
+    assert row.psnr == pytest.approx(-10 * math.log10(mean), rel=1e-6)
+    assert row.validation_loss is None
+    assert row.images_per_second > 0
+
+
+QUARTERS = (0, 0.25, 0.5, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        ("constant", [0.1, 0.1, 0.1, 0.1]),
+        ("linear", [0.1, 0.075, 0.05, 0.025]),
+        (
+            "cosine",
+            [0.1 * (1 + math.cos(math.pi * p)) / 2 for p in (0, 0.25, 0.5, 0.75)],
+        ),
+        (
+            "one-cycle",
+            [
+                0.1 * 0.01 / 0.11,
+                *(0.05 * (1 + math.cos(math.pi * p / 0.9)) for p in (0.15, 0.4, 0.65)),
+            ],
+        ),
+    ],
+)
+def test_the_learning_rate_falls_as_told(decay: str, expected: list[float]) -> None:
+    settings = Settings(epochs=2, learning_rate=0.1, decay=decay)  # type: ignore[arg-type]
+    assert [settings.rate(p) for p in (0, 0.25, 0.5, 0.75)] == pytest.approx(expected)
+
+
+def test_one_cycle_rises_for_a_tenth_of_the_time_and_falls_to_nothing() -> None:
+    settings = Settings(epochs=1, learning_rate=0.1, decay="one-cycle")
+    rates = [settings.rate(step / 1000) for step in range(1001)]
+    top = round(1000 * RISE)
+    assert top == 100
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+    assert rates[top] == pytest.approx(0.1)
+    assert rates[1000] == pytest.approx(0, abs=1e-12)
+
+
+@given(st.sampled_from(["constant", "linear", "cosine", "one-cycle"]), st.floats(0, 1))
+def test_no_rate_is_above_the_given_one_or_below_0(
+    decay: DecayName, progress: float
+) -> None:
+    assert 0 <= Settings(1, 0.3, decay).rate(progress) <= 0.3
+
+
+def test_the_loop_takes_the_rate_from_its_place_in_the_whole_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[float] = []
+
+    def rate(self: Settings, progress: float) -> float:
+        asked.append(progress)
+        return 0.1
+
+    monkeypatch.setattr(Settings, "rate", rate)
+    _train(Level(), Batches(_images(4), Scaling(0, 255), 2), Settings(epochs=2))
+    assert asked == [0, 0.25, 0.5, 0.75]
+
+
+def test_early_stopping_restores_the_best_weights() -> None:
+    """The validation picture is 0: every step towards the training one is worse."""
+    objective = Level(start=0.0)
+    white = ImageSet.from_pixels(np.full((4, 1, 1, 1), 255, np.uint8))
+    batches = Batches(white, Scaling(0, 255), 4)
+    watched = Batches(_images(1), Scaling(0, 255), 1)
+    settings = Settings(epochs=50, learning_rate=0.1, patience=3)
+    history = _train(objective, batches, settings, watched)
+    assert history.ended == "early"
+    assert len(history.rows) == 4
+    assert history.best_epoch == 1
+    assert objective.value.item() == pytest.approx(0.1, abs=1e-3)
+    assert history.rows[0].validation_loss == pytest.approx(0.01, abs=1e-4)
+
+
+def test_a_diverged_training_stops_and_says_so() -> None:
+    history = _train(
+        Level(start=math.nan),
+        Batches(_images(4), Scaling(0, 255), 2),
+        Settings(epochs=9),
+    )
+    assert history.ended == "diverged"
+    assert len(history.rows) == 1
+
+
+def test_weights_that_are_no_numbers_are_not_kept() -> None:
+    objective = Level(start=1.0)
+    batches = Batches(_images(4), Scaling(0, 255), 4)
+    history = _train(objective, batches, Settings(epochs=9, learning_rate=1e30))
+    assert history.ended == "diverged"
+    assert history.best_epoch == len(history.rows) - 1
+    assert math.isfinite(objective.value.item())
+
+
+class Interrupting(Progress):
+    """Presses Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def batch(self, learning: bool, n: int, total: Tensor, seen: int) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_ends_after_the_step_and_keeps_what_was_learnt() -> None:
+    objective = Level(start=5.0)
+    batches = Batches(_images(8), Scaling(0, 255), 2)
+    before = signal.getsignal(signal.SIGINT)
+    settings = Settings(epochs=100, learning_rate=0.1)
+    history = _train(objective, batches, settings, progress=Interrupting(after=6))
+    assert history.ended == "interrupted"
+    assert len(history.rows) == 1
+    assert len(objective.batches) == 6
+    assert objective.value.item() == pytest.approx(5 - 6 * 0.1, abs=1e-2)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_while_watching_keeps_the_epoch_but_no_half_watched_loss() -> None:
+    objective = Level(start=5.0)
+    batches = Batches(_images(8), Scaling(0, 255), 4)
+    watched = Batches(_images(8), Scaling(0, 255), 2)
+    settings = Settings(epochs=3, learning_rate=0.1, patience=5)
+    # Of 2 batches learnt from and 4 watched an epoch: in the second one's watching.
+    pressing = Interrupting(after=9)
+    history = _train(objective, batches, settings, watched, pressing)
+    assert history.ended == "interrupted"
+    assert [row.validation_loss is None for row in history.rows] == [False, True]
+    assert len(objective.batches) == 9
+    assert history.best_epoch == 1
+    assert objective.value.item() == pytest.approx(5 - 2 * 0.1, abs=1e-2)
+
+
+def test_ctrl_c_in_the_last_epoch_s_watching_is_not_forgotten() -> None:
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    history = _train(
+        Level(), batches, Settings(epochs=1), batches, Interrupting(after=4)
+    )
+    assert history.ended == "interrupted"
+    assert len(history.rows) == 1
+
+
+class Layered(nn.Module):
+    """Weights, biases and a normalisation, in a loss that pulls at all of them."""
+
+    def __init__(self, pull: float = 1.0) -> None:
+        super().__init__()
+        self.dense = nn.Linear(1, 3)
+        self.norm = nn.BatchNorm1d(3)
+        self.fixed = nn.Parameter(torch.ones(2, 2), requires_grad=False)
+        self.pull = pull
+        self.before: list[list[Tensor]] = []
+        self.modes: list[tuple[bool, bool]] = []
+        for parameter in self.dense.parameters():
+            nn.init.constant_(parameter, 0.5)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        self.before.append([p.detach().clone() for p in self.parameters()])
+        self.modes.append((self.training, torch.is_grad_enabled()))
+        found = self.norm(self.dense(pictures.flatten(1)))
+        loss = self.pull * (found + self.dense.weight.sum()).square().mean()
+        return torch.stack([loss, loss.detach(), loss.detach()])
+
+
+def test_weight_decay_shrinks_weights_and_nothing_else() -> None:
+    objective = Layered(pull=0.0)  # no gradient: Adam itself does not move
+    settings = Settings(epochs=2, learning_rate=0.1, weight_decay=0.5)
+    _train(objective, Batches(_images(6), Scaling(0, 255), 2), settings)
+    shrunk = torch.full((3, 1), 0.5 * (1 - 0.1 * 0.5) ** 6)
+    torch.testing.assert_close(objective.dense.weight.detach(), shrunk)
+    assert torch.equal(objective.dense.bias.detach(), torch.full((3,), 0.5))
+    assert torch.equal(objective.norm.weight.detach(), torch.ones(3))
+    assert torch.equal(objective.fixed, torch.ones(2, 2))
+
+
+def test_weight_decay_follows_the_learning_rate() -> None:
+    objective = Layered(pull=0.0)
+    settings = Settings(2, 0.1, "linear", weight_decay=0.5)
+    _train(objective, Batches(_images(4), Scaling(0, 255), 2), settings)
+    kept = math.prod(1 - 0.1 * (1 - p) * 0.5 for p in QUARTERS)
+    assert objective.dense.weight[0, 0].item() == pytest.approx(0.5 * kept)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.25])
+def test_plain_descent_goes_against_the_gradient_by_the_rate(
+    weight_decay: float,
+) -> None:
+    objective = Layered()
+    settings = Settings(2, 0.1, "linear", weight_decay=weight_decay, optimizer="sgd")
+    _train(objective, Batches(_images(4), Scaling(0, 255), 2), settings)
+    expected = Layered()
+    pictures = Batches(_images(4), Scaling(0, 255), 2)
+    rates = iter(0.1 * (1 - progress) for progress in QUARTERS)
+    for _ in range(2):
+        for (batch,) in pictures:
+            learnt = [p for p in expected.parameters() if p.requires_grad]
+            slopes = torch.autograd.grad(expected(batch)[0], learnt)
+            rate = next(rates)
+            with torch.no_grad():
+                for weight, slope in zip(learnt, slopes, strict=True):
+                    if weight.ndim > 1:
+                        slope = slope + weight_decay * weight
+                    weight.sub_(rate * slope)
+    torch.testing.assert_close(objective.state_dict(), expected.state_dict())
+
+
+def test_the_objective_learns_in_training_mode_and_is_watched_in_evaluation() -> None:
+    objective = Layered()
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    _train(objective, batches, Settings(epochs=2), batches)
+    assert (
+        objective.modes
+        == [(True, True)] * 2
+        + [(False, False)] * 2
+        + [(True, True)] * 2
+        + [(False, False)] * 2
+    )
+    assert not objective.training
+
+
+def _averages(weights: list[list[Tensor]], keep: float) -> list[list[Tensor]]:
+    """The running average after each step: a plain mean until it is long enough."""
+    found: list[list[Tensor]] = []
+    for step, now in enumerate(weights, 1):
+        share = min(keep, 1 - 1 / step)
+        last = found[-1] if found else now
+        found.append(
+            [share * a + (1 - share) * b for a, b in zip(last, now, strict=True)]
+        )
+    return found
+
+
+@pytest.mark.parametrize("keep", [0.4, 0.75, 0.999])
+def test_the_average_of_all_weights_is_watched_and_kept(keep: float) -> None:
+    """Three steps an epoch, one batch watched: its weights, and the final ones."""
+    plain, averaged = Layered(), Layered()
+    batches = Batches(_images(6), Scaling(0, 255), 2)
+    watched = Batches(_images(1), Scaling(0, 255), 1)
+    for objective, average in ((plain, 0.0), (averaged, keep)):
+        settings = Settings(epochs=3, learning_rate=0.1, average=average)
+        _train(objective, batches, settings, watched)
+
+    def steps(objective: Layered) -> list[list[Tensor]]:
+        passes = zip(objective.before, objective.modes, strict=True)
+        return [weights for weights, (learning, _) in passes if learning]
+
+    for mine, theirs in zip(steps(averaged), steps(plain), strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            assert torch.equal(a, b)  # learning itself goes on from the plain ones
+    after = [*steps(plain)[1:], [p.detach() for p in plain.parameters()]]
+    expected = _averages(after, keep)
+    seen = [averaged.before[index] for index in (3, 7, 11)]
+    kept = [p.detach() for p in averaged.parameters()]
+    wanted = [expected[2], expected[5], expected[8], expected[8]]
+    for mine, theirs in zip([*seen, kept], wanted, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            torch.testing.assert_close(a, b)
+    statistics = (averaged.norm.running_mean, plain.norm.running_mean)
+    assert torch.equal(*statistics)  # type: ignore[arg-type]
+
+
+def test_with_patience_the_best_epoch_s_average_is_restored() -> None:
+    """Black is watched and white learnt from: the first epoch is the best."""
+    objective = Level(start=0.0)
+    white = ImageSet.from_pixels(np.full((4, 1, 1, 1), 255, np.uint8))
+    batches = Batches(white, Scaling(0, 255), 2)
+    settings = Settings(epochs=9, learning_rate=0.1, patience=2, average=0.9)
+    history = _train(
+        objective, batches, settings, Batches(_images(1), Scaling(0, 1), 1)
+    )
+    assert history.best_epoch == 1
+    # Two steps of 0.1 each: the mean of 0.1 and 0.2.
+    assert objective.value.item() == pytest.approx(0.15, abs=1e-3)
+    first = history.rows[0].validation_loss
+    assert first == pytest.approx(0.15**2, abs=1e-3)
+
+
+class Breaking(Level):
+    """Gives no number from a step on."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        figures = super().forward(pictures)
+        return figures * (math.nan if len(self.batches) > 4 else 1)
+
+
+def test_after_a_loss_that_is_no_number_the_average_before_that_epoch_is_kept() -> None:
+    objective = Breaking(start=5.0)
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    settings = Settings(epochs=9, learning_rate=0.1, average=0.99)
+    history = _train(objective, batches, settings)
+    assert history.ended == "diverged"
+    assert len(history.rows) == 3
+    assert history.best_epoch == 2
+    # Four steps of 0.1 down from 5: the mean of 4.9, 4.8, 4.7 and 4.6.
+    assert objective.value.item() == pytest.approx(4.75, abs=1e-2)
+
+
+def test_a_row_names_the_level_that_was_trained() -> None:
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    told: list[int] = []
+
+    class Listening(Progress):
+        def start(self, epochs: int, batches: int, level: int = 0) -> None:
+            told.append(level)
+
+    history = _train(Level(), batches, Settings(2, level=3), progress=Listening())
+    assert [row.level for row in history.rows] == [3, 3]
+    assert told == [3]
+    assert _train(Level(), batches, Settings(1)).rows[0].level == 0
+
+
+class Figures(nn.Module):
+    """Gives figures as told."""
+
+    def __init__(self, square: float, accuracy: float) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(1.0))
+        self.figures = torch.tensor([square, accuracy])
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return torch.cat([self.value.square()[None], self.figures])
+
+
+@pytest.mark.parametrize(
+    ("square", "accuracy", "psnr", "counted"),
+    [
+        (0.01, 0.25, 20.0, 0.25),
+        (math.nan, 0.25, None, 0.25),
+        (0.001, math.nan, 30.0, None),
+        (math.nan, math.nan, None, None),
+        (0.0, 0.0, math.inf, 0.0),
+    ],
+)
+def test_where_there_is_nothing_to_tell_the_row_has_none(
+    square: float, accuracy: float, psnr: float | None, counted: float | None
+) -> None:
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    row = _train(Figures(square, accuracy), batches, Settings(1)).rows[0]
+    assert row.psnr == pytest.approx(psnr) if psnr is not None else row.psnr is None
+    assert row.accuracy == counted
+    line = describe(row, 1)
+    assert ("PSNR" in line) == (psnr is not None)
+    assert ("accuracy" in line) == (counted is not None)
+
+
+def _row(watched: float | None = None) -> Epoch:
+    return Epoch(3, 0.12345, watched, 0.5, 12.3, 4.56, 7890.1)
+
+
+def test_where_there_is_no_terminal_an_epoch_is_a_plain_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = Lines()
+    lines.start(20, 100)
+    lines.epoch(_row(0.2))
+    assert capsys.readouterr().err == (
+        "epoch 3/20  loss 0.1235  validation 0.2000  accuracy 0.5000  "
+        "PSNR 12.30 dB  4.6 s  7,890 images/s\n"
+    )
+    assert "validation" not in describe(_row(), 20)
+
+
+def test_a_line_of_a_stack_begins_with_its_level() -> None:
+    row = Epoch(1, 0.5, None, None, 30.0, 2.0, 100.0, level=2)
+    assert describe(row, 5) == (
+        "level 2  epoch 1/5  loss 0.5000  PSNR 30.00 dB  2.0 s  100 images/s"
+    )
+
+
+def test_a_line_ends_with_the_share_of_time_spent_waiting() -> None:
+    row = Epoch(1, 0.5, None, None, 30.0, 2.0, 100.0, waiting=0.034)
+    assert describe(row, 5) == (
+        "epoch 1/5  loss 0.5000  PSNR 30.00 dB  2.0 s  100 images/s  waiting 3 %"
+    )
+
+
+class SlowToCome:
+    """Batches that keep one waiting."""
+
+    pictures = 4
+
+    def __len__(self) -> int:
+        return 4
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        for _ in range(4):
+            time.sleep(0.05)
+            yield (torch.ones(1, 1, 1, 1),)
+
+
+def test_the_share_of_an_epoch_spent_waiting_for_pictures_is_measured() -> None:
+    row = _train(Level(), SlowToCome(), Settings(epochs=1)).rows[0]
+    assert row.waiting is not None
+    learnt = SlowToCome.pictures / row.images_per_second
+    assert 4 * 0.05 <= row.waiting * learnt <= learnt
+    quick = _train(Level(), Batches(_images(5), Scaling(0, 1), 3), Settings(epochs=1))
+    assert quick.rows[0].waiting is not None
+    assert 0 < quick.rows[0].waiting < 1
+
+
+def test_the_bar_shows_loss_speed_and_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    bar = Bar()
+    bar.start(2, 2)
+    with bar:
+        bar.batch(True, 64, torch.tensor([64 * 0.25, 0, 0]), 64)
+    said = capsys.readouterr().err
+    assert "epoch 1/2" in said
+    assert "loss 0.2500" in said
+    assert "images/s" in said
+    assert "left" in said
+
+
+@pytest.mark.parametrize("make", [Progress, Lines])
+def test_every_kind_of_progress_can_follow_a_training(
+    make: Callable[[], Progress], capsys: pytest.CaptureFixture[str]
+) -> None:
+    batches = Batches(_images(4), Scaling(0, 255), 2)
+    _train(Level(), batches, Settings(epochs=2), batches, progress=make())
+    assert capsys.readouterr().err.count("epoch") == (2 if make is Lines else 0)

@@ -1,0 +1,157 @@
+"""Rounds of self-training, with a training that says what it was given."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
+
+import caes.train.selftraining as module
+from caes.data import ImageSet
+from caes.data.scaling import Scaling
+from caes.nn.architecture import parse
+from caes.nn.autoencoder import Autoencoder
+from caes.nn.classifier import Classifier
+from caes.train.history import Ending, Epoch, History
+from caes.train.progress import Progress
+from caes.train.recipes import FineTuning
+from caes.train.selftraining import Taught, sure_of, teach
+
+PICTURE = (4, 4, 1)
+LABELS = np.array([0, -1, 1, -1, -1, -1], np.int64)
+
+
+class Bright(Classifier):
+    """Takes the mean grey for the probability of class 1."""
+
+    def __init__(self) -> None:
+        super().__init__(Autoencoder(parse("2C3"), PICTURE, 0), (), 2)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        light = pictures.mean((1, 2, 3)).clamp(1e-3, 1 - 1e-3)
+        return torch.stack([torch.zeros_like(light), torch.logit(light)], 1)
+
+
+class Told(Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def _images(*grey: int) -> ImageSet:
+    pixels = np.array(grey, np.uint8)[:, None, None, None]
+    return ImageSet.from_pixels(np.broadcast_to(pixels, (len(grey), *PICTURE)).copy())
+
+
+GREY = _images(0, 250, 255, 10, 128, 255)
+
+
+class Trainings:
+    """Stands for the training itself: notes its arguments, ends as it is told."""
+
+    def __init__(self, *endings: Ending) -> None:
+        self.endings = [*endings]
+        self.models: list[Classifier] = []
+        self.guesses: list[NDArray[np.int64] | None] = []
+
+    def __call__(self, model: Classifier, *given: Any, **named: Any) -> History:
+        assert given[1] is LABELS
+        self.models.append(model)
+        self.guesses.append(named["guesses"])
+        ended = self.endings.pop(0) if self.endings else "complete"
+        row = Epoch(1, 0.5, None, 0.5, None, 1.0, 1.0)
+        return History([row], 1, ended)
+
+
+def _taught(
+    monkeypatch: pytest.MonkeyPatch,
+    trainings: Trainings,
+    labels: NDArray[np.int64] = LABELS,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Taught:
+    monkeypatch.setattr(module, "finetune", trainings)
+    return teach(
+        Bright,
+        GREY,
+        labels,
+        Scaling(0, 255),
+        FineTuning(**options),
+        seed=0,
+        fabric=Fabric(accelerator="cpu", devices=1),
+        progress=progress or Progress(),
+    )
+
+
+def test_only_pictures_without_a_label_are_guessed_and_only_when_sure() -> None:
+    guesses = sure_of(Bright(), GREY, LABELS, Scaling(0, 255), 0.9)
+    assert guesses.tolist() == [-1, 1, -1, 0, -1, 1]
+
+
+def test_guesses_come_in_the_pictures_order_beyond_one_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 3)
+    light = np.random.default_rng(0).integers(0, 2, 20)
+    labels = np.full(20, -1, np.int64)
+    labels[4] = 0
+    guesses = sure_of(Bright(), _images(*(255 * light)), labels, Scaling(0, 255), 0.9)
+    light[4] = -1
+    np.testing.assert_array_equal(guesses, light)
+
+
+def test_every_round_trains_a_new_network_on_what_the_last_one_is_sure_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trainings, told = Trainings(), Told()
+    taught = _taught(monkeypatch, trainings, progress=told, rounds=2, confidence=0.9)
+    assert len({id(model) for model in trainings.models}) == 3
+    assert taught.model is trainings.models[2]
+    assert (taught.rounds, taught.guessed) == (2, 3)
+    assert trainings.guesses[0] is None
+    for found in trainings.guesses[1:]:
+        assert found is not None
+        assert found.tolist() == [-1, 1, -1, 0, -1, 1]
+    assert told.notes == [
+        "round 1: sure of 3 pictures more",
+        "round 2: sure of 3 pictures more",
+    ]
+
+
+def test_with_every_label_given_there_is_nothing_to_guess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        Trainings, "__call__", lambda *given, **named: History([], 0, "complete")
+    )
+    labels = np.array([0, 1, 0, 1, 0, 1], np.int64)
+    taught = _taught(monkeypatch, Trainings(), labels, rounds=3)
+    assert (taught.rounds, taught.guessed) == (0, 0)
+
+
+@pytest.mark.parametrize("ending", ["interrupted", "diverged"])
+def test_a_round_that_is_broken_off_leaves_the_network_before_it(
+    ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = Trainings("complete", "complete", ending)
+    taught = _taught(monkeypatch, trainings, rounds=3, confidence=0.9)
+    assert len(trainings.models) == 3
+    assert taught.model is trainings.models[1]
+    assert (taught.rounds, taught.history.ended) == (1, ending)
+
+
+@pytest.mark.parametrize("ending", ["interrupted", "diverged"])
+def test_after_a_first_training_that_was_broken_off_there_is_no_round(
+    ending: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = Trainings(ending)
+    taught = _taught(monkeypatch, trainings, rounds=3)
+    assert taught.model is trainings.models[0]
+    assert (taught.rounds, taught.history.ended) == (0, ending)
