@@ -1,5 +1,7 @@
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -31,7 +33,7 @@ def test_what_is_printed_reads_back_as_the_same(arch: Architecture) -> None:
 def test_the_keras_example_has_exactly_its_3217_parameters() -> None:
     rows = [
         (stage.title, stage.output, stage.parameters)
-        for stage in parse("16C3-MP2-8C3-MP2").stages((28, 28, 1))
+        for stage in parse("16C3-MP2-8C3-MP2").rows((28, 28, 1))
     ]
     assert rows == [
         ("convolution 16@3×3, relu", (28, 28, 16), 160),
@@ -49,7 +51,7 @@ def test_the_keras_example_has_exactly_its_3217_parameters() -> None:
 
 def test_a_dense_bottleneck_is_mirrored_and_its_code_is_linear() -> None:
     arch = parse("4C3-MP2-20N-5N")
-    rows = [(s.part, s.title, s.output) for s in arch.stages((8, 8, 3))]
+    rows = [(s.part, s.title, s.output) for s in arch.rows((8, 8, 3))]
     assert rows == [
         ("encoder", "convolution 4@3×3, relu", (8, 8, 4)),
         ("encoder", "max-pooling 2×2", (4, 4, 4)),
@@ -77,7 +79,7 @@ def test_padding_is_the_least_that_the_pooling_divides(
     assert wide % stride == 0
     assert 0 <= tall - height < stride
     assert 0 <= wide - width < stride
-    *_, last = arch.stages((height, width, channels))
+    *_, last = arch.rows((height, width, channels))
     assert last.output == (height, width, channels)
 
 
@@ -115,7 +117,7 @@ def test_a_network_has_the_sizes_and_parameters_that_its_architecture_says(
         assert tuple(codes.shape[1:]) == arch.code_shape(picture)
         assert model.decode(codes).shape == model(torch.rand(2, *picture)).shape
         assert model.decode(codes).shape == (2, *picture)
-    *_, last = arch.stages(picture)
+    *_, last = arch.rows(picture)
     assert last.output == picture
 
 
@@ -128,8 +130,8 @@ def test_each_level_takes_in_and_gives_back_what_the_architecture_says(
     picture = (arch.smallest + more_rows, arch.smallest + more_columns, channels)
     model = autoencoder(arch, picture).eval()
     assert isinstance(model, Stack)
-    told = [stage.output for stage in arch.stages(picture)]
-    entering = arch.inputs(picture)
+    told = [stage.output for stage in arch.rows(picture)]
+    entering = [stage.input for stage in arch.encoder(picture)]
     assert len(entering) == arch.depth
     for level, shape in zip(model.each, entering, strict=True):
         with torch.no_grad():
@@ -189,7 +191,7 @@ def test_the_paper_s_stack_has_tied_weights_and_one_bias_a_map_and_channel() -> 
         activation="tanh",
         output="tanh",
     )
-    rows = [(s.part, s.title, s.output, s.parameters) for s in arch.stages((28, 28, 1))]
+    rows = [(s.part, s.title, s.output, s.parameters) for s in arch.rows((28, 28, 1))]
     assert rows == [
         ("encoder", "convolution 100@5×5, tanh", (24, 24, 100), 2600),
         ("encoder", "max-pooling 2×2", (12, 12, 100), 0),
@@ -202,12 +204,13 @@ def test_the_paper_s_stack_has_tied_weights_and_one_bias_a_map_and_channel() -> 
         ("decoder", "un-pooling 2×2, to where the largest were", (24, 24, 100), 0),
         ("decoder", "tied transposed convolution 1@5×5, tanh", (28, 28, 1), 1),
     ]
-    assert arch.inputs((28, 28, 1)) == [(28, 28, 1), (12, 12, 100), (4, 4, 150)]
+    entering = [stage.input for stage in arch.encoder((28, 28, 1))]
+    assert entering == [(28, 28, 1), (12, 12, 100), (4, 4, 150)]
 
 
 def test_an_untied_decoder_counts_weights_of_its_own_and_pads_and_crops() -> None:
     arch = replace(parse("4C3-MP2-6N-5N"), decoder="untied", normalised=True)
-    rows = [(s.part, s.title, s.output, s.parameters) for s in arch.stages((7, 8, 2))]
+    rows = [(s.part, s.title, s.output, s.parameters) for s in arch.rows((7, 8, 2))]
     assert rows == [
         ("encoder", "pad", (8, 8, 2), 0),
         ("encoder", "convolution 4@3×3", (8, 8, 4), 76),
@@ -230,7 +233,7 @@ def test_an_untied_decoder_counts_weights_of_its_own_and_pads_and_crops() -> Non
 
 def test_a_linear_activation_is_not_spelt_out() -> None:
     arch = replace(parse("3C3"), decoder="tied", activation="linear", output="linear")
-    titles = [stage.title for stage in arch.stages((4, 4, 1))]
+    titles = [stage.title for stage in arch.rows((4, 4, 1))]
     assert titles == ["convolution 3@3×3", "tied transposed convolution 1@3×3"]
 
 
@@ -333,3 +336,57 @@ def test_a_picture_too_small_for_valid_convolutions_is_refused() -> None:
         "least 10×10 for its valid convolutions and poolings. "
         "Take MP parts away, or give larger pictures."
     )
+
+
+NETWORKS: list[tuple[str, dict[str, Any]]] = [
+    ("2C3-MP2-2C3-MP2", {}),
+    ("2C5", {}),
+    ("2C4-MP3-2C2", {}),
+    ("2C3-MP2-2C5-MP2-2C3", {}),
+    ("2C5-MP2-2C3", {"decoder": "tied"}),
+    ("2C4-MP2-2C3-MP3", {"decoder": "untied"}),
+    ("2C3-MP2-2C3-MP2", {"decoder": "tied", "padding": "valid"}),
+    ("2C5-MP2-2C4", {"decoder": "untied", "padding": "valid"}),
+]
+
+
+def _network(text: str, options: dict[str, Any]) -> Architecture:
+    return replace(parse(text), activation="linear", output="linear", **options)
+
+
+def _pixels_that_count(arch: Architecture, what: str) -> tuple[int, int, int, int]:
+    """Follow gradients from the middle cell: what it is made of, and its own pixels."""
+    cells, middle = 41, 20
+    side = cells * arch.stride + arch.shrinkage
+    model = autoencoder(arch, (side, side, 1), 0).double().eval()
+    for weight in model.parameters():
+        weight.data.abs_().add_(0.1)  # nothing cancels
+    picture = torch.from_numpy(np.random.default_rng(0).random((1, side, side, 1)))
+    picture.requires_grad_()
+    own = slice(middle * arch.stride, (middle + 1) * arch.stride)
+    if what == "code":
+        out = model.encode(picture)[:, middle, middle]
+    else:
+        out = model.raw(picture)[:, own, own]
+    (slope,) = torch.autograd.grad(out.sum(), picture)
+    rows = np.flatnonzero(slope[0, ..., 0].abs().sum(1).numpy())
+    return int(rows.min()), int(rows.max()), own.start, own.stop - 1
+
+
+@pytest.mark.parametrize(("text", "options"), NETWORKS)
+def test_nothing_beyond_the_context_takes_part(
+    text: str, options: dict[str, Any]
+) -> None:
+    arch = _network(text, options)
+    for what, cells in (("code", arch.code_context), ("picture", arch.context)):
+        first, last, start, end = _pixels_that_count(arch, what)
+        around = cells * arch.stride
+        assert first >= start - around
+        assert last <= end + around + arch.shrinkage
+
+
+def test_the_context_of_the_example_counted_by_hand() -> None:
+    # Encoder: 1 + 2 pixels around a cell of 4. Back: 1 pixel, then 1 + 1 + 1 cells …
+    arch = parse("16C3-MP2-8C3-MP2")
+    assert arch.code_context == 1
+    assert arch.context == 3

@@ -73,7 +73,7 @@ def test_the_sections_stand_in_their_order(usual: tuple[Path, Page]) -> None:
 def test_the_page_says_what_was_done(usual: tuple[Path, Page]) -> None:
     _, read = usual
     cae = FakeCAE((8, 12, 1), arch="4C3-MP2-2C3-MP2")
-    stages = cae.architecture_.stages((8, 12, 1))
+    stages = cae.architecture_.rows((8, 12, 1))
     rows = " ".join(
         f"{stage.title} {'×'.join(map(str, stage.output))} {stage.parameters:,}"
         for stage in stages

@@ -7,7 +7,8 @@ Everything here is arithmetic on numbers: no network is built and no torch impor
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from caes.errors import NotationError
@@ -44,44 +45,99 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Row:
     """One row of a network's summary: what is done, and what comes out.
 
     Args:
         part: "encoder" or "decoder".
-        action: "pad", "convolve", "normalise", "pool", "upsample", "unpool", "back"
-            (the convolution's transpose), "crop", "flatten", "connect" (dense) or
-            "unflatten".
+        title: Its name for a reader, such as "convolution 16@3×3, relu".
         output: Shape that comes out, (H, W, C) or (units,).
-        size: Kernel, pooling cell or up-sampling factor, in pixels; else 0.
         parameters: Weights and biases that are learned here.
-        activation: "relu", "tanh", "sigmoid", "elu" or "" (none).
         tied: Whether the weights are the encoder's, and only biases are counted.
     """
 
     part: str
-    action: str
+    title: str
     output: Shape
-    size: int = 0
     parameters: int = 0
-    activation: str = ""
+    tied: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One complete step of a network: all that a walk over its geometry needs to know.
+
+    What is done stands in this order: up-sampling or un-pooling, the operation,
+    max-pooling, batch normalisation, activation.
+
+    Args:
+        part: "encoder" or "decoder".
+        operation: "convolve", "back" (a level's own transpose), or "connect" (dense).
+        input: Shape that comes in, (H, W, C) or (units,).
+        output: Shape that goes out.
+        kernel: Side of the kernels in pixels; 0 without.
+        up: Factor of nearest up-sampling, or before "back" of un-pooling; 1 for none.
+        pool: Side of the pooling cells; 1 for none.
+        padding: "same" or "valid"; after "valid" the way back is the full convolution.
+        activation: Of what goes out.
+        normalised: Whether batch normalisation follows.
+        tied: Whether the weights are the encoder's, and only biases are learned here.
+    """
+
+    part: str
+    operation: Literal["convolve", "back", "connect"]
+    input: Shape
+    output: Shape
+    kernel: int = 0
+    up: int = 1
+    pool: int = 1
+    padding: PaddingName = "same"
+    activation: ActivationName = "linear"
+    normalised: bool = False
     tied: bool = False
 
     @property
-    def title(self) -> str:
-        """The row's name for a reader, such as "convolution 16@3×3, relu"."""
-        side = f"{self.size}×{self.size}"
-        names = {
-            "convolve": f"convolution {self.output[-1]}@{side}",
-            "normalise": "batch normalisation",
-            "pool": f"max-pooling {side}",
-            "upsample": f"up-sampling {side}",
-            "unpool": f"un-pooling {side}, to where the largest were",
-            "back": f"transposed convolution {self.output[-1]}@{side}",
-            "connect": f"dense {self.output[-1]}",
-        }
-        name = "tied " * self.tied + names.get(self.action, self.action)
-        return f"{name}, {self.activation}" if self.activation else name
+    def parameters(self) -> int:
+        """Weights and biases that are learned here, normalisation's included."""
+        return self._weights + 2 * self.output[-1] * self.normalised
+
+    @property
+    def _weights(self) -> int:
+        if self.operation == "connect":
+            inputs, outputs = math.prod(self.input), math.prod(self.output)
+        else:
+            inputs, outputs = self.input[-1] * self.kernel**2, self.output[-1]
+        return outputs if self.tied else (inputs + 1) * outputs
+
+    def rows(self) -> Iterator[Row]:
+        """Give the rows of the summary, one for each thing that is done."""
+        used = "" if self.activation == "linear" else f", {self.activation}"
+        here, normalised = partial(Row, self.part), self.normalised
+        last = "" if normalised else used
+        if self.operation == "connect":
+            units = math.prod(self.output)
+            if len(self.input) == 3 and self.part == "encoder":
+                yield here("flatten", (math.prod(self.input),))
+            title = "tied " * self.tied + f"dense {units}{last}"
+            yield here(title, (units,), self._weights, self.tied)
+            if len(self.output) == 3:
+                yield here("unflatten", self.output)
+            return
+        height, width, channels = self.input
+        back, maps, side = self.operation == "back", self.output[2], self.kernel
+        if self.up > 1:
+            cells = f"{self.up}×{self.up}"
+            unpooled = f"un-pooling {cells}, to where the largest were"
+            name = unpooled if back else f"up-sampling {cells}"
+            yield here(name, (height * self.up, width * self.up, channels))
+        name = "tied " * self.tied + "transposed " * back + "convolution"
+        whole = (self.output[0] * self.pool, self.output[1] * self.pool, maps)
+        title = f"{name} {maps}@{side}×{side}{last}"
+        yield here(title, whole, self._weights, self.tied)
+        if self.pool > 1:
+            yield here(f"max-pooling {self.pool}×{self.pool}", self.output)
+        if normalised:
+            yield here(f"batch normalisation{used}", self.output, 2 * maps)
 
 
 @dataclass(frozen=True)
@@ -178,8 +234,7 @@ class Architecture:
         Raises:
             NotationError: The picture is too small.
         """
-        *_, last = self.encoder(picture)
-        return last.output
+        return self.encoder(picture)[-1].output
 
     def parameters(self, picture: Shape) -> int:
         """Count weights and biases of encoder and decoder for a picture (H, W, C).
@@ -189,135 +244,137 @@ class Architecture:
         """
         return sum(stage.parameters for stage in self.stages(picture))
 
-    def stages(self, picture: Shape) -> tuple[Stage, ...]:
-        """List every step of the auto-encoder for a picture (H, W, C).
+    def rows(self, picture: Shape, part: str | None = None) -> tuple[Row, ...]:
+        """Give the summary for a picture (H, W, C), of one part or of both.
 
         Raises:
             NotationError: The picture is too small.
         """
-        mirrored = self.decoder == "mirror"
-        back = self._mirrored(picture) if mirrored else self._transposed(picture)
-        return (*self.encoder(picture), *back)
+        rows = [row for stage in self.stages(picture) for row in stage.rows()]
+        if (padded := self.padded(*picture[:2])) != tuple(picture[:2]):
+            rows.insert(0, Row("encoder", "pad", (*padded, picture[2])))
+            rows.append(Row("decoder", "crop", tuple(picture)))
+        return tuple(row for row in rows if part in (None, row.part))
 
-    def encoder(self, picture: Shape) -> Iterator[Stage]:
-        """List the encoder's steps for a picture (H, W, C).
+    def stages(self, picture: Shape) -> tuple[Stage, ...]:
+        """Give every step of the auto-encoder for a picture (H, W, C).
+
+        This is the only walk over the geometry: modules, the compiled loop, summaries,
+        counts and receptive fields read it.
+
+        Raises:
+            NotationError: The picture is too small.
+        """
+        encoder = self.encoder(picture)
+        mirrored = self.decoder == "mirror"
+        back = self._mirrored(encoder) if mirrored else self._transposed(encoder)
+        return (*encoder, *back)
+
+    def encoder(self, picture: Shape) -> tuple[Stage, ...]:
+        """Give the encoder's steps for a picture (H, W, C), one a level.
 
         Raises:
             NotationError: The picture is too small.
         """
         self.check(picture)
-        height, width, channels = picture
-        if (height, width) != (padded := self.padded(height, width)):
-            height, width = padded
-            yield Stage("encoder", "pad", (height, width, channels))
+        return tuple(self._encoder((*self.padded(*picture[:2]), picture[2])))
+
+    def _encoder(self, here: Shape) -> Iterator[Stage]:
+        form = {"padding": self.padding, "normalised": self.normalised}
         for level in self.levels:
-            height, width = self._convolved(level, height, width)
-            output = (height, width, level.maps)
-            used = "" if self.normalised else self._shown(self.activation)
-            yield _convolve("encoder", channels, output, level.kernel, used)
-            channels = level.maps
-            if level.pool > 1:
-                height, width = height // level.pool, width // level.pool
-                yield Stage("encoder", "pool", (height, width, channels), level.pool)
-            if self.normalised:
-                output, used = (height, width, channels), self._shown(self.activation)
-                yield Stage("encoder", "normalise", output, 0, 2 * channels, used)
-        if self.dense:
-            units = height * width * channels
-            yield Stage("encoder", "flatten", (units,))
-            hidden = self._shown(self.activation)
-            last = "" if self.decoder == "mirror" else hidden
-            yield from _connect("encoder", units, self.dense, hidden, last)
+            lost = 0 if self.padding == "same" else level.kernel - 1
+            height, width = ((side - lost) // level.pool for side in here[:2])
+            output, sizes = (height, width, level.maps), (level.kernel, 1, level.pool)
+            stage = Stage("encoder", "convolve", here, output, *sizes, **form)  # type: ignore[arg-type]
+            yield replace(stage, activation=self.activation)
+            here = output
+        for index, units in enumerate(self.dense, start=1):
+            plain = self.decoder == "mirror" and index == len(self.dense)
+            used: ActivationName = "linear" if plain else self.activation
+            yield Stage("encoder", "connect", here, (units,), activation=used)
+            here = (units,)
 
-    def _convolved(self, level: Level, height: int, width: int) -> tuple[int, int]:
-        lost = 0 if self.padding == "same" else level.kernel - 1
-        return height - lost, width - lost
-
-    @staticmethod
-    def _shown(activation: str) -> str:
-        return "" if activation == "linear" else activation
-
-    def _mirrored(self, picture: Shape) -> Iterator[Stage]:
-        """List the steps of the mirrored decoder for a picture (H, W, C).
+    def _mirrored(self, encoder: tuple[Stage, ...]) -> Iterator[Stage]:
+        """Give the mirrored decoder's steps.
 
         Each level becomes a convolution to its own maps and an up-sampling by its
         pooling; one more convolution leads to the picture's channels.
         """
-        (height, width), channels = self.padded(*picture[:2]), picture[2]
-        inner = [channels, *(level.maps for level in self.levels)][-1]
-        h, w = height // self.stride, width // self.stride
-        hidden, output = self._shown(self.activation), self._shown(self.output)
-        if self.dense:
-            last = hidden if self.levels else output
-            units = (*reversed(self.dense[:-1]), h * w * inner)
-            yield from _connect("decoder", self.dense[-1], units, hidden, last)
-            yield Stage("decoder", "unflatten", (h, w, inner))
-        for level in reversed(self.levels):
-            size = (h, w, level.maps)
-            yield _convolve("decoder", inner, size, level.kernel, hidden)
-            inner = level.maps
-            if level.pool > 1:
-                h, w = h * level.pool, w * level.pool
-                yield Stage("decoder", "upsample", (h, w, inner), level.pool)
-        if self.levels:
-            kernel = self.levels[0].kernel
-            size = (height, width, channels)
-            yield _convolve("decoder", inner, size, kernel, output)
-        if (height, width) != tuple(picture[:2]):
-            yield Stage("decoder", "crop", tuple(picture))
+        levels, dense = encoder[: len(self.levels)], encoder[len(self.levels) :]
+        for stage in reversed(dense):
+            used = self.output if stage is encoder[0] else self.activation
+            yield Stage(
+                "decoder", "connect", stage.output, stage.input, activation=used
+            )
+        if not levels:
+            return
+        here, up = levels[-1].output, 1
+        ends = [*((s.output[2], s.kernel, s.pool) for s in reversed(levels))]
+        for maps, kernel, pool in [*ends, (levels[0].input[2], levels[0].kernel, 0)]:
+            output = (here[0] * up, here[1] * up, maps)
+            used = self.activation if pool else self.output
+            yield Stage(
+                "decoder", "convolve", here, output, kernel, up, activation=used
+            )
+            here, up = output, pool
 
-    def _transposed(self, picture: Shape) -> Iterator[Stage]:
-        """List the steps of a tied or untied decoder: every level's own way back."""
-        tied = self.decoder == "tied"
-        shapes = self.inputs(picture)
-        for index in reversed(range(self.depth)):
-            shape = shapes[index]
-            used = self._shown(self.activation if index else self.output)
-            if index >= len(self.levels):
-                units, below = self.dense[index - len(self.levels)], math.prod(shape)
-                count = below * (1 if tied else units + 1)
-                yield Stage("decoder", "connect", (below,), 0, count, used, tied)
-                if index == len(self.levels):
-                    yield Stage("decoder", "unflatten", shape)
-                continue
-            level = self.levels[index]
-            height, width = self._convolved(level, *shape[:2])
-            if level.pool > 1:
-                output = (height, width, level.maps)
-                yield Stage("decoder", "unpool", output, level.pool)
-            weights = 0 if tied else level.maps * level.kernel**2 * shape[2]
-            count = weights + shape[2]
-            yield Stage("decoder", "back", shape, level.kernel, count, used, tied)
-        if shapes[0][:2] != tuple(picture[:2]):
-            yield Stage("decoder", "crop", tuple(picture))
+    def _transposed(self, encoder: tuple[Stage, ...]) -> Iterator[Stage]:
+        """Give the steps of a tied or untied decoder: every level's own way back."""
+        for stage in reversed(encoder):
+            yield Stage(
+                "decoder",
+                "connect" if stage.operation == "connect" else "back",
+                stage.output,
+                stage.input,
+                stage.kernel,
+                stage.pool,
+                padding=self.padding,
+                activation=self.output if stage is encoder[0] else self.activation,
+                tied=self.decoder == "tied",
+            )
 
-    def inputs(self, picture: Shape) -> list[Shape]:
-        """Give the shape that goes into each level: (H, W, C), or (units,)."""
-        (height, width), channels = self.padded(*picture[:2]), picture[2]
-        shapes: list[Shape] = []
-        for level in self.levels:
-            shapes.append((height, width, channels))
-            height, width = self._convolved(level, height, width)
-            height, width = height // level.pool, width // level.pool
-            channels = level.maps
-        shapes.append((height, width, channels))
-        return [*shapes, *((units,) for units in self.dense[:-1])][: self.depth]
+    @property
+    def code_context(self) -> int:
+        """Cells of code, on each side of one, whose pixels take part in it.
 
+        Counted along one side and on the safe side: with as much context around it, a
+        part of a large picture is encoded exactly as within the whole. 0 for valid
+        convolutions, whose windows bring their own context. Without dense layers only.
+        """
+        if self.padding == "valid":
+            return 0
+        low, high = _seen(self._any("encoder"), 0, 0)
+        pixels = max(-low, high - (self.stride - 1), 0)
+        return -(-pixels // self.stride)
 
-def _convolve(
-    part: str, channels: int, output: Shape, kernel: int, activation: str
-) -> Stage:
-    parameters = (channels * kernel * kernel + 1) * output[-1]
-    return Stage(part, "convolve", output, kernel, parameters, activation)
+    @property
+    def context(self) -> int:
+        """Cells of code, on each side of one, whose pixels take part in its own pixels.
+
+        A reconstructed pixel looks at code around it, and that at pixels around itself.
+        The places of winners, which a stack's way back needs, lie in between. Without
+        dense layers only.
+        """
+        low, high = _seen(self._any("decoder"), 0, self.stride - 1)
+        return max(-low, high) + self.code_context
+
+    def _any(self, part: str) -> list[Stage]:
+        """A part's steps for a picture of any size, where sizes do not matter."""
+        stages = self.stages((self.smallest, self.smallest, 1))
+        return [stage for stage in stages if stage.part == part]
 
 
-def _connect(
-    part: str, inputs: int, units: tuple[int, ...], hidden: str, last: str
-) -> Iterator[Stage]:
-    for index, outputs in enumerate(units):
-        activation = last if index == len(units) - 1 else hidden
-        yield Stage(part, "connect", (outputs,), 0, (inputs + 1) * outputs, activation)
-        inputs = outputs
+def _seen(stages: list[Stage], low: int, high: int) -> tuple[int, int]:
+    """Follow an interval of what comes out back to all of what came in that it sees.
+
+    A full convolution's kernel, the way back of a valid one, reaches twice as far.
+    """
+    for stage in reversed(stages):
+        low, high = low * stage.pool, (high + 1) * stage.pool - 1
+        full = stage.operation == "back" and stage.padding == "valid"
+        more = stage.kernel - 1 if full else stage.kernel // 2
+        low, high = (low - more) // stage.up, (high + more) // stage.up
+    return low, high
 
 
 def parse(text: str) -> Architecture:

@@ -1,12 +1,15 @@
 """The mirrored auto-encoder: convolutions and poolings in, convolutions back."""
 
+import math
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from caes.errors import NotationError
-from caes.nn.architecture import Architecture, Shape
+from caes.nn.architecture import Architecture, Shape, Stage
 from caes.nn.kernels import fused, threads
 from caes.nn.kernels.threads import Runner
 from caes.nn.layers import (
@@ -50,8 +53,11 @@ class Autoencoder(Model):
                 "a decoder of each level's own for it",
                 "Add decoder='tied'.",
             )
-        self.encoder = nn.ModuleList(_encoder(arch, picture))
-        self.decoder = nn.ModuleList(_decoder(arch, picture))
+        *stages, last = arch.stages(picture)
+        plain = replace(last, activation="linear")  # `activate` comes after `logits`
+        self.encoder = _modules(each for each in stages if each.part == "encoder")
+        back = [each for each in stages if each.part == "decoder"]
+        self.decoder = _modules([*back, plain])
         initialise(self, torch.Generator().manual_seed(seed))
 
     def encode(self, pictures: Tensor) -> Tensor:
@@ -116,11 +122,7 @@ class Autoencoder(Model):
         return codes, self.logits(codes, tuple(inputs.shape[1:]))
 
     def _unflatten(self, features: Tensor) -> Tensor:
-        *_, channels = (self.picture[2], *(level.maps for level in self.arch.levels))
-        height, width = self.arch.padded(*self.picture[:2])
-        stride = self.arch.stride
-        shape = (height // stride, width // stride, channels)
-        return inside(features.reshape(-1, *shape))
+        return inside(features.reshape(-1, *self._flattened))
 
     def _fastest(self, inputs: Tensor, loss: str) -> Runner | threads.Shares | None:
         if self._runs_fused(inputs):
@@ -142,6 +144,12 @@ class Autoencoder(Model):
         return self.is_plain(tensor) and self._fusable
 
     @cached_property
+    def _flattened(self) -> Shape:
+        """Shape of the maps that go into the dense layers."""
+        stages = self.arch.encoder(self.picture)
+        return next(each.input for each in stages if each.operation == "connect")
+
+    @cached_property
     def _fusable(self) -> bool:
         return fused.fits(self.arch, self.picture) and fused.available()
 
@@ -152,48 +160,22 @@ def _apply(layer: nn.Module, maps: Tensor) -> Tensor:
     return layer(maps)  # type: ignore[no-any-return]
 
 
-def _encoder(arch: Architecture, picture: Shape) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    channels = picture[2]
-    for level in arch.levels:
-        layers.append(
-            Convolution(
-                channels,
-                level.maps,
-                level.kernel,
-                pool=level.pool,
-                activation=arch.activation,
-                normalised=arch.normalised,
-            )
-        )
-        channels = level.maps
-    return layers + _dense(arch, picture, "encoder")
+def _modules(stages: Iterable[Stage]) -> nn.ModuleList:
+    """Build a part; the network's last activation is applied apart from its layers."""
+    return nn.ModuleList(_module(stage) for stage in stages)
 
 
-def _decoder(arch: Architecture, picture: Shape) -> list[nn.Module]:
-    layers = _dense(arch, picture, "decoder")
-    if not arch.levels:
-        return layers
-    channels, up = arch.levels[-1].maps, 1
-    for level in reversed(arch.levels):
-        used = arch.activation
-        layers.append(
-            Convolution(channels, level.maps, level.kernel, up=up, activation=used)
-        )
-        channels, up = level.maps, level.pool
-    kernel = arch.levels[0].kernel
-    layers.append(Convolution(channels, picture[2], kernel, up=up, activation="linear"))
-    return layers
-
-
-def _dense(arch: Architecture, picture: Shape, part: str) -> list[nn.Module]:
-    layers: list[Dense] = []
-    inputs = 0
-    for stage in arch.stages(picture):
-        if stage.part == part and stage.action == "connect":
-            layers.append(Dense(inputs, stage.output[0], activation=arch.activation))
-        inputs = stage.output[0] if len(stage.output) == 1 else 0
-    # The code is linear; so is the last layer, whose activation is the output's own.
-    if layers and (part == "encoder" or not arch.levels):
-        layers[-1].activation = "linear"
-    return [*layers]
+def _module(stage: Stage) -> nn.Module:
+    used = stage.activation
+    if stage.operation == "connect":
+        sizes = math.prod(stage.input), math.prod(stage.output)
+        return Dense(*sizes, activation=used)
+    return Convolution(
+        stage.input[2],
+        stage.output[2],
+        stage.kernel,
+        up=stage.up,
+        pool=stage.pool,
+        activation=used,
+        normalised=stage.normalised,
+    )

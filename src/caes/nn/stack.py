@@ -192,7 +192,8 @@ def _levels(arch: Architecture, picture: Shape) -> list[StackLevel]:
     """Build the levels; the lowest's way back ends before the output's activation."""
     tied, used = arch.decoder == "tied", arch.activation
     levels: list[StackLevel] = []
-    for index, shape in enumerate(arch.inputs(picture)):
+    for index, stage in enumerate(arch.encoder(picture)):
+        shape = stage.input
         output: ActivationName = used if index else "linear"
         if index < len(arch.levels):
             level = ConvolutionalLevel(
@@ -206,7 +207,7 @@ def _levels(arch: Architecture, picture: Shape) -> list[StackLevel]:
             )
             levels.append(level)
             continue
-        units = arch.dense[index - len(arch.levels)]
+        units = stage.output[0]
         inner = (shape[2], *shape[:2]) if len(shape) == 3 else shape
         levels.append(
             DenseLevel(inner, units, tied=tied, activation=used, output=output)

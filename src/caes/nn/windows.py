@@ -20,7 +20,6 @@ from caes.data.scaling import Scaling
 from caes.data.tiles import Grid, Side, mirrored
 from caes.nn.architecture import Architecture
 from caes.nn.model import Model
-from caes.nn.receptive_field import encoder_reach, reconstruction_reach
 
 Picture = NDArray[Any]
 """H×W×C, any real number type, in the source's units."""
@@ -108,11 +107,11 @@ class Through:
                 yield self._run(self.model.encode)(parts)[None]
             return
         small = (self.model.arch.smallest,) * 2
-        windows = self._windows(mirrored(picture, small), encoder_reach)
+        windows = self._windows(mirrored(picture, small), self.model.arch.code_context)
         yield from windows.code(self._run(self.model.encode))
 
     def _local(self, picture: Picture) -> Iterator[Band]:
-        windows = self._windows(picture, reconstruction_reach)
+        windows = self._windows(picture, self.model.arch.context)
         top, left = self.model.arch.margins(*picture.shape[:2])
         bands = windows.pixels(self._run(self.model))
         height, width = picture.shape[:2]
@@ -121,11 +120,8 @@ class Through:
             if skipped < len(band):
                 yield band[skipped:, left:]
 
-    def _windows(
-        self, picture: Picture, reach: Callable[[Architecture], int]
-    ) -> "Windows":
+    def _windows(self, picture: Picture, around: int) -> "Windows":
         arch = self.model.arch
-        around = reach(arch)
         # Below twice the context most of the work would be thrown away.
         cells = [max(side // arch.stride, 2 * around, 1) for side in self.tile]
         return Windows(picture, arch, (cells[0], cells[1]), around)

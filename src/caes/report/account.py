@@ -45,7 +45,7 @@ def entries(
         loss: What pictures were compared by, "bce" or "mse".
     """
     parts = [*map(str, arch.levels), *(f"{units}N" for units in arch.dense)]
-    into = arch.inputs(picture)
+    into = [stage.input for stage in arch.encoder(picture)]
     found = []
     for phase in phases:
         outcome, below = phase.outcome, phase.level - 1

@@ -48,7 +48,7 @@ def page(
         schooling=story(findings.phases),
         settings=_settings(cae),
         staged=findings.plan.staged,
-        stages=cae.architecture_.stages(cae.picture_shape_),
+        stages=cae.architecture_.rows(cae.picture_shape_),
         way=_way(cae),
         told=findings.winners,
         verdict=verdict(findings),

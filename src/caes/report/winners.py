@@ -79,7 +79,7 @@ def winners(arch: Architecture, picture: Shape, *, sparse: bool) -> Winners:
 
 
 def _places(arch: Architecture, picture: Shape, sparse: bool) -> Iterator[Places]:
-    codes = [*arch.inputs(picture)[1:], arch.code_shape(picture)]
+    codes = [stage.output for stage in arch.encoder(picture)]
     for at, (level, code) in enumerate(zip(arch.levels, codes, strict=False), start=1):
         cell = level.pool**2
         if sparse:

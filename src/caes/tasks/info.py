@@ -13,7 +13,7 @@ from rich.text import Text
 
 from caes.data.census.as_json import number
 from caes.data.sources.tree import printable
-from caes.nn.architecture import Architecture, Shape, Stage
+from caes.nn.architecture import Architecture, Row, Shape
 from caes.train.history import Epoch
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def classifier_summary(model: "Classifier", names: tuple[str, ...]) -> Table:
 
 def summary(arch: Architecture, picture: Shape) -> Table:
     """Make the table of layer, output shape and parameters, as Keras prints it."""
-    layers = _stages(picture, arch.stages(picture))
+    layers = _named(picture, arch.rows(picture))
     return _table(f"{arch} on {_shape(picture)}", layers)
 
 
@@ -117,7 +117,7 @@ def _layers(run: "Run") -> list[Layer]:
 
     if isinstance(run.model, Classifier):
         return _classifier_layers(run.model, run.names)
-    return _stages(run.picture, run.model.arch.stages(run.picture))
+    return _named(run.picture, run.model.arch.rows(run.picture))
 
 
 def _classifier_title(model: "Classifier", names: tuple[str, ...]) -> str:
@@ -131,11 +131,11 @@ def _classifier_layers(model: "Classifier", names: tuple[str, ...]) -> list[Laye
         (f"dense {units}, {activation}", (units,), (inputs + 1) * units)
         for (inputs, units), activation in zip(widths, used, strict=True)
     ]
-    return _stages(model.picture, model.arch.encoder(model.picture)) + head
+    return _named(model.picture, model.arch.rows(model.picture, "encoder")) + head
 
 
-def _stages(picture: Shape, stages: Iterable[Stage]) -> list[Layer]:
-    layers = [(stage.title, stage.output, stage.parameters) for stage in stages]
+def _named(picture: Shape, rows: Iterable[Row]) -> list[Layer]:
+    layers = [(row.title, row.output, row.parameters) for row in rows]
     return [("input", picture, 0), *layers]
 
 

@@ -198,16 +198,15 @@ def fits(arch: Architecture, picture: Shape) -> bool:
     Wide levels, with many weights, are limited by arithmetic: PyTorch's matrix
     products are as fast there.
     """
-    weights = [stage.parameters for stage in arch.stages(picture)]
-    sides = [level.kernel + level.pool for level in arch.levels]
+    stages = arch.stages(picture)
     return (
         bool(arch.levels)
         and not arch.dense
         and not arch.normalised
         and (arch.decoder, arch.padding) == ("mirror", "same")
         and (arch.activation, arch.output) == ("relu", "sigmoid")
-        and max(weights) <= MOST_WEIGHTS
-        and max(sides) <= MOST_TAPS
+        and max(stage.parameters for stage in stages) <= MOST_WEIGHTS
+        and max(stage.kernel + stage.up for stage in stages) <= MOST_TAPS
     )
 
 
@@ -216,22 +215,13 @@ def _address(tensor: Tensor | None) -> int | None:
 
 
 def _stages(arch: Architecture, picture: Shape) -> "ctypes.Array[_Stage]":
-    (height, width), channels = arch.padded(*picture[:2]), picture[2]
-    stages = []
-    for level in arch.levels:
-        stages.append(
-            _Stage(height, width, channels, level.maps, level.kernel, 1, level.pool, 1)
+    stages = [
+        _Stage(
+            *(*stage.input, stage.output[2], stage.kernel, stage.up, stage.pool),
+            stage.activation == "relu",
         )
-        channels = level.maps
-        height, width = height // level.pool, width // level.pool
-    up = 1
-    for level in reversed(arch.levels):
-        stages.append(
-            _Stage(height, width, channels, level.maps, level.kernel, up, 1, 1)
-        )
-        channels, height, width, up = level.maps, height * up, width * up, level.pool
-    kernel = arch.levels[0].kernel
-    stages.append(_Stage(height, width, channels, picture[2], kernel, up, 1, 0))
+        for stage in arch.stages(picture)
+    ]
     return (_Stage * len(stages))(*stages)
 
 
