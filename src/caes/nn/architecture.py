@@ -205,8 +205,14 @@ class Architecture:
 
     def margins(self, height: int, width: int) -> tuple[int, int]:
         """Give the rows above and the columns left of the picture once padded."""
+        left, _, top, _ = self.frame(height, width)
+        return top, left
+
+    def frame(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Give the pixels left, right, above and below that padding puts around."""
         tall, wide = self.padded(height, width)
-        return (tall - height) // 2, (wide - width) // 2
+        top, left = (tall - height) // 2, (wide - width) // 2
+        return left, wide - width - left, top, tall - height - top
 
     def check(self, picture: Shape) -> None:
         """Refuse pictures that are too small for the poolings.

@@ -278,13 +278,8 @@ def pad(maps: Tensor, arch: Architecture) -> Tensor:
     Returns:
         N×C×H'×W', the picture in the middle; the same tensor when nothing is missing.
     """
-    height, width = maps.shape[-2:]
-    tall, wide = arch.padded(height, width)
-    if (tall, wide) == (height, width):
-        return maps
-    top, left = arch.margins(height, width)
-    frame = (left, wide - width - left, top, tall - height - top)
-    return F.pad(maps, frame, mode="replicate")
+    around = arch.frame(*maps.shape[-2:])
+    return F.pad(maps, around, mode="replicate") if any(around) else maps
 
 
 def crop(maps: Tensor, height: int, width: int, arch: Architecture) -> Tensor:

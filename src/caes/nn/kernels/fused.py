@@ -19,12 +19,12 @@ from pathlib import Path
 from threading import Lock
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from caes.errors import OutputError
 from caes.files import cache_folder, write_atomically
 from caes.nn.architecture import Architecture, Shape
-from caes.nn.layers import pad
 
 SOURCE = Path(__file__).with_name("fused.c")
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
@@ -184,7 +184,9 @@ class FusedAutoencoder:
         return sums.sum(0) / pixels
 
     def _padded(self, pictures: Tensor) -> Tensor:
-        return pad(pictures.permute(0, 3, 1, 2), self.arch).permute(0, 2, 3, 1)
+        around = self.arch.frame(*pictures.shape[1:3])
+        maps = pictures.permute(0, 3, 1, 2)
+        return F.pad(maps, around, mode="replicate").permute(0, 2, 3, 1)
 
 
 def available() -> bool:
