@@ -168,7 +168,9 @@ class Classifier(nn.Module):
         loss = (losses * weights[:, 0]).mean()
         if reconstruction:
             loss = loss + reconstruction * square
-        right = (logits.detach().argmax(1) == labels).float() * weights[:, 1]
+        guessed = logits.detach().argmax(1) == labels
+        guessed &= logits.isnan().any(1).logical_not_()  # NaN is the largest of all
+        right = guessed.float() * weights[:, 1]
         return torch.stack([loss, square.detach(), right.mean()])
 
     def _codes(self, pictures: Tensor, back: bool) -> tuple[Tensor, Tensor]:

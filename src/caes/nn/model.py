@@ -139,9 +139,14 @@ class Model(nn.Module):
 
 
 def _accuracy(pictures: Tensor, targets: Tensor) -> Tensor:
-    """Count as Keras does: rounded pixels, or, with colours, the largest channel."""
+    """Count as Keras does: rounded pixels, or, with colours, the largest channel.
+
+    A pixel that is not a number is never right.
+    """
     if targets.shape[-1] == 1:
         right = (pictures > 0.5).to(targets.dtype) == targets
+        right &= pictures == pictures  # without NaN
     else:
         right = pictures.argmax(-1) == targets.argmax(-1)
+        right &= (pictures + targets).isnan().any(-1).logical_not_()
     return right.to(pictures.dtype).mean()

@@ -33,7 +33,8 @@ class Sparsity:
         Spatial sparsity (section 4 there): of each picture's map only the largest value
         survives. Lifetime sparsity (section 4.1): of these winners, each map keeps the
         largest ones over the batch; only while gradients are computed, since a single
-        picture has no batch. Where the largest value is 0 nothing wins.
+        picture has no batch. Where the largest value is 0 nothing wins; what is not a
+        number always does, so that it is seen.
 
         Args:
             maps: N×maps×h×w, or N×units (which have lifetime sparsity only).
@@ -50,7 +51,8 @@ class Sparsity:
         survive = values != 0
         if self.lifetime < 1 and torch.is_grad_enabled():
             kept = max(1, round(self.lifetime * len(values)))
-            survive &= values >= values.topk(kept, dim=0).values[-1]
+            least = values.topk(kept, dim=0).values[-1]
+            survive &= (values < least).logical_not_()  # NaN is not below anything
         if not spatial:
             return survive
         places = torch.zeros_like(maps, dtype=torch.bool).flatten(2)

@@ -11,6 +11,9 @@
  *     K = k+u-1; an ordinary convolution is the case u = 1;
  *   - ReLU after max-pooling equals ReLU before it, in value and in gradient.
  *
+ * What is not a number stays so: a NaN is the largest of its cell, passes ReLU as its
+ * gradient does, and is never right.
+ *
  * Maps are height x width x channels, channels padded to whole vectors with zeros, each
  * in a frame of zeros that stands for "same" padding. Both loops below keep a block of
  * sums in registers: `correlate` (forward; gradient of the input) over pixels x
@@ -347,32 +350,43 @@ static void convolve_rows(const Stage *s, const Plan *p, int y, int height, floa
         }
 }
 
+INLINE vec rectified(vec v, int relu) {
+    return relu ? (vec)((ivec)v & ~(v <= 0)) : v;
+}
+
 /* The maximum of each cell, its place, and ReLU, into the framed maps of the next. */
-static void pool_row(const Stage *s, const Plan *p, int y, const float *rows, float *out) {
+INLINE void pool_row(const Stage *s, const Plan *p, int y, const float *rows, float *out,
+                     const int side) {
     ptrdiff_t line = (ptrdiff_t)p->wide * p->out;
     int32_t *winner = p->winner + (ptrdiff_t)y * p->pooled_w * p->out;
-    for (int x = 0; x < p->pooled_w; x++, rows += (s->pool - 1) * p->out)
+    for (int x = 0; x < p->pooled_w; x++, rows += (side - 1) * p->out)
         for (int c = 0; c < p->out; c += LANES, rows += LANES, out += LANES, winner += LANES) {
             vec best = *(const vec *)rows;
             ivec place = {0};
-            for (int dy = 0, i = 0; dy < s->pool; dy++)
-                for (int dx = 0; dx < s->pool; dx++, i++) {
+            for (int dy = 0, i = 0; dy < side; dy++)
+                for (int dx = 0; dx < side; dx++, i++) {
                     vec v = *(const vec *)(rows + dy * line + (ptrdiff_t)dx * p->out);
-                    ivec more = v > best;
+                    ivec more = (v > best) | (v != v);
                     best = (vec)((more & (ivec)v) | (~more & (ivec)best));
                     place = (more & i) | (~more & place);
                 }
-            *(vec *)out = s->relu ? (vec)((ivec)best & (best > 0)) : best;
+            *(vec *)out = rectified(best, s->relu);
             *(ivec *)winner = place;
         }
 }
 
 /* The same where there is no pooling: only ReLU is left. */
 static void rectify_row(const Stage *s, const Plan *p, const float *rows, float *out) {
-    for (int i = 0; i < p->wide * p->out; i += LANES) {
-        vec v = *(const vec *)(rows + i);
-        *(vec *)(out + i) = s->relu ? (vec)((ivec)v & (v > 0)) : v;
-    }
+    for (int i = 0; i < p->wide * p->out; i += LANES)
+        *(vec *)(out + i) = rectified(*(const vec *)(rows + i), s->relu);
+}
+
+/* Channels that only fill a vector stay 0, whatever their weights of 0 make of NaN. */
+static void clear_filling(const Stage *s, const Plan *p, float *out) {
+    if (p->out == s->outputs) return;
+    ivec real = (ivec){0, 1, 2, 3, 4, 5, 6, 7} < s->outputs % LANES;
+    out += p->out - LANES;
+    for (int x = 0; x < p->pooled_w; x++, out += p->out) *(ivec *)out &= real;
 }
 
 /* The next stage's framed maps; `rows` has room for one row of pooling cells. */
@@ -380,8 +394,10 @@ static void forward_stage(const Stage *s, const Plan *p, const Plan *next, float
     for (int y = 0; y < p->pooled_h; y++) {
         float *out = next->x + ((ptrdiff_t)(y + next->low) * next->cols + next->low) * p->out;
         convolve_rows(s, p, y * s->pool, s->pool, rows);
-        if (s->pool > 1) pool_row(s, p, y, rows, out);
-        else rectify_row(s, p, rows, out);
+        if (s->pool == 1) rectify_row(s, p, rows, out);
+        else if (s->pool == 2) pool_row(s, p, y, rows, out, 2); /* unrolled */
+        else pool_row(s, p, y, rows, out, s->pool);
+        clear_filling(s, p, out);
     }
 }
 
@@ -398,7 +414,7 @@ static void unpool(const Stage *s, const Plan *p, const Plan *next) {
         for (int x = 0; x < p->pooled_w; x++, dz += (s->pool - 1) * p->out)
             for (int c = 0; c < p->out; c += LANES, at += LANES, kept += LANES, dz += LANES) {
                 ivec g = *(const ivec *)(next->dx + at);
-                if (s->relu) g &= *(const vec *)kept > 0;
+                if (s->relu) g &= ~(*(const vec *)kept <= 0);
                 *(vec *)(p->dbias + c) += (vec)g;
                 if (s->pool == 1) {
                     *(ivec *)dz = g;
@@ -445,7 +461,8 @@ INLINE vec choose(ivec mask, vec yes, vec no) {
     return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
 }
 
-/* exp(-a) for a >= 0 by 2^n times a polynomial; relative error below 2e-7. */
+/* exp(-a) for a >= 0 by 2^n times a polynomial; relative error below 2e-7. NaN of NaN,
+ * whatever its n is as a whole number. */
 INLINE vec exp_minus(vec a) {
     a = choose(a > 87, (vec){0} + 87, a);
     vec n = (a * 1.44269504f + 12582912.0f) - 12582912.0f; /* rounds */
@@ -498,6 +515,22 @@ static int largest(const float *v, int n) {
     return best;
 }
 
+static int has_nan(const float *v, int n) {
+    int found = 0;
+    for (int i = 0; i < n; i++) found |= v[i] != v[i];
+    return found;
+}
+
+/* Of n values, those in pixels whose largest channel is the target's. */
+static int right_colours(const float *z, const float *t, int n, int channels) {
+    int right = 0, lost = has_nan(z, n) || has_nan(t, n);
+    for (int i = 0; i < n; i += channels) {
+        if (lost && (has_nan(z + i, channels) || has_nan(t + i, channels))) continue;
+        right += largest(z + i, channels) == largest(t + i, channels) ? channels : 0;
+    }
+    return right;
+}
+
 /* Adds to sums: loss, squared error, and accuracy as Keras counts it: with one channel
  * the pixels equal to the output rounded to 0 or 1, with more the channels in pixels
  * whose largest channel is right. The gradient takes the place of z. */
@@ -505,8 +538,7 @@ static void loss_row(float *z, const float *t, int n, int channels, int squared,
                      float scale, double sums[3]) {
     const ivec lane = {0, 1, 2, 3, 4, 5, 6, 7};
     vec loss = {0}, square = {0}, right = {0};
-    for (int i = 0; channels > 1 && i < n; i += channels)
-        right[0] += largest(z + i, channels) == largest(t + i, channels) ? channels : 0;
+    if (channels > 1) right[0] = right_colours(z, t, n, channels);
     for (int i = 0, m; i < n; i += m) {
         vec x, y;
         m = some(&x, z + i, n - i), some(&y, t + i, n - i);
@@ -516,6 +548,7 @@ static void loss_row(float *z, const float *t, int n, int channels, int squared,
         loss += (vec)((ivec)cross & inside);
         square += (vec)((ivec)(d * d) & inside);
         ivec same = (vec)((ivec)((vec){0} + 1) & (p > 0.5f)) == y;
+        same &= p == p;
         if (channels == 1) right += (vec)((ivec)((vec){0} + 1) & same & inside);
         if (squared) d *= 2 * p * (1 - p);
         d *= scale;
