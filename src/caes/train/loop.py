@@ -1,5 +1,6 @@
 """The only epoch loop: batches through an objective, and back, on Lightning Fabric."""
 
+import itertools
 import math
 import signal
 import threading
@@ -73,8 +74,8 @@ class Settings:
             each step; the average is what is watched, and kept. 0 for none.
         level: The level of a stack that is trained, counted from 1; 0 for all.
         peak: Of the PSNR, in the units of what is reconstructed.
-        optimizer: "adam" (Kingma & Ba 2015), or "sgd": against the gradient, by the
-            learning rate, without momentum.
+        optimizer: "adam" (Kingma & Ba 2015), as Keras has it, or "sgd": against the
+            gradient, by the learning rate, without momentum.
     """
 
     epochs: int
@@ -104,6 +105,10 @@ class Settings:
 
 RISE = 0.1
 """Share of a one-cycle training in which the learning rate rises."""
+BETAS = (0.9, 0.999)
+"""What Adam's running means of gradients and of their squares keep at each step."""
+EPSILON = 1e-7
+"""What Adam adds to the root of the mean square, as Keras does."""
 
 
 def fabric_for(device: DeviceName, precision: PrecisionName) -> Fabric:
@@ -235,7 +240,26 @@ def _optimizer(objective: nn.Module, settings: Settings) -> torch.optim.Optimize
     groups, rate = _groups(objective, settings), settings.learning_rate
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, rate, fused=True)
-    return torch.optim.AdamW(groups, rate, eps=1e-7, fused=True)
+    return _adam(groups, rate)
+
+
+def _adam(groups: list[dict[str, object]], rate: float) -> torch.optim.Optimizer:
+    """Build Adam with ε added before the bias correction, as Keras has it.
+
+    A step is then rate·√(1 - β₂ᵗ)/(1 - β₁ᵗ)·m/(√v + ε), the form at the end of section
+    2 of Kingma & Ba 2015. PyTorch adds ε to the corrected √(v/(1 - β₂ᵗ)) instead: the
+    same for its ε divided by √(1 - β₂ᵗ).
+    """
+    optimizer = torch.optim.AdamW(groups, rate, BETAS, fused=True)
+    steps = itertools.count(1)
+
+    def before_step(*_: object) -> None:
+        epsilon = EPSILON / math.sqrt(1 - BETAS[1] ** next(steps))
+        for group in optimizer.param_groups:
+            group["eps"] = epsilon
+
+    optimizer.register_step_pre_hook(before_step)
+    return optimizer
 
 
 def _groups(objective: nn.Module, settings: Settings) -> list[dict[str, object]]:
