@@ -10,20 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from caes import fused, layers, winograd
-from caes.autoencoder import Autoencoder
-from caes.classifier import Classifier
 from caes.data import ImageSet
-from caes.levels import ConvolutionalLevel, StackLevel
-from caes.loop import fabric_for
-from caes.model import Model
-from caes.notation import Level, Shape, parse
-from caes.options import Options
-from caes.pretrain import pretrain
-from caes.progress import Progress
-from caes.scaling import Scaling
-from caes.sparsity import Sparsity
-from caes.stack import autoencoder
+from caes.data.scaling import Scaling
+from caes.nn import layers
+from caes.nn.architecture import Level, Shape, parse
+from caes.nn.autoencoder import Autoencoder
+from caes.nn.classifier import Classifier
+from caes.nn.kernels import fused, winograd
+from caes.nn.levels import ConvolutionalLevel, StackLevel
+from caes.nn.model import Model
+from caes.nn.sparsity import Sparsity
+from caes.nn.stack import autoencoder
+from caes.train.loop import fabric_for
+from caes.train.options import Options
+from caes.train.pretrain import pretrain
+from caes.train.progress import Progress
 
 POOLED, PLAIN, COLOURS = "4C3-MP2-3C3-MP2", "5C3-9C2", "16C3-MP3-8C3"
 PICTURES: dict[str, Shape] = {
