@@ -17,8 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import caes
 from caes import CAE, CAEClassifier, ImageSet
 from caes.errors import ArgumentError, DataError
-from caes.nn.levels import StackLevel
-from caes.nn.stack import Stack
+from caes.nn.stack import Stack, StackLevel
 from caes.train.options import Options
 from tests.flattened import Flattened
 

@@ -13,9 +13,10 @@ from torch import Tensor
 from caes.nn.architecture import ActivationName, Level, PaddingName
 from caes.nn.kernels import winograd
 from caes.nn.layers import convolve
-from caes.nn.levels import Code, ConvolutionalLevel, DenseLevel, StackLevel
+from caes.nn.stack import Code, ConvolutionalLevel, DenseLevel, StackLevel
 from tests import naive
 from tests.naive import Maps
+from tests.nn.stages import convolution, dense
 
 NAMES: list[ActivationName] = ["relu", "tanh", "sigmoid", "elu", "linear"]
 paddings = pytest.mark.parametrize("padding", ["same", "valid"])
@@ -38,15 +39,10 @@ def _level(
     output: ActivationName = "linear",
     normalised: bool = False,
 ) -> ConvolutionalLevel:
-    made = ConvolutionalLevel(
-        inputs,
-        level,
-        tied=tied,
-        padding=padding,
-        activation=activation,
-        output=output,
-        normalised=normalised,
+    stage = convolution(
+        inputs, level, padding=padding, activation=activation, normalised=normalised
     )
+    made = ConvolutionalLevel(stage, tied=tied, output=output)
     _drawn(made)
     return made
 
@@ -287,7 +283,8 @@ def test_normalisation_comes_between_pooling_and_activation() -> None:
 
 
 def _dense(inputs: tuple[int, ...], *, tied: bool) -> DenseLevel:
-    level = DenseLevel(inputs, 5, tied=tied, activation="tanh", output="sigmoid")
+    outside = (*inputs[1:], inputs[0])  # H, W, C
+    level = DenseLevel(dense(outside, 5, "tanh"), tied=tied, output="sigmoid")
     _drawn(level)
     return level
 

@@ -17,14 +17,14 @@ from caes.nn.architecture import Level, Shape, parse
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.classifier import Classifier
 from caes.nn.kernels import fused, winograd
-from caes.nn.levels import ConvolutionalLevel, StackLevel
 from caes.nn.model import Model
 from caes.nn.sparsity import Sparsity
-from caes.nn.stack import autoencoder
+from caes.nn.stack import ConvolutionalLevel, StackLevel, autoencoder
 from caes.train.loop import fabric_for
 from caes.train.options import Options
 from caes.train.pretrain import pretrain
 from caes.train.progress import Progress
+from tests.nn.stages import convolution
 
 POOLED, PLAIN, COLOURS = "4C3-MP2-3C3-MP2", "5C3-9C2", "16C3-MP3-8C3"
 PICTURES: dict[str, Shape] = {
@@ -215,14 +215,8 @@ WTA = ["inputs", "weight", "bias", "bias_back", "weight_back"]
 def test_learning_from_winners_alone_shows_nan_where_whole_maps_do(
     place: str, pool: int, lifetime: float
 ) -> None:
-    level = ConvolutionalLevel(
-        2,
-        Level(6, 3, pool),
-        tied=False,
-        padding="same",
-        activation="relu",
-        output="linear",
-    )
+    stage = convolution(2, Level(6, 3, pool), activation="relu")
+    level = ConvolutionalLevel(stage, tied=False, output="linear")
     drawn = torch.Generator().manual_seed(3)
     for parameter in level.parameters():
         nn.init.normal_(parameter, std=0.5, generator=drawn)

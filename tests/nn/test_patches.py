@@ -12,9 +12,9 @@ from torch import Tensor
 
 from caes.nn.architecture import Level, PaddingName
 from caes.nn.layers import frame
-from caes.nn.levels import ConvolutionalLevel, StackLevel
-from caes.nn.patches import cut, paste
 from caes.nn.sparsity import Sparsity
+from caes.nn.stack import ConvolutionalLevel, StackLevel, extract_patches, fold_patches
+from tests.nn.stages import convolution
 
 PADDINGS: list[PaddingName] = ["same", "valid"]
 
@@ -37,7 +37,7 @@ def test_a_patch_is_what_the_convolution_sees_there(
     whole = F.pad(maps, frame(kernel)) if padding == "same" else maps
     down, across = (side - kernel + 1 for side in whole.shape[2:])
     places = _places(2, 4, across, down)
-    found = cut(maps, places, kernel, padding)
+    found = extract_patches(maps, places, kernel, padding)
     for n, k in np.ndindex(2, 4):
         y, x = divmod(int(places[n, k]), across)
         wanted = whole[n, :, y : y + kernel, x : x + kernel].flatten(1)
@@ -55,21 +55,16 @@ def test_pasting_is_the_adjoint_of_cutting(
     places = _places(3, 5, width - less, height - less)
     maps = _draw(3, 2, height, width).double()
     patches = _draw(3, 2, 5, kernel**2, seed=2).double()
-    there = (cut(maps, places, kernel, padding) * patches).sum()
-    back = (paste(patches, places, (height, width), padding) * maps).sum()
+    there = (extract_patches(maps, places, kernel, padding) * patches).sum()
+    back = (fold_patches(patches, places, (height, width), padding) * maps).sum()
     torch.testing.assert_close(there, back)
 
 
 def _level(**options: Any) -> ConvolutionalLevel:
-    given = {
-        "tied": True,
-        "padding": "same",
-        "activation": "relu",
-        "output": "linear",
-        **options,
-    }
-    pool, kernel = given.pop("pool", 1), given.pop("kernel", 3)
-    level = ConvolutionalLevel(2, Level(6, kernel, pool), **given)
+    own = {name: options.pop(name) for name in ("tied", "output") if name in options}
+    pool, kernel = options.pop("pool", 1), options.pop("kernel", 3)
+    stage = convolution(2, Level(6, kernel, pool), **{"activation": "relu", **options})
+    level = ConvolutionalLevel(stage, **{"tied": True, "output": "linear", **own})
     drawn = torch.Generator().manual_seed(3)
     for parameter in level.parameters():
         torch.nn.init.normal_(parameter, std=0.5, generator=drawn)

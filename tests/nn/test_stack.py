@@ -23,10 +23,9 @@ from caes.nn.architecture import (
 )
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.kernels import threads
-from caes.nn.levels import Code, ConvolutionalLevel
 from caes.nn.model import Model
 from caes.nn.sparsity import Sparsity
-from caes.nn.stack import OneLevel, Stack, autoencoder
+from caes.nn.stack import Code, ConvolutionalLevel, OneLevel, Stack, autoencoder
 from tests import naive
 
 PAPER = replace(

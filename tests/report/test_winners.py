@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from caes.nn.architecture import PaddingName, parse
-from caes.nn.levels import ConvolutionalLevel
 from caes.nn.sparsity import Sparsity
-from caes.nn.stack import Stack
+from caes.nn.stack import ConvolutionalLevel, Stack
 from caes.report.winners import Places, Winners, winners
 
 PICTURE = (12, 15, 2)

@@ -1,14 +1,196 @@
-"""The stack: levels that each encode and decode, one above the other."""
+"""The stack: levels that are auto-encoders themselves, one above the other.
+
+A level is the CAE of Masci et al. 2011, section 3: its code is what the next one learns
+from, pooled maps behind their activation, or units. Where only one winner a map may
+reconstruct, a level computes with the winners' patches alone.
+
+Inside, tensors are N×C×H×W in channels-last memory, or N×units.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from caes.nn.architecture import ActivationName, Architecture, Shape
+from caes.nn.architecture import (
+    ActivationName,
+    Architecture,
+    PaddingName,
+    Shape,
+    Stage,
+)
 from caes.nn.autoencoder import Autoencoder
-from caes.nn.layers import activate, crop, initialise, inside, outside, pad
-from caes.nn.levels import Code, ConvolutionalLevel, DenseLevel, StackLevel
+from caes.nn.layers import (
+    activate,
+    convolve,
+    convolve_back,
+    crop,
+    frame,
+    initialise,
+    inside,
+    outside,
+    pad,
+)
 from caes.nn.model import Model
 from caes.nn.sparsity import Sparsity
+
+
+class Code(NamedTuple):
+    """What a level makes of its input.
+
+    Args:
+        maps: N×maps×h×w or N×units, float32.
+        winners: N×maps×h×w, int64: where in the unpooled map (flat, row by row) each
+            value was the largest of its cell; None without pooling.
+    """
+
+    maps: Tensor
+    winners: Tensor | None = None
+
+
+class StackLevel(nn.Module):
+    """What every level offers: a code of what goes in, and the way back."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter
+    bias_back: nn.Parameter
+    weight_back: nn.Parameter | None
+
+    def encode(self, maps: Tensor, *, winners: bool = False) -> Code:
+        """Give the code, and on request the places of its winners, if it has some."""
+        raise NotImplementedError
+
+    def decode(self, code: Code) -> Tensor:
+        """Give back what went in."""
+        raise NotImplementedError
+
+    def reconstruct(self, maps: Tensor, sparsity: Sparsity | None = None) -> Tensor:
+        """Encode and decode what goes in."""
+        code = self.encode(maps, winners=True)
+        if sparsity is not None:
+            code = code._replace(maps=sparsity(code.maps))
+        return self.decode(code)
+
+    @property
+    def _way_back(self) -> nn.Parameter:
+        return self.weight if self.weight_back is None else self.weight_back
+
+
+def _places(code: Code) -> Tensor:
+    """Give where in each unpooled map its largest value is, N×maps."""
+    place = code.maps.flatten(2).argmax(2, keepdim=True)
+    if code.winners is not None:
+        place = code.winners.flatten(2).gather(2, place)
+    return place[..., 0]
+
+
+class ConvolutionalLevel(StackLevel):
+    """Convolution, max-pooling that erases all but the largest, and the way back.
+
+    Code: h = σ(x ∗ W + b), largest of each cell (equation 4 of the paper and section
+    3.1). Way back: y = σ'(Σ h ∗ W̃ + c) (equation 5), W̃ the flipped kernels when tied,
+    kernels of their own otherwise; the values stand where they were before pooling, and
+    what was erased is 0.
+
+    Args:
+        stage: The encoder's step that it is; its activation is σ.
+        tied: Whether the way back uses the same weights.
+        output: σ', of what the way back gives.
+    """
+
+    def __init__(self, stage: Stage, *, tied: bool, output: ActivationName) -> None:
+        super().__init__()
+        inputs, maps = stage.input[2], stage.output[2]
+        shape = (maps, inputs, stage.kernel, stage.kernel)
+        self.weight = nn.Parameter(torch.empty(shape))
+        self.bias = nn.Parameter(torch.empty(maps))
+        self.weight_back = None if tied else nn.Parameter(torch.empty(shape))
+        self.bias_back = nn.Parameter(torch.zeros(inputs))
+        self.norm = nn.BatchNorm2d(maps) if stage.normalised else None
+        self.pool, self.padding = stage.pool, stage.padding
+        self.activation, self.output = stage.activation, output
+
+    def encode(self, maps: Tensor, *, winners: bool = False) -> Code:
+        """Give the code of N×inputs×H×W, and on request the places of its winners."""
+        maps, where = convolve(maps, self.weight, self.bias, self.padding), None
+        if self.pool > 1 and winners:
+            maps, where = F.max_pool2d(maps, self.pool, return_indices=True)
+        elif self.pool > 1:
+            maps = F.max_pool2d(maps, self.pool)
+        if self.norm is not None:
+            maps = self.norm(maps)
+        return Code(activate(maps, self.activation), where)
+
+    def decode(self, code: Code) -> Tensor:
+        """Give N×inputs×H×W back; without winners, their mean over where they may be.
+
+        A value whose place in its cell of p×p is not known counts 1/p² in each.
+        """
+        maps = code.maps
+        if self.pool > 1 and code.winners is not None:
+            maps = F.max_unpool2d(maps, code.winners, [self.pool] * 2)
+        elif self.pool > 1:
+            maps = F.interpolate(maps, scale_factor=self.pool) / self.pool**2
+        back = convolve_back(maps, self._way_back, self.bias_back, self.padding)
+        return activate(back, self.output)
+
+    def reconstruct(self, maps: Tensor, sparsity: Sparsity | None = None) -> Tensor:
+        """Encode and decode what goes in.
+
+        Where one value a map may reconstruct, nothing else has a gradient, nor a way
+        back: while learning, only its patch is computed with.
+        """
+        if sparsity is None or self.norm is not None or not torch.is_grad_enabled():
+            return super().reconstruct(maps, sparsity)
+        with torch.no_grad():
+            places = _places(self.encode(maps, winners=True))
+        kernel = self.weight.shape[-1]
+        seen = extract_patches(maps, places, kernel, self.padding)
+        sums = (seen * self.weight.flatten(2).transpose(0, 1)).sum((1, 3)) + self.bias
+        values = sparsity(activate(sums, self.activation))
+        patches = values[:, None, :, None] * self._way_back.flatten(2).transpose(0, 1)
+        height, width = maps.shape[2:]
+        back = fold_patches(patches, places, (height, width), self.padding)
+        return activate(back + self.bias_back[:, None, None], self.output)
+
+
+class DenseLevel(StackLevel):
+    """The fully connected auto-encoder: h = σ(Wx + b), y = σ'(Wᵀh + c).
+
+    Equations 1 and 2 of the paper; with noise on x it is the denoising one (Vincent et
+    al. 2008).
+
+    Args:
+        stage: The encoder's step that it is; its activation is σ. Maps are flattened.
+        tied: Whether the way back uses the same weights.
+        output: σ', of what the way back gives.
+    """
+
+    def __init__(self, stage: Stage, *, tied: bool, output: ActivationName) -> None:
+        super().__init__()
+        units, features = stage.output[0], math.prod(stage.input)
+        self.weight = nn.Parameter(torch.empty(units, features))
+        self.bias = nn.Parameter(torch.empty(units))
+        self.weight_back = None if tied else nn.Parameter(torch.empty(units, features))
+        self.bias_back = nn.Parameter(torch.zeros(features))
+        self.inputs = stage.input
+        self.activation, self.output = stage.activation, output
+
+    def encode(self, maps: Tensor, *, winners: bool = False) -> Code:
+        """Give the code, N×units, of N×C×H×W or N×features; it has no winners."""
+        if maps.ndim == 4:  # in the order H, W, C, as everywhere outside
+            maps = maps.permute(0, 2, 3, 1).flatten(1)
+        units = F.linear(maps, self.weight, self.bias)
+        return Code(activate(units, self.activation))
+
+    def decode(self, code: Code) -> Tensor:
+        """Give N×C×H×W or N×features back."""
+        back = F.linear(code.maps, self._way_back.t(), self.bias_back)
+        back = activate(back, self.output)
+        return inside(back.view(-1, *self.inputs))
 
 
 class Stack(Model):
@@ -188,28 +370,66 @@ def autoencoder(
     return Stack(arch, picture, seed, sparsity)
 
 
-def _levels(arch: Architecture, picture: Shape) -> list[StackLevel]:
+def _levels(arch: Architecture, picture: Shape) -> Iterator[StackLevel]:
     """Build the levels; the lowest's way back ends before the output's activation."""
-    tied, used = arch.decoder == "tied", arch.activation
-    levels: list[StackLevel] = []
     for index, stage in enumerate(arch.encoder(picture)):
-        shape = stage.input
-        output: ActivationName = used if index else "linear"
-        if index < len(arch.levels):
-            level = ConvolutionalLevel(
-                shape[2],
-                arch.levels[index],
-                tied=tied,
-                padding=arch.padding,
-                activation=used,
-                output=output,
-                normalised=arch.normalised,
-            )
-            levels.append(level)
-            continue
-        units = stage.output[0]
-        inner = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-        levels.append(
-            DenseLevel(inner, units, tied=tied, activation=used, output=output)
-        )
-    return levels
+        kind = DenseLevel if stage.operation == "connect" else ConvolutionalLevel
+        output: ActivationName = arch.activation if index else "linear"
+        yield kind(stage, tied=arch.decoder == "tied", output=output)
+
+
+def extract_patches(
+    maps: Tensor, places: Tensor, kernel: int, padding: PaddingName
+) -> Tensor:
+    """Take the patches out.
+
+    Args:
+        maps: N×C×H×W, what is convolved.
+        places: N×K, int64.
+        kernel: k.
+        padding: Of the convolution: "same" or "valid".
+
+    Returns:
+        N×C×K×k².
+    """
+    whole = F.pad(maps, frame(kernel)) if padding == "same" else maps
+    index = _index(places, whole.shape[3], kernel, maps.shape[1])
+    found = whole.flatten(2).gather(2, index)
+    return found.view(*found.shape[:2], places.shape[1], kernel**2)
+
+
+def fold_patches(
+    patches: Tensor, places: Tensor, size: tuple[int, int], padding: PaddingName
+) -> Tensor:
+    """Put patches back, the adjoint of `extract_patches`: what overlaps adds up.
+
+    Args:
+        patches: N×C×K×k².
+        places: N×K, int64.
+        size: (H, W).
+        padding: As for `extract_patches`.
+
+    Returns:
+        N×C×H×W.
+    """
+    n, channels, _, area = patches.shape
+    kernel = round(area**0.5)
+    around = frame(kernel) if padding == "same" else (0, 0, 0, 0)
+    left, right, top, below = around
+    tall, wide = size[0] + top + below, size[1] + left + right
+    index = _index(places, wide, kernel, channels)
+    empty = patches.new_zeros(n, channels, tall * wide)
+    whole = empty.scatter_add(2, index, patches.flatten(2)).view(
+        n, channels, tall, wide
+    )
+    return whole[:, :, top : tall - below, left : wide - right]
+
+
+def _index(places: Tensor, wide: int, kernel: int, channels: int) -> Tensor:
+    """Give where patches lie in flat maps that are so wide: N×C×(K·k²)."""
+    across = wide - kernel + 1
+    first = places // across * wide + places % across
+    steps = torch.arange(kernel, device=places.device)
+    within = (steps[:, None] * wide + steps).flatten()
+    flat = (first[..., None] + within).flatten(1)
+    return flat[:, None].expand(-1, channels, -1)
