@@ -4,6 +4,11 @@ PyTorch by default lends all threads to each operator in turn, and they meet at 
 of each: for the short operators of a small network that costs half the time, and under
 load far more, since the threads wait by spinning. Sharing out the batch instead, each
 share on one thread from start to end, they meet once a step.
+
+How many shares there are decides how their sums round: a training gives the same bits
+for the same number of threads only. Shares of a fixed number would make it the same for
+all numbers, but cost those with one thread: of 4, up to 2.6 times the time, where dense
+layers are wide.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -118,7 +123,7 @@ class Shares:
 
         Returns:
             The figures, float64; the gradient, flat, in the parameters' order. Both are
-            sums of the shares' in a fixed order: the same for the same threads.
+            sums of the shares' in a fixed order: the same for as many threads.
         """
 
         def one(*share: Tensor) -> tuple[Tensor, Tensor]:
