@@ -186,6 +186,49 @@ def test_the_fused_loss_is_finite_for_extreme_logits() -> None:
     )
 
 
+@pytest.mark.parametrize("shape", [(5, 7, 1), (6, 4, 1), (3, 3, 1), (2, 2, 1)])
+def test_accuracy_counts_the_pixels_of_the_picture_alone(
+    path: str, shape: Shape
+) -> None:
+    """Not what fills the last vector, with or without padding around the picture."""
+    for text in ("2C3", "2C3-MP2"):
+        model = _model(text, shape)
+        assert model.path == path
+        pictures = _pictures(3, shape)
+        with torch.no_grad():
+            black_and_white = (model(pictures) > 0.5).float()
+            wrong = 1 - black_and_white
+            assert model.compare(pictures, black_and_white, "bce")[2] == 1
+            assert model.compare(pictures, wrong, "bce")[2] == 0
+            wrong[:, 0, 0] = black_and_white[:, 0, 0]
+            found = model.compare(pictures, wrong, "bce")[2]
+            assert float(found) == pytest.approx(1 / (shape[0] * shape[1]))
+
+
+@pytest.mark.parametrize("side", [2, 3])
+def test_of_equal_values_in_a_cell_the_first_one_has_the_gradient(
+    path: str, side: int
+) -> None:
+    """A white picture of one cell, convolved with the kernel that changes nothing.
+
+    The weight's gradient is then where the first pixel's neighbours are: right of it
+    and below.
+    """
+    model = _model(f"1C3-MP{side}", (side, side, 1))
+    assert model.path == path
+    weight = next(model.parameters())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(0.1)
+        weight.copy_(F.pad(torch.ones(1, 1, 1, 1), (1, 1, 1, 1)))
+    white = torch.ones(2, side, side, 1)
+    figures = model.compare(white, white, "bce")
+    (found,) = torch.autograd.grad(figures[0], weight)
+    neighbours = torch.tensor([[0, 0, 0], [0, 1, 1], [0, 1, 1]])
+    assert found[0, 0, 1, 1] != 0
+    torch.testing.assert_close(found[0, 0], neighbours * found[0, 0, 1, 1])
+
+
 @needs_compiler
 def test_wide_levels_are_left_to_pytorch() -> None:
     assert Autoencoder(parse("16C3-MP2"), (8, 8, 1)).path == "fused"

@@ -251,6 +251,18 @@ def test_shared_between_threads_a_batch_gives_the_same_figures_and_gradients(
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("sparsity", [None, Sparsity()])
+def test_of_equal_values_in_a_cell_the_first_one_goes_back(
+    sparsity: Sparsity | None,
+) -> None:
+    arch = replace(parse("1C1-MP2"), decoder="tied")
+    level = Stack(arch, (4, 4, 1), 0).each[0]
+    torch.nn.init.ones_(level.weight)
+    found = level.reconstruct(torch.ones(1, 1, 4, 4), sparsity)[0, 0]
+    places = {(0, 0)} if sparsity else {(0, 0), (0, 2), (2, 0), (2, 2)}
+    assert {(y, x) for y, x in found.nonzero().tolist()} == places
+
+
 @pytest.mark.parametrize(("arch", "picture"), FORMS)
 def test_every_weight_takes_part(arch: Architecture, picture: Shape) -> None:
     model = _stack(arch, picture)
