@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from caes import CAE, CAEClassifier, fused
+from caes import CAE, CAEClassifier
+from caes.nn.kernels import fused
 
 Fitted = CAE | CAEClassifier
 LABELS = np.arange(60) % 3
