@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from caes.errors import OutputError
-from caes.files import new_folder, reserved, write_atomically
+from caes.files import TableWriter, new_folder, read_table, reserved, write_atomically
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -194,3 +194,42 @@ def test_force_never_takes_what_was_put_beside_a_run(tmp_path: Path) -> None:
     ):
         pytest.fail("the work must not start")
     assert (path / "mine" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_table_shows_formulas_as_text_and_comes_back_as_it_was(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "table.csv"
+    texts = ["=1+1", "+a", "-b.png", "@sum", "\tx", "'=quoted", "'plain", "a,b", "ü\n"]
+    with TableWriter(path) as table:
+        table.row(["name", "=evil", "count"])
+        for text in texts:
+            table.row([text, -1.5, "-2.5e-3"])
+            table.row([None, -1, "+7"])
+    lines = path.read_text("utf-8").splitlines()
+    assert lines[:3] == ["name,'=evil,count", "'=1+1,-1.5,-2.5e-3", ",-1,+7"]
+    assert "''=quoted,-1.5,-2.5e-3" in lines
+    assert "'plain,-1.5,-2.5e-3" in lines
+    head, *rows = read_table(path)
+    assert head == ["name", "=evil", "count"]
+    assert [row[0] for row in rows[::2]] == texts
+
+
+def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), TableWriter(tmp_path / "table.csv") as table:  # noqa: PT012
+        table.row(["a"])
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_disk_that_fills_up_while_a_table_is_written_is_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fdopen", lambda handle, mode: open("/dev/full", mode))  # noqa: SIM115
+    with (
+        pytest.raises(OutputError, match="a full disk"),
+        TableWriter(tmp_path / "t") as t,
+    ):
+        t.row(["x"])
+    assert list(tmp_path.iterdir()) == []

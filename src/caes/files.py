@@ -1,14 +1,17 @@
 """Where files go, and the one way to write: whole or not at all."""
 
+import csv
 import errno
+import io
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO, Self
 
 from platformdirs import user_cache_path
 
@@ -80,6 +83,80 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""What a spreadsheet computes instead of showing it, however often it was quoted."""
+
+
+class TableWriter:
+    """Writes a CSV file row by row, whole or not at all, holding no row in memory.
+
+    A text that a spreadsheet would take for a formula, one that begins with ``=``,
+    ``+``, ``-``, ``@``, a tab or a carriage return and is no number, gets a leading
+    apostrophe, the spreadsheets' own sign for text; `read_table` takes it off again.
+
+    >>> TableWriter.cell("=1+1"), TableWriter.cell("-1.5"), TableWriter.cell(-1.5)
+    ("'=1+1", '-1.5', -1.5)
+
+    Args:
+        path: Where to; the file is there once the ``with`` block has ended well.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._open = path, ExitStack()
+
+    def __enter__(self) -> Self:
+        file = self._open.enter_context(write_atomically(self._path))
+        self._text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        self._csv = csv.writer(self._text, lineterminator="\n")
+        return self
+
+    def row(self, cells: Iterable[object]) -> None:
+        """Write a row; None is an empty cell.
+
+        Raises:
+            OutputError: The place cannot be written, here or at the end.
+        """
+        self._csv.writerow(self.cell(each) for each in cells)
+
+    def __exit__(self, *failure: Any) -> bool | None:
+        try:
+            self._text.detach()  # flushes
+        except OSError as error:
+            return self._open.__exit__(type(error), error, error.__traceback__)
+        return self._open.__exit__(*failure)
+
+    @staticmethod
+    def cell(value: object) -> object:
+        """Give a cell as it is written."""
+        if not isinstance(value, str) or not _FORMULA.match(value) or _number(value):
+            return value
+        return f"'{value}"
+
+
+def read_table(path: Path) -> list[list[str]]:
+    """Read the rows that `TableWriter` wrote, the columns' names first.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no UTF-8.
+        csv.Error: It is no CSV.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        return [[_text(cell) for cell in row] for row in csv.reader(file) if row]
+
+
+def _text(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager

@@ -1,11 +1,9 @@
 """A page on disk, with its figures and tables beside it."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from caes.files import write_atomically
+from caes.files import TableWriter, write_atomically
 
 Table = Sequence[Sequence[object]]
 """Rows of cells, the first row their names; None is an empty cell."""
@@ -34,16 +32,12 @@ def publish(
     for name, png in figures.items():
         _write(folder / "figures" / f"{name}.png", png)
     for name, table in (tables or {}).items():
-        _write(folder / f"{name}.csv", _csv(table))
+        with TableWriter(folder / f"{name}.csv") as writer:
+            for row in table:
+                writer.row(row)
     path = folder / "report.html"
     _write(path, page.encode())
     return path
-
-
-def _csv(rows: Iterable[Sequence[object]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,7 +1,6 @@
 """A run on disk: weights as safetensors, everything else as JSON and CSV, no code."""
 
 import csv
-import io
 import json
 import math
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
@@ -17,7 +16,7 @@ from torch import Tensor
 from caes.data.scales import parse_scale
 from caes.data.scaling import Scaling, Values
 from caes.errors import CaesError, RunError
-from caes.files import write_atomically
+from caes.files import TableWriter, read_table, write_atomically
 from caes.nn.architecture import (
     LARGEST,
     ActivationName,
@@ -100,7 +99,10 @@ def write(folder: Path, run: Run) -> None:
     }
     text = json.dumps(about, indent=2, ensure_ascii=False, default=_plain) + "\n"
     _write(folder / MODEL, save(weights, {"format": "pt"}))
-    _write(folder / HISTORY, _table(run.history).encode())
+    with TableWriter(folder / HISTORY) as table:
+        table.row(column.name for column in fields(Epoch))
+        for epoch in run.history.rows:
+            table.row(astuple(epoch))
     _write(folder / ABOUT, text.encode())
 
 
@@ -262,14 +264,6 @@ def _damaged(path: Path, received: str) -> RunError:
     )
 
 
-def _table(history: History) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(column.name for column in fields(Epoch))
-    writer.writerows(astuple(row) for row in history.rows)
-    return text.getvalue()
-
-
 def _scaling(
     channels: int,
     low: Any,
@@ -308,8 +302,8 @@ def _rows(path: Path) -> list[Epoch]:
     if not path.is_file():
         return []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [_epoch(row) for row in csv.DictReader(file)]
+        columns, *rows = read_table(path) or [[]]
+        return [_epoch(dict(zip(columns, row, strict=False))) for row in rows]
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise _damaged(path, f"a table that cannot be read ({error})") from error
 

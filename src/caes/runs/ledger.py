@@ -1,7 +1,6 @@
 """A table of runs that grows row by row: what is in it is not run again."""
 
 import csv
-import io
 import math
 import platform
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import torch
 
 from caes.errors import DataError
-from caes.files import write_atomically
+from caes.files import TableWriter, read_table
 from caes.runs.provenance import processor
 from caes.train.history import History
 from caes.version import __version__
@@ -105,28 +104,24 @@ class Ledger:
     def _write(self, new: list[Row]) -> None:
         every = (*self.rows, *self._read(), *new)
         rows = [*{self._key(row): row for row in every}.values()]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        with write_atomically(self.path) as file:
-            file.write(text.getvalue().encode())
+        with TableWriter(self.path) as table:
+            table.row(self.columns)
+            for row in rows:
+                table.row(row.values())
         self.rows = rows
 
     def _read(self) -> list[Row]:
         if not self.path.exists():
             return []
         try:
-            with self.path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                columns, rows = tuple(reader.fieldnames or ()), list(reader)
+            columns, *rows = read_table(self.path) or [[]]
         except (OSError, ValueError, csv.Error) as error:
             raise self._strange(f"a file that cannot be read ({error})") from error
-        if columns != self.columns:
+        if tuple(columns) != self.columns:
             raise self._strange("a table with other columns")
-        if any(None in row or None in row.values() for row in rows):
+        if any(len(row) != len(columns) for row in rows):
             raise self._strange("a table with rows of another length")
-        return rows
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _strange(self, received: str) -> DataError:
         return DataError(

@@ -1,7 +1,5 @@
 """The class and its probability for each picture, as a table."""
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 from caes.data import ImageSet
 from caes.data.labels.draws import renumbered
 from caes.estimators import CAEClassifier
-from caes.files import write_atomically
+from caes.files import TableWriter
 from caes.tasks.classify import unknown_class
 
 
@@ -71,18 +69,15 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     each = [f"p({name})" for name in predictions.classes]
     truth = [] if predictions.truth is None else ["label"]
-    writer.writerow(["name", "class", "probability", *truth, *each])
     best = predictions.probabilities.argmax(1)
-    for row, name in enumerate(predictions.names):
-        chances = predictions.probabilities[row].tolist()
-        cells = [name, predictions.classes[best[row]], f"{chances[best[row]]:.6f}"]
-        if predictions.truth is not None:
-            at = predictions.truth[row]
-            cells.append(predictions.classes[at] if at >= 0 else "")
-        writer.writerow([*cells, *(f"{chance:.6f}" for chance in chances)])
-    with write_atomically(path) as file:
-        file.write(text.getvalue().encode())
+    with TableWriter(path) as table:
+        table.row(["name", "class", "probability", *truth, *each])
+        for row, name in enumerate(predictions.names):
+            chances = predictions.probabilities[row].tolist()
+            cells = [name, predictions.classes[best[row]], f"{chances[best[row]]:.6f}"]
+            if predictions.truth is not None:
+                at = predictions.truth[row]
+                cells.append(predictions.classes[at] if at >= 0 else "")
+            table.row([*cells, *(f"{chance:.6f}" for chance in chances)])
