@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test quick clean
+.PHONY: demo test coverage quick clean
 
 demo: $(VENV)/demo.installed  ## the main job on bundled real handwritten digits
 	$(BIN)/caes fit digits --out runs/demo --force
 
 test: $(VENV)/test.installed  ## linters, types, import order, the whole suite
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test
+
+coverage: $(VENV)/test.installed  ## the share of lines and branches that the suite reaches
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/coverage
 
 quick: $(VENV)/demo.installed  ## the paper's tables and figure, small, on the bundled digits
 	$(BIN)/caes reproduce masci2011 --quick --out runs/masci2011

@@ -1,5 +1,7 @@
 """What every test starts from: no network, own cache, few threads, no leftovers."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,23 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     patch.setenv("CAES_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
     patch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give workers beside each other one thread each; torch reads it when imported."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Share batches between two threads, however many there are."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

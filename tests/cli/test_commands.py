@@ -185,6 +185,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_still_writes_the_report(
     assert caes.CAE.load(tmp_path / "run").history_.interrupted
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("CAES_DATA"), reason="CAES_DATA is not set")
 def test_one_epoch_of_mnist_reaches_what_the_keras_example_does() -> None:
     """The Keras example's first epoch ends near a loss of 0.13 on average."""

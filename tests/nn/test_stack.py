@@ -222,6 +222,7 @@ def test_above_the_lowest_the_figures_are_of_codes(loss: str) -> None:
 
 
 @pytest.mark.parametrize("sparsity", [None, Sparsity()])
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(("arch", "picture"), FORMS)
 def test_shared_between_threads_a_batch_gives_the_same_figures_and_gradients(
     arch: Architecture, picture: Shape, sparsity: Sparsity | None

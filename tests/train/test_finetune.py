@@ -335,7 +335,7 @@ def test_labelled_pictures_make_a_fifth_of_a_round(
 ) -> None:
     labels = _some_labels(40, every)
     guesses = np.where(labels < 0, 1, -1)
-    monkeypatch.setattr("tests.test_finetune._some_labels", lambda n: labels)
+    monkeypatch.setattr(f"{__name__}._some_labels", lambda n: labels)
     batches = _prepared(monkeypatch, guesses=guesses, round_epochs=2).batches
     assert isinstance(batches, Batches)
     counts = np.bincount(batches.rows, minlength=40)
