@@ -1,5 +1,6 @@
 """Convolution with fewer products, against PyTorch's in 64 bits and plain loops."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +17,8 @@ from caes.nn.kernels import winograd
 from caes.nn.stack import Stack
 from tests import naive
 
-IN_USE = [(m, k) for k in range(3, 9) for m in range(2, winograd.LARGEST_TILE - k + 2)]
+Function = Callable[[Tensor, Tensor], Tensor]
+IN_USE = [(m, k) for k in range(3, 9) for m in winograd.blocks(k)]
 """All pairs of block and kernel sides that `places_for` chooses from."""
 
 
@@ -24,11 +26,6 @@ def _error(found: Tensor, exact: Tensor) -> float:
     """Root mean square of the error, relative to that of the exact result."""
     square = (found.detach().double() - exact).square().mean() / exact.square().mean()
     return float(square.sqrt())
-
-
-def _bound(m: int, k: int) -> float:
-    """What rounding in 32 bits may cost, as the module's docstring says."""
-    return 1e-5 if m + k - 1 < 9 else 6e-5
 
 
 def _drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -55,7 +52,12 @@ def test_along_one_axis_the_changes_of_basis_are_exact(m: int, k: int) -> None:
     g = [Fraction(int(value), 3) for value in draw.integers(-99, 99, k)]
     found = outputs @ ((filters @ g) * (inputs @ d))
     assert [*found] == [sum(d[y + x] * g[x] for x in range(k)) for y in range(m)]
-    assert all(value.denominator == 1 for value in inputs.ravel())
+    assert all(
+        int(np.float32(value)) == value for value in np.kron(inputs, inputs).flat
+    )
+    assert all(
+        int(np.float32(value)) == value for value in np.kron(outputs, outputs).flat
+    )
 
 
 @pytest.mark.parametrize(("m", "k"), IN_USE)
@@ -75,13 +77,13 @@ def test_convolution_and_both_gradients_are_the_plain_ones(m: int, k: int) -> No
     weight = _drawn(34, 33, k, k, seed=1).requires_grad_()
     found, exact = winograd.convolve(maps, weight, m), _exactly(maps, weight)
     assert found.shape == exact.shape
-    assert _error(found, exact.detach()) < _bound(m, k)
+    assert _error(found, exact.detach()) < 5e-6
     outer = _drawn(*found.shape, seed=2)
     given = torch.autograd.grad(found, (maps, weight), outer)
     wanted = torch.autograd.grad(exact, (maps, weight), outer.double())
     for mine, theirs in zip(given, wanted, strict=True):
         assert mine.shape == theirs.shape
-        assert _error(mine, theirs.double()) < _bound(m, k)
+        assert _error(mine, theirs.double()) < 5e-6
 
 
 @pytest.mark.parametrize(("m", "k"), IN_USE)
@@ -93,13 +95,107 @@ def test_the_adjoint_and_both_its_gradients_are_the_plain_ones(m: int, k: int) -
         _exactly_back(maps, weight),
     )
     assert found.shape == exact.shape == (2, 11 + k - 1, 8 + k - 1, 33)
-    assert _error(found, exact.detach()) < _bound(m, k)
+    assert _error(found, exact.detach()) < 5e-6
     outer = _drawn(*found.shape, seed=2)
     given = torch.autograd.grad(found, (maps, weight), outer)
     wanted = torch.autograd.grad(exact, (maps, weight), outer.double())
     for mine, theirs in zip(given, wanted, strict=True):
         assert mine.shape == theirs.shape
-        assert _error(mine, theirs.double()) < _bound(m, k)
+        assert _error(mine, theirs.double()) < 5e-6
+
+
+Results = tuple[Tensor, ...]
+"""A convolution, its gradients by maps and weight; the same of its adjoint."""
+
+
+def _there_and_back(
+    maps: Tensor, back: Tensor, weight: Tensor, places: int
+) -> tuple[Results, Results, Results]:
+    """Give the results by way of `winograd`, by PyTorch in 32 bits and in 64 bits."""
+
+    def run(convolve: Function, adjoint: Function, dtype: torch.dtype) -> Results:
+        found: list[Tensor] = []
+        for function, start in ((convolve, maps), (adjoint, back)):
+            leaves = [each.to(dtype).requires_grad_() for each in (start, weight)]
+            result = function(*leaves)
+            outer = _drawn(*result.shape, seed=3).to(dtype)
+            found += [result.detach(), *torch.autograd.grad(result, leaves, outer)]
+        return tuple(found)
+
+    def detour(x: Tensor, w: Tensor) -> Tensor:
+        return winograd.convolve(x.permute(0, 2, 3, 1), w, places).permute(0, 3, 1, 2)
+
+    def detour_back(y: Tensor, w: Tensor) -> Tensor:
+        found = winograd.convolve_adjoint(y.permute(0, 2, 3, 1), w, places)
+        return found.permute(0, 3, 1, 2)
+
+    return (
+        run(detour, detour_back, torch.float32),
+        run(F.conv2d, F.conv_transpose2d, torch.float32),
+        run(F.conv2d, F.conv_transpose2d, torch.float64),
+    )
+
+
+def _times_the_error_of_pytorch(
+    m: int, k: int, channels: int, *, offset: float, side: int, seed: int = 0
+) -> float:
+    """Give the worst ratio of root mean square errors, for kernels of mean zero."""
+    lost = k - 1
+    maps = offset + 0.05 * _drawn(8, channels, side + lost, side + lost, seed=seed)
+    back = offset + 0.05 * _drawn(8, channels, side, side, seed=seed + 1)
+    weight = _drawn(channels, channels, k, k, seed=seed + 2)
+    weight -= weight.mean((2, 3), keepdim=True)
+    triples = zip(*_there_and_back(maps, back, weight, m), strict=True)
+    return max(_error(ours, e) / _error(theirs, e) for ours, theirs, e in triples)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+@pytest.mark.parametrize(("m", "k"), IN_USE)
+def test_rounding_errs_at_most_20_times_as_much_as_pytorch(
+    m: int, k: int, offset: float
+) -> None:
+    assert _times_the_error_of_pytorch(m, k, 32, offset=offset, side=m) <= 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [128, 1024])
+@pytest.mark.parametrize(("m", "k"), IN_USE)
+def test_between_many_channels_rounding_errs_no_more(
+    m: int, k: int, channels: int
+) -> None:
+    side = 2 * m if channels < 1024 else m
+    assert _times_the_error_of_pytorch(m, k, channels, offset=1.0, side=side) <= 20
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from(IN_USE),
+    st.integers(5, 20),
+    st.floats(-10, 10),
+    st.integers(0, 99),
+)
+def test_whatever_the_offset_rounding_errs_at_most_20_times_as_much(
+    block: tuple[int, int], side: int, offset: float, seed: int
+) -> None:
+    m, k = block
+    ratio = _times_the_error_of_pytorch(m, k, 32, offset=offset, side=side, seed=seed)
+    assert ratio <= 20
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(("m", "k"), IN_USE)
+def test_where_a_value_is_not_finite_neither_are_the_results(
+    m: int, k: int, value: float
+) -> None:
+    maps, back = _drawn(2, 4, k + 6, k + 6), _drawn(2, 4, 7, 7, seed=1)
+    maps[0, 1, 5, 4] = back[0, 1, 5, 4] = value
+    weight = _drawn(4, 4, k, k, seed=2)
+    ours, _, exact = _there_and_back(maps, back, weight, m)
+    for mine, theirs in zip(ours, exact, strict=True):
+        assert not (mine.isfinite() & ~theirs.isfinite()).any()
+    for result in (ours[0], ours[3]):
+        assert not result[0].isfinite().all()
+        assert result[1].isfinite().all()  # the other picture
 
 
 def test_convolution_and_adjoint_are_the_plain_loops() -> None:
@@ -124,7 +220,7 @@ def test_any_size_and_number_of_pictures_comes_out_whole(
     maps, weight = _drawn(n, rows + k - 1, columns + k - 1, 3), _drawn(4, 3, k, k)
     found, exact = winograd.convolve(maps, weight, m), _exactly(maps, weight)
     assert found.shape == exact.shape == (n, rows, columns, 4)
-    assert float((found - exact).abs().max()) < 1e-2  # few values: no average over many
+    assert float((found - exact).abs().max()) < 1e-3  # few values: no average over many
     back = winograd.convolve_adjoint(found, weight, m)
     assert back.shape == maps.shape
 
@@ -142,7 +238,7 @@ def test_the_adjoint_is_the_adjoint(
     there = (winograd.convolve(x, weight, m).double() * y).sum()
     back = (x.double() * winograd.convolve_adjoint(y, weight, m)).sum()
     size = float((x.norm() * y.norm() * weight.norm()).double())
-    assert abs(float(there - back)) < 1e-4 * size
+    assert abs(float(there - back)) < 1e-5 * size
 
 
 def test_only_the_gradients_that_are_needed_are_computed(
@@ -180,7 +276,7 @@ def test_only_the_gradients_that_are_needed_are_computed(
         ((14, 14, 100, 150, 11), 0),  # no tile is large enough
         ((1, 1, 100, 150, 3), 0),  # most of the block would be thrown away
         ((14, 14, 100, 150, 5), 5),  # the paper's second level
-        ((7, 7, 150, 200, 3), 7),  # and its third: one block, no overlap
+        ((7, 7, 150, 200, 3), 4),  # and its third
     ],
 )
 def test_the_detour_is_taken_where_it_is_worth_it(
@@ -255,7 +351,7 @@ def test_few_pictures_are_convolved_directly(
     maps, weight = _drawn(n, 40, 8, 8), _drawn(40, 40, 3, 3, seed=1)
     found = layers.convolve(maps, weight, torch.zeros(40))
     exact = F.conv2d(maps.double(), weight.double(), padding=1)
-    assert _error(found, exact) < 6e-5
+    assert _error(found, exact) < 5e-6
     assert len(calls) == (n >= layers.LEAST_BATCH)
 
 
@@ -265,3 +361,26 @@ def test_other_precisions_are_convolved_directly(dtype: torch.dtype) -> None:
     bias = torch.zeros(40, dtype=dtype)
     found = layers.convolve(maps, weight, bias)
     assert torch.equal(found, F.conv2d(maps, weight, bias, padding=1))
+
+
+@pytest.mark.parametrize("kernels", [(5, 5, 3), (7, 7, 5)])
+def test_a_code_alone_is_the_one_in_a_batch(kernels: tuple[int, int, int]) -> None:
+    sizes = zip((100, 150, 200), kernels, strict=True)
+    levels = tuple(Level(maps, kernel, 2) for maps, kernel in sizes)
+    model = Stack(Architecture(levels, activation="tanh"), (28, 28, 1), seed=1)
+    pictures = torch.rand(32, 28, 28, 1, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        together = model.encode(pictures)
+        alone = torch.cat([model.encode(picture[None]) for picture in pictures])
+    assert float((alone - together).abs().max()) <= 1e-5 * float(alone.abs().max())
+
+
+@pytest.mark.parametrize("kernel", range(3, 9))
+def test_bright_maps_alone_are_those_in_a_batch(kernel: int) -> None:
+    maps = 1 + 0.05 * _drawn(8, 64, 14, 14)
+    weight, nothing = _drawn(64, 64, kernel, kernel, seed=1), torch.zeros(64)
+    weight -= weight.mean((2, 3), keepdim=True)
+    for function in (layers.convolve, layers.convolve_back):
+        together = function(maps, weight, nothing)[:1]
+        alone = function(maps[:1], weight, nothing)
+        assert float((alone - together).abs().max()) <= 1e-5 * float(alone.abs().max())

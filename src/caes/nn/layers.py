@@ -3,7 +3,8 @@
 Tensors here are N×C×H×W in channels-last memory, as PyTorch's fast kernels want them.
 Convolutions between many channels go through `caes.nn.kernels.winograd` on the CPU.
 Each part is exact: what it computes is what its docstring's plain formulation computes,
-up to the rounding of 32-bit floats.
+up to the rounding of 32-bit floats, at most 20 times that of PyTorch's own convolution.
+A picture's code alone and in a batch differ by at most 1e-5 of the largest value.
 """
 
 import math

@@ -2,16 +2,21 @@
 
 A k×k filter slid to m×m places needs m²k² products a pair of channels, but only
 (m+k-1)² when the tile is taken to another basis first: y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A
-(Winograd 1980; Lavin & Gray 2016, equation 8). For 5×5 filters and 4×4 places these
-are 64 products instead of 400. In the other basis the channels meet in one matrix
-product a place of the tile; the changes of basis are matrix products too. The adjoint
-and the gradient of the weights are the same three steps transposed.
+(Winograd 1980; Lavin & Gray 2016, equation 8). For 5×5 filters and 5×5 places these
+are 100 products instead of 625: three for each pair of complex points, which keep the
+powers of the points, and with them the errors, small. In the other basis the channels
+meet in one matrix product a place of the tile; the changes of basis are matrix products
+too. The adjoint and the gradient of the weights are the same three steps transposed.
 
-Maps are N×H×W×C here. The result is that of the plain sum up to rounding, which grows
-with the tile: relative to the result, in root mean square, about 3e-6 for tiles of 8
-and 3e-5 for tiles of 9, where direct convolution in 32 bits has 5e-7.
+Maps are N×H×W×C here. The result is that of the plain sum up to rounding: in root mean
+square, from 8 pictures on, the error is at most 20 times that of PyTorch's convolution
+in 32 bits, both against 64 bits. Measured over kernels 3 to 8, 32 to 1,024 channels and
+maps with and without an offset: at most 4 times for the convolution and 12 times for
+adjoint and gradients, most often 1 to 5; relative to the result 4e-7 to 5e-6. Real
+points alone, in tiles of 9, had erred 500 times as much.
 """
 
+import math
 from fractions import Fraction
 from functools import cache
 from typing import Any, NamedTuple
@@ -22,11 +27,26 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-POINTS = tuple(map(Fraction, ("0", "1", "-1", "2", "-2", "1/2", "-1/2", "4")))
-"""Where the polynomials are evaluated, besides infinity: small, for small errors."""
+REAL_POINTS = {
+    4: "0 1 -1",
+    5: "0 3/4 -3/4 -2",
+    6: "0 2/3 -2/3 3/2 -3/2",
+    7: "0 1 -1 -2",
+    8: "0 3/4 -3/4 4/3 -4/3",
+    9: "0 1 -1 1/2 -1/2 -2",
+}
+"""Where the polynomials are evaluated, besides infinity, by the side of the tile.
+
+They lie close to the unit circle, where powers stay alike; alone, a negative one keeps
+the powers' sum small, which is what constant maps meet.
+"""
+LEAST_COMPLEX = 7
+"""The side of the tiles that are evaluated at i and -i, too."""
+LARGEST_TILE = max(REAL_POINTS)
+LARGEST_BLOCK = 6
+"""Places a side: with 7 the adjoint of bright maps errs close to the bound."""
 Rational = NDArray[Any]
 """A matrix of `Fraction`."""
-LARGEST_TILE = len(POINTS) + 1
 LEAST_CHANNELS = 32
 GAIN = 1.6
 """How many times fewer products must be needed before the detour is worth it."""
@@ -36,9 +56,9 @@ class Bases(NamedTuple):
     """The changes of basis for tiles of one size, both axes at once.
 
     Args:
-        outputs: m²×t², Aᵀ⊗Aᵀ: from the tile's basis to places of the output.
-        filters: t²×k², G⊗G: filters into the tile's basis.
-        inputs: t²×t², Bᵀ⊗Bᵀ: input tiles into the tile's basis.
+        outputs: m²×r², Aᵀ⊗Aᵀ: from the tile's basis to places of the output.
+        filters: r²×k², G⊗G: filters into the tile's basis.
+        inputs: r²×t², Bᵀ⊗Bᵀ: input tiles into the tile's basis.
     """
 
     outputs: Tensor
@@ -59,21 +79,29 @@ def one_axis(places: int, kernel: int) -> tuple[Rational, Rational, Rational]:
     t points; the transposition principle turns their product into a convolution.
 
     Returns:
-        Aᵀ (m×t), G (t×k) and Bᵀ (t×t), of `Fraction`: Aᵀ[(G g) ⊙ (Bᵀ d)] is what a
-        filter g gives at m places of t values d.
+        Aᵀ (m×r), G (r×k) and Bᵀ (r×t), of `Fraction`, for r `products_along`:
+        Aᵀ[(G g) ⊙ (Bᵀ d)] is what a filter g gives at m places of t values d.
     """
     tile = places + kernel - 1
-    points = POINTS[: tile - 1]
-    inverse = _inverse(_vandermonde(points, tile))
-    inputs = np.array(inverse, dtype=object).T
-    filters = np.array(_vandermonde(points, kernel), dtype=object)
-    # Whole numbers in the inputs' change of basis round least.
-    scale = [np.lcm.reduce([value.denominator for value in row]) for row in inputs]
-    for row, factor in enumerate(scale):
-        inputs[row] *= int(factor)
-        filters[row] /= int(factor)
-    outputs = np.array(_vandermonde(points, places), dtype=object).T
-    return outputs, filters, inputs
+    factors, values = _gauss(tile)
+    inputs = (_inverse(_evaluation(tile, tile)) @ values).T
+    outputs = factors @ _evaluation(tile, places)
+    filters = factors @ _evaluation(tile, kernel)
+    # Small whole numbers are exact in 32 bits: only what filters meet is rounded.
+    for change in (inputs, outputs):
+        for row, values in enumerate(change):
+            scale = Fraction(
+                math.lcm(*(value.denominator for value in values)),
+                math.gcd(*(value.numerator for value in values)),
+            )
+            change[row] *= scale
+            filters[row] /= scale
+    return outputs.T, filters, inputs
+
+
+def products_along(tile: int) -> int:
+    """Count the products r along a tile's axis: one for a real point, three for ±i."""
+    return tile + (tile >= LEAST_COMPLEX)
 
 
 def _both_axes(matrix: Rational) -> Tensor:
@@ -81,31 +109,50 @@ def _both_axes(matrix: Rational) -> Tensor:
     return torch.from_numpy(np.kron(values, values).astype(np.float32))
 
 
-def _vandermonde(points: tuple[Fraction, ...], columns: int) -> list[list[Fraction]]:
-    """Powers of the points, a row a point, and infinity as the last row."""
+def _evaluation(tile: int, columns: int) -> Rational:
+    """Powers of the points: a row each real one, real and imaginary part, infinity."""
+    points = [Fraction(point) for point in REAL_POINTS[tile].split()]
     rows = [[point**power for power in range(columns)] for point in points]
-    return [*rows, [Fraction(0)] * (columns - 1) + [Fraction(1)]]
+    if tile >= LEAST_COMPLEX:
+        for turn in ((1, 0, -1, 0), (0, 1, 0, -1)):
+            rows.append([Fraction(turn[power % 4]) for power in range(columns)])
+    rows.append([Fraction(0)] * (columns - 1) + [Fraction(1)])
+    return np.array(rows, dtype=object)
 
 
-def _inverse(matrix: list[list[Fraction]]) -> list[list[Fraction]]:
+def _gauss(tile: int) -> tuple[Rational, Rational]:
+    """Multiply complex values with three real products instead of four, as Gauss did.
+
+    Returns:
+        r×t, from an `_evaluation` to the factors of the products; t×r, from these
+        products to the evaluation of the polynomials' product.
+    """
+    factors = np.eye(tile, dtype=object)
+    if tile < LEAST_COMPLEX:
+        return factors, factors
+    factors = np.insert(factors, -1, factors[-3] + factors[-2], axis=0)
+    values = np.insert(np.eye(tile, dtype=object), -1, 0, axis=1)
+    values[-3, -4:-1] = 1, -1, 0
+    values[-2, -4:-1] = -1, -1, 1
+    return factors, values
+
+
+def _inverse(matrix: Rational) -> Rational:
     """Invert exactly, by Gauss and Jordan."""
     n = len(matrix)
-    rows = [
-        [*row, *(Fraction(int(i == j)) for j in range(n))]
-        for i, row in enumerate(matrix)
-    ]
+    rows = np.hstack([matrix, np.eye(n, dtype=object)])
     for column in range(n):
-        pivot = next(row for row in range(column, n) if rows[row][column])
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        head = rows[column][column]
-        rows[column] = [value / head for value in rows[column]]
-        for other in range(n):
-            if other != column and (factor := rows[other][column]):
-                rows[other] = [
-                    a - factor * b
-                    for a, b in zip(rows[other], rows[column], strict=True)
-                ]
-    return [row[n:] for row in rows]
+        pivot = next(row for row in range(column, n) if rows[row, column])
+        rows[[column, pivot]] = rows[[pivot, column]]
+        rows[column] /= rows[column, column]
+        for other in {*range(n)} - {column}:
+            rows[other] -= rows[other, column] * rows[column]
+    return rows[:, n:]
+
+
+def blocks(kernel: int) -> range:
+    """Give the m that there are changes of basis for."""
+    return range(2, min(LARGEST_BLOCK, LARGEST_TILE - kernel + 1) + 1)
 
 
 @cache
@@ -126,12 +173,12 @@ def places_for(height: int, width: int, inputs: int, maps: int, kernel: int) -> 
         return 0
 
     def products(m: int) -> float:
-        tile = (m + kernel - 1) ** 2
+        tile = m + kernel - 1
         tiles = -(-height // m) * -(-width // m)
-        meeting = tile * inputs * maps
-        return float(tiles * (meeting + tile * tile * inputs + m * m * tile * maps))
+        places = products_along(tile) ** 2
+        return float(tiles * places * (inputs * maps + tile**2 * inputs + m**2 * maps))
 
-    best = min(range(2, LARGEST_TILE - kernel + 2), key=products, default=0)
+    best = min(blocks(kernel), key=products, default=0)
     direct = float(height * width * kernel**2 * inputs * maps)
     return best if best and products(best) * GAIN < direct else 0
 
@@ -153,6 +200,11 @@ class Geometry(NamedTuple):
         return self.places + self.kernel - 1
 
     @property
+    def products(self) -> int:
+        """Products a tile, r²."""
+        return products_along(self.tile) ** 2
+
+    @property
     def tiles(self) -> tuple[int, int]:
         """Tiles down and across."""
         rows, columns = self.height - self.kernel + 1, self.width - self.kernel + 1
@@ -165,19 +217,20 @@ class Geometry(NamedTuple):
 
 
 def _analyse(maps: Tensor, to: Geometry) -> Tensor:
-    """Inputs N×H×W×C into the tiles' basis: t²×tiles×C."""
+    """Inputs N×H×W×C into the tiles' basis: r²×tiles×C."""
     (down, across), m, t = to.tiles, to.places, to.tile
     below, right = down * m + t - m - to.height, across * m + t - m - to.width
     if below or right:
         maps = F.pad(maps, (0, 0, 0, right, 0, below))
     tiles = maps.unfold(1, t, m).unfold(2, t, m).permute(4, 5, 0, 1, 2, 3)
-    return (to.bases.inputs @ tiles.reshape(t * t, -1)).view(t * t, -1, to.channels)
+    found = to.bases.inputs @ tiles.reshape(t * t, -1)
+    return found.view(to.products, -1, to.channels)
 
 
 def _analyse_adjoint(tiles: Tensor, to: Geometry) -> Tensor:
-    """The adjoint of `_analyse`: t²×tiles×C back to N×H×W×C, overlaps added."""
+    """The adjoint of `_analyse`: r²×tiles×C back to N×H×W×C, overlaps added."""
     (down, across), m, t = to.tiles, to.places, to.tile
-    parts = (to.bases.inputs.t() @ tiles.reshape(t * t, -1)).view(
+    parts = (to.bases.inputs.t() @ tiles.reshape(to.products, -1)).view(
         t, t, to.n, down, across, to.channels
     )
     size = (down * m + t - m, across * m + t - m)
@@ -190,9 +243,9 @@ def _analyse_adjoint(tiles: Tensor, to: Geometry) -> Tensor:
 
 
 def _synthesise(tiles: Tensor, to: Geometry) -> Tensor:
-    """From the tiles' basis, t²×tiles×K, to outputs N×(H-k+1)×(W-k+1)×K."""
+    """From the tiles' basis, r²×tiles×K, to outputs N×(H-k+1)×(W-k+1)×K."""
     (down, across), m = to.tiles, to.places
-    blocks = (to.bases.outputs @ tiles.reshape(to.tile**2, -1)).view(
+    blocks = (to.bases.outputs @ tiles.reshape(to.products, -1)).view(
         m, m, to.n, down, across, to.maps
     )
     maps = blocks.permute(2, 3, 0, 4, 1, 5).reshape(to.n, down * m, across * m, to.maps)
@@ -200,7 +253,7 @@ def _synthesise(tiles: Tensor, to: Geometry) -> Tensor:
 
 
 def _synthesise_adjoint(maps: Tensor, to: Geometry) -> Tensor:
-    """The adjoint of `_synthesise`: N×(H-k+1)×(W-k+1)×K to t²×tiles×K."""
+    """The adjoint of `_synthesise`: N×(H-k+1)×(W-k+1)×K to r²×tiles×K."""
     (down, across), m = to.tiles, to.places
     below = down * m - (to.height - to.kernel + 1)
     right = across * m - (to.width - to.kernel + 1)
@@ -208,18 +261,18 @@ def _synthesise_adjoint(maps: Tensor, to: Geometry) -> Tensor:
         maps = F.pad(maps, (0, 0, 0, right, 0, below))
     blocks = maps.reshape(to.n, down, m, across, m, to.maps)
     blocks = blocks.permute(2, 4, 0, 1, 3, 5).reshape(m * m, -1)
-    return (to.bases.outputs.t() @ blocks).view(to.tile**2, -1, to.maps)
+    return (to.bases.outputs.t() @ blocks).view(to.products, -1, to.maps)
 
 
 def _filters(weight: Tensor, to: Geometry) -> Tensor:
-    """Filters K×C×k×k into the tiles' basis: t²×C×K."""
+    """Filters K×C×k×k into the tiles' basis: r²×C×K."""
     flat = weight.permute(2, 3, 1, 0).reshape(to.kernel**2, -1)
     return (to.bases.filters @ flat).view(-1, to.channels, to.maps)
 
 
 def _filters_adjoint(products: Tensor, to: Geometry) -> Tensor:
-    """The adjoint of `_filters`: t²×C×K to K×C×k×k."""
-    flat = to.bases.filters.t() @ products.reshape(to.tile**2, -1)
+    """The adjoint of `_filters`: r²×C×K to K×C×k×k."""
+    flat = to.bases.filters.t() @ products.reshape(to.products, -1)
     return flat.view(to.kernel, to.kernel, to.channels, to.maps).permute(3, 2, 0, 1)
 
 
