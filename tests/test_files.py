@@ -3,13 +3,22 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from caes.errors import OutputError
-from caes.files import TableWriter, new_folder, read_table, reserved, write_atomically
+from caes.files import (
+    TableWriter,
+    check_new,
+    new_folder,
+    read_table,
+    reserved,
+    write_atomically,
+)
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -226,10 +235,87 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_while_a_table_is_written_is_an_output_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "fdopen", lambda handle, mode: open("/dev/full", mode))  # noqa: SIM115
+    monkeypatch.setattr(
+        "caes.files.open",
+        lambda _, mode: open("/dev/full", mode),
+        raising=False,  # noqa: SIM115
+    )
     with (
         pytest.raises(OutputError, match="a full disk"),
         TableWriter(tmp_path / "t") as t,
     ):
         t.row(["x"])
     assert list(tmp_path.iterdir()) == []
+
+
+def killed(folder: Path, code: str) -> None:
+    """Run a process in a folder until it prints a line, and kill it."""
+    start = "from pathlib import Path; from caes.files import *; import time\n"
+    wait = "; print('there', flush=True); time.sleep(600)"
+    words = [sys.executable, "-c", f"{start}{code}{wait}"]
+    with subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"there\n"
+        with reserved(folder, "other"):  # a command that meets it alive
+            names = {path.name for path in folder.iterdir()}
+            assert len(names) > 1, "what a living process works on stays"
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "with reserved(Path(), 'digits') as path, new_folder(path, ['m']) as staged: "
+        "(staged / 'half').touch()",
+        "with write_atomically(Path('errors.csv')) as file: file.write(b'half')",
+    ],
+)
+def test_what_a_killed_process_left_is_removed_by_the_next_command(
+    tmp_path: Path, code: str
+) -> None:
+    (tmp_path / "mine-1").mkdir()
+    (tmp_path / "mine-1" / "thesis.txt").touch()
+    (tmp_path / "empty").mkdir()
+    killed(tmp_path, code)
+    assert len(list(tmp_path.iterdir())) > 2
+    with reserved(tmp_path, "digits") as path:
+        assert path.name == "digits-1"
+    assert {path.name for path in tmp_path.iterdir()} == {"mine-1", "empty"}
+    assert (tmp_path / "mine-1" / "thesis.txt").exists()
+
+
+def test_an_older_folder_that_a_killed_process_had_set_aside_is_put_back(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model").write_text("old")
+    killed(
+        tmp_path,
+        "Path.rename = lambda old, new, rename=Path.rename: (rename(old, new), "
+        "print('there', flush=True), time.sleep(600))\n"
+        "with new_folder(Path('run'), ['model'], force=True): pass\n0",
+    )
+    assert not (tmp_path / "run").exists()
+    check_new(tmp_path / "table.csv", force=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "model").read_text() == "old"
+
+
+def test_a_file_made_while_another_sweeps_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = tempfile.mkstemp
+    made: list[str] = []
+
+    def swept(**where: Any) -> tuple[int, str]:
+        handle, name = make(**where)
+        made.append(name)
+        if len(made) == 1:
+            os.unlink(name)
+        return handle, name
+
+    monkeypatch.setattr("tempfile.mkstemp", swept)
+    with write_atomically(tmp_path / "file") as file:
+        file.write(b"whole")
+    assert len(made) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -3,13 +3,15 @@
 import csv
 import errno
 import io
+import itertools
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Self
 
@@ -17,6 +19,13 @@ from platformdirs import user_cache_path
 
 from caes.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked, and so nothing is swept
+    fcntl = None  # type: ignore[assignment]
+
+_STAGED = re.compile(r"\.(.+?)(\.old)?\.caes-\w{8}")
+"""Names of what becomes ``NAME`` once it is complete, or is an older one set aside."""
 _REASONS = {
     errno.ENOSPC: ("a full disk", "Free some space, or choose another folder."),
     errno.EDQUOT: ("a full quota", "Free some space, or choose another folder."),
@@ -72,17 +81,23 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+
+        def neighbour() -> Path:
+            handle, name = tempfile.mkstemp(prefix=_prefix(path), dir=path.parent)
+            os.close(handle)
+            return Path(name)
+
+        with _held(neighbour) as staged:
+            try:
+                with open(staged, "wb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                staged.chmod(0o666 & ~_umask())
+                os.replace(staged, path)
+            except BaseException:
+                staged.unlink(missing_ok=True)
+                raise
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -182,17 +197,19 @@ def new_folder(
     """
     if _holds_something(path):
         _check_replaceable(path, known, force)
-    with output_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        staged.chmod(0o777 & ~_umask())
-    try:
-        yield staged
+    with ExitStack() as stack:
         with output_errors(path):
-            _put_in_place(staged, path)
-    except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
-        raise
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path.parent)
+            staged = stack.enter_context(_held(partial(_folder_beside, path)))
+            staged.chmod(0o777 & ~_umask())
+        try:
+            yield staged
+            with output_errors(path):
+                _put_in_place(staged, path)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
 
 
 def check_new(path: Path, force: bool) -> None:
@@ -208,6 +225,7 @@ def check_new(path: Path, force: bool) -> None:
             "a new file",
             "Choose another name, or add --force to replace it.",
         )
+    sweep(path.parent)
 
 
 def make_room(file: IO[bytes], size: int) -> None:
@@ -234,21 +252,104 @@ def reserved(folder: Path, name: str) -> Iterator[Path]:
     Raises:
         OutputError: ``folder`` cannot be written.
     """
-    number = 1
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        while True:
-            path = folder / f"{name}-{number}"
+    with ExitStack() as stack:
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder, runs=True)
+            path = stack.enter_context(_held(partial(_first_free, folder, name)))
+        try:
+            yield path
+        finally:
+            with suppress(OSError):  # it is full now, as it should be
+                path.rmdir()
+
+
+def sweep(folder: Path, *, runs: bool = False) -> None:
+    """Remove what processes that were killed have left half-made in a folder.
+
+    Who makes something holds a lock on it, which the system lets go with the process:
+    what a living one works on stays. A folder that was set aside to be replaced, and
+    was not, is put back.
+
+    Args:
+        folder: Where to look; not in its sub-folders.
+        runs: Whether empty folders ``NAME-N``, as `reserved` makes them, go too.
+    """
+    for path in [*folder.iterdir()] if fcntl and os.access(folder, os.W_OK) else []:
+        with suppress(OSError):
+            staged = _STAGED.fullmatch(path.name)
+            if staged or (runs and _is_empty_run(path)):
+                with _lock(path):
+                    _clear(path, staged)
+
+
+def _is_empty_run(path: Path) -> bool:
+    numbered = re.fullmatch(r".+-\d+", path.name)
+    return bool(numbered) and path.is_dir() and not any(path.iterdir())
+
+
+def _clear(path: Path, staged: re.Match[str] | None) -> None:
+    """Remove something left behind; but put an older folder back where none is now."""
+    if staged and staged[2] and not (wanted := path.with_name(staged[1])).exists():
+        (path / wanted.name).rename(wanted)
+    if not path.is_dir():
+        path.unlink()
+    elif staged:
+        shutil.rmtree(path)
+    else:
+        path.rmdir()
+
+
+@contextmanager
+def _held(make: Callable[[], Path]) -> Iterator[Path]:
+    """Make a file or folder, and hold its lock, so that no sweep takes it."""
+    while True:
+        path = make()
+        with ExitStack() as stack:
             try:
-                path.mkdir()
-                break
-            except FileExistsError:
-                number += 1
+                stack.enter_context(_lock(path))
+            except BlockingIOError:  # a sweep was faster, and takes it away
+                continue
+            except OSError:  # a place without locks
+                pass
+            if path.exists():
+                yield path
+                return
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a file or folder.
+
+    Raises:
+        OSError: Another process holds it (`BlockingIOError`), or there are no locks.
+    """
+    if fcntl is None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+    handle = os.open(path, os.O_RDONLY)
     try:
-        yield path
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
-        with suppress(OSError):  # it is full now, as it should be
-            path.rmdir()
+        os.close(handle)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name}.caes-"
+
+
+def _folder_beside(path: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent))
+
+
+def _first_free(folder: Path, name: str) -> Path:
+    """Make the first of ``folder/name-1``, ``folder/name-2`` … that is free."""
+    for number in itertools.count(1):
+        path = folder / f"{name}-{number}"
+        with suppress(FileExistsError):
+            path.mkdir()
+            return path
+    raise AssertionError("numbers have no end")
 
 
 def _holds_something(path: Path) -> bool:
@@ -287,18 +388,18 @@ def _strange_file(path: Path, known: Sequence[str]) -> str | None:
 
 
 def _put_in_place(staged: Path, path: Path) -> None:
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-    old = aside / path.name
-    if path.exists():
-        path.rename(old)
-    try:
-        staged.rename(path)
-    except OSError:
-        if old.exists():
-            old.rename(path)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with _held(partial(_folder_beside, path.with_name(f"{path.name}.old"))) as aside:
+        old = aside / path.name
+        if path.exists():
+            path.rename(old)
+        try:
+            staged.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from caes.errors import DataError
-from caes.files import TableWriter, read_table
+from caes.files import TableWriter, read_table, sweep
 from caes.runs.provenance import processor
 from caes.train.history import History
 from caes.version import __version__
@@ -97,6 +97,7 @@ class Ledger:
             OutputError: The file cannot be written.
         """
         self._write([])
+        sweep(self.path.parent)
 
     def _key(self, row: Row) -> tuple[str, ...]:
         return tuple(row[name] for name in self.keys)
