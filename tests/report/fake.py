@@ -53,12 +53,14 @@ class FakeCAE:
     history_: History = field(default_factory=lambda: history([0.4, 0.3, 0.29]))
     provenance_: Mapping[str, str] = field(default_factory=lambda: {"caes": "0.0"})
     decoder: DecoderName = "mirror"
+    bounded: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
     scaling_: Scaling = field(default_factory=lambda: Scaling(0, 255))
 
     @property
     def architecture_(self) -> Architecture:
-        return replace(parse(self.arch), decoder=self.decoder)
+        form = {"decoder": self.decoder, "bounded": self.bounded}
+        return replace(parse(self.arch), **form)  # type: ignore[arg-type]
 
     def get_params(self) -> Mapping[str, Any]:
         usual = {"arch": self.arch, "loss": self.loss, "epochs": 3, "patience": None}

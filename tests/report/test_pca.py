@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from caes.data import ImageSet
 from caes.report import pca
 from tests.report.fake import FakeCAE, pictures
 
@@ -78,3 +79,25 @@ def test_the_mean_picture_is_that_of_the_training_pictures() -> None:
     expected = np.square(test.pixels / 255 - mean).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(found.mean_errors, expected, rtol=1e-5)
     assert found.learned == 5 * 60
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_beside_a_bounded_network_its_pictures_are_clipped_likewise(
+    bounded: bool,
+) -> None:
+    def digits(n: int, seed: int) -> ImageSet:  # most of it black or white
+        drawn = np.random.default_rng(seed).normal(0.5, 2, (n, 6, 6, 1))
+        return ImageSet.from_pixels((255 * drawn.clip(0, 1)).astype(np.uint8))
+
+    train, test = digits(60, 0), digits(15, 1)
+    cae = FakeCAE((6, 6, 1), bounded=bounded)
+    found = pca.baseline(cae, train, test, code_size=8)
+    rows, others = ((each.pixels / 255).reshape(-1, 36) for each in (train, test))
+    by_the_book = PCA(8, svd_solver="full").fit(rows)
+    again = by_the_book.inverse_transform(by_the_book.transform(others))
+    assert again.min() < -0.1
+    again = again.clip(0, 1) if bounded else again
+    np.testing.assert_allclose(
+        found.errors, np.square(others - again).mean(axis=1), rtol=1e-4
+    )
+    assert found.clipped == bounded

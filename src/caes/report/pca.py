@@ -31,6 +31,7 @@ class Baseline:
         errors: N float64, each test picture's mean squared error, on the network's
             scale.
         mean_errors: The same for the mean training picture as the only answer.
+        clipped: Whether its answers were held in [0, 1], as the autoencoder's are.
     """
 
     asked: int
@@ -40,6 +41,7 @@ class Baseline:
     available: int
     errors: NDArray[np.float64]
     mean_errors: NDArray[np.float64]
+    clipped: bool = False
 
     @property
     def learned(self) -> int:
@@ -59,25 +61,38 @@ class Subspace:
     mean: NDArray[np.float32]
     components: NDArray[np.float32]
 
-    def errors(self, rows: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
-        """Give each row's mean squared distance to the subspace, and to the mean."""
+    def errors(
+        self, rows: NDArray[np.float32], clipped: bool = False
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Give each row's mean squared distance to the subspace, and to the mean.
+
+        Args:
+            rows: N×D.
+            clipped: Whether the nearest points are held in [0, 1] first.
+        """
         centred = rows - self.mean
         residue = centred - (centred @ self.components.T) @ self.components
+        if clipped:
+            residue = rows - (rows - residue).clip(0, 1)
         return _mean_squares(residue), _mean_squares(centred)
 
 
 def baseline(cae: Fitted, train: ImageSet, test: ImageSet, code_size: int) -> Baseline:
     """Fit PCA on the training pictures and try it on the test pictures.
 
-    Both are on the network's scale. At most `MATRIX` numbers are learned from:
-    of larger sets a sample of pictures with a fixed seed.
+    Both are on the network's scale. Beside a network whose pictures lie in [0, 1],
+    PCA's are clipped to it likewise, which only makes it better. At most `MATRIX`
+    numbers are learned from: of larger sets a sample of pictures with a fixed seed.
     """
     features = int(np.prod(train.shape[1:]))
     sample = train[_sample(len(train), features)]
+    clipped = cae.architecture_.bounded
     subspace = fit(cae.to_unit(sample).reshape(len(sample), features), code_size)
     step = max(1, CHUNK // features)
     parts = [
-        subspace.errors(cae.to_unit(test[at : at + step]).reshape(-1, features))
+        subspace.errors(
+            cae.to_unit(test[at : at + step]).reshape(-1, features), clipped
+        )
         for at in range(0, len(test), step)
     ]
     errors, mean_errors = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -89,6 +104,7 @@ def baseline(cae: Fitted, train: ImageSet, test: ImageSet, code_size: int) -> Ba
         available=len(train),
         errors=errors,
         mean_errors=mean_errors,
+        clipped=clipped,
     )
 
 
