@@ -238,7 +238,7 @@ def test_a_disk_that_fills_up_while_a_table_is_written_is_an_output_error(
     monkeypatch.setattr(
         "caes.files.open",
         lambda _, mode: open("/dev/full", mode),
-        raising=False,  # noqa: SIM115
+        raising=False,
     )
     with (
         pytest.raises(OutputError, match="a full disk"),

@@ -1,6 +1,5 @@
 """`CAEClassifier` as scikit-learn and people use it."""
 
-import inspect
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +20,6 @@ import caes
 from caes import CAE, CAEClassifier, ImageSet
 from caes.data.labels.draws import stratified
 from caes.errors import ArgumentError, DataError, RunError
-from caes.train.recipes import FineTuning
 from tests.flattened import Flattened
 
 
@@ -106,19 +104,6 @@ def _same(one: CAEClassifier, other: CAEClassifier) -> bool:
 
 
 # Arguments
-
-
-def test_the_constructor_mirrors_the_options() -> None:
-    parameters = inspect.signature(CAEClassifier).parameters
-    given = {
-        name: parameter.default
-        for name, parameter in parameters.items()
-        if name not in ("stack", "image_shape", "verbose")
-    }
-    wanted = {name: f.default for name, f in FineTuning.__dataclass_fields__.items()}
-    assert given == wanted
-    said = CAEClassifier.__doc__ or ""
-    assert all(f"\n        {name}: " in said for name in parameters)
 
 
 def test_options_that_cannot_work_are_refused_in_fit(stack: CAE) -> None:
@@ -361,7 +346,7 @@ def test_a_stack_of_convolutions_serves_pictures_of_another_size(stack: CAE) -> 
 # More pictures, without labels
 
 
-MODERN: dict[str, Any] = {"recipe": "default", "pseudo_labels": 1.0, "confidence": 0}
+MODERN: dict[str, Any] = {"recipe": "default", "rounds": 1, "confidence": 0}
 
 
 def test_more_pictures_count_like_pictures_whose_label_is_not_known(
@@ -562,7 +547,7 @@ def test_a_stack_for_other_pictures_is_refused(stack: CAE) -> None:
 @pytest.mark.parametrize("normalise", [False, True])
 def test_the_stack_stays_as_it_was(stack: CAE, normalise: bool) -> None:
     before = {name: v.clone() for name, v in stack.model_.state_dict().items()}
-    _fast(stack, normalise=normalise, reconstruction=0.1).fit(_pixels(), _truth())
+    _fast(stack, normalise=normalise).fit(_pixels(), _truth())
     assert all(torch.equal(v, before[k]) for k, v in stack.model_.state_dict().items())
     assert all(each.requires_grad for each in stack.model_.parameters())
 

@@ -34,7 +34,7 @@ def stack(one_thread: None) -> CAE:
 
 
 FORMS: dict[str, dict[str, Any]] = {
-    "default": {"head": "5N", "validation": 0.2, "pseudo_labels": 0},
+    "default": {"head": "5N", "validation": 0.2},
     "paper": {"recipe": "paper", "head": "6N-4N", "dropout": 0.25},
     "frozen": {"freeze": True},
 }

@@ -1,4 +1,3 @@
-import inspect
 import pickle
 from pathlib import Path
 from typing import Any
@@ -49,16 +48,6 @@ def _blobs(n: int = 60, side: int = 12) -> NDArray[np.uint8]:
 
 
 GREEDY: dict[str, Any] = {"decoder": "tied", "schedule": "greedy"}
-
-
-def test_the_constructor_mirrors_the_options() -> None:
-    given = {
-        name: parameter.default
-        for name, parameter in inspect.signature(CAE).parameters.items()
-        if name not in ("start", "image_shape", "verbose")
-    }
-    wanted = {name: f.default for name, f in Options.__dataclass_fields__.items()}
-    assert given == wanted
 
 
 def test_pictures_are_encoded_and_come_back() -> None:

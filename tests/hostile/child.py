@@ -237,7 +237,7 @@ def _augment(option: str, text: str) -> None:
 
 
 def _head(option: str, text: str) -> None:
-    from caes.train.options import parse_head
+    from caes.train.recipes import parse_head
 
     parse_head(text)
 

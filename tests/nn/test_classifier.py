@@ -62,11 +62,11 @@ def _classifier(
     return model
 
 
-def _batch(n: int = 29) -> tuple[Tensor, Tensor, Tensor]:
+def _batch(n: int = 29) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(2)
     pictures = torch.rand(n, *PICTURE, generator=generator)
     labels = torch.randint(0, CLASSES, (n,), generator=generator)
-    return pictures, labels, torch.rand(n, 2, generator=generator)
+    return pictures, labels
 
 
 # The network
@@ -155,52 +155,21 @@ def test_the_seed_is_of_the_head_s_weights() -> None:
 # The loss
 
 
-def _naive_figures(
-    logits: NDArray[np.float64],
-    labels: Tensor,
-    weights: Tensor,
-    smoothing: float = 0.0,
-) -> tuple[float, float]:
-    """Give weighted cross-entropy and accuracy, picture by picture."""
-    loss = right = 0.0
-    for row, label, (in_loss, in_accuracy) in zip(
-        logits, labels.tolist(), weights.tolist(), strict=True
-    ):
-        logs = row - np.log(np.exp(row).sum())
-        target = np.full(len(row), smoothing / len(row))
-        target[label] += 1 - smoothing
-        loss -= in_loss * float((target * logs).sum())
-        right += in_accuracy * (row.argmax() == label)
-    return loss / len(logits), right / len(logits)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_the_loss_is_the_weighted_cross_entropy(
-    dropout: float, smoothing: float
-) -> None:
+def test_the_loss_is_the_cross_entropy(dropout: float) -> None:
     model = _classifier(dropout=dropout)
-    pictures, labels, weights = _batch()
+    pictures, labels = _batch()
     masks = model.draw_masks(len(labels), torch.Generator().manual_seed(0))
-    figures = model.compare(pictures, labels, weights, masks, smoothing=smoothing)
-    logits = _naive_logits(model, pictures, masks)
-    loss, accuracy = _naive_figures(logits, labels, weights, smoothing)
+    figures = model.compare(pictures, labels, masks)
+    loss = right = 0.0
+    for row, label in zip(
+        _naive_logits(model, pictures, masks), labels.tolist(), strict=True
+    ):
+        loss += float(np.log(np.exp(row).sum()) - row[label]) / len(labels)
+        right += (row.argmax() == label) / len(labels)
     assert figures[0].item() == pytest.approx(loss, rel=1e-5)
     assert figures[1].isnan()
-    assert figures[2].item() == pytest.approx(accuracy, rel=1e-5)
-
-
-@pytest.mark.parametrize("arch", ENCODERS, ids=str)
-def test_the_second_task_adds_its_error_to_the_loss(arch: Architecture) -> None:
-    model = _classifier(arch)
-    pictures, labels, weights = _batch()
-    alone = model.compare(pictures, labels, weights)
-    both = model.compare(pictures, labels, weights, reconstruction=0.5)
-    again = activate(model.trunk.raw(pictures), arch.output)
-    square = ((_as_numpy(again) - _as_numpy(pictures)) ** 2).mean()
-    assert both[1].item() == pytest.approx(square, rel=1e-5)
-    assert both[0].item() == pytest.approx(alone[0].item() + 0.5 * square, rel=1e-5)
-    assert torch.equal(both[2], alone[2])
+    assert figures[2].item() == pytest.approx(right, rel=1e-5)
 
 
 # Dropout
@@ -261,7 +230,7 @@ def _decoder(model: Classifier) -> set[str]:
 @pytest.mark.parametrize("arch", ENCODERS, ids=str)
 def test_a_frozen_encoder_stays_as_it_is(arch: Architecture, normalised: bool) -> None:
     model = _classifier(replace(arch, normalised=normalised))
-    model.choose(encoder=False, decoder=False)
+    model.choose(encoder=False)
     model.train()
     assert model.training
     assert not any(part.training for part in model.trunk.modules())
@@ -288,17 +257,12 @@ def test_an_encoder_that_learns_keeps_its_normalisation_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("arch", ENCODERS, ids=str)
-def test_the_decoder_learns_as_a_second_task_only(arch: Architecture) -> None:
+def test_the_decoder_does_not_learn(arch: Architecture) -> None:
     model = _classifier(arch)
     way_back = _decoder(model)
     assert way_back
-    model.choose(encoder=True, decoder=False)
     found = _gradients(model, model.compare(*_batch()))
     assert set(found) == {name for name, _ in model.named_parameters()} - way_back
-    model.choose(encoder=True, decoder=True)
-    found = _gradients(model, model.compare(*_batch(), reconstruction=0.5))
-    assert set(found) == {name for name, _ in model.named_parameters()}
-    assert all(found[name].any() for name in way_back)
 
 
 # Threads
@@ -319,7 +283,6 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return noted
 
 
-@pytest.mark.parametrize("reconstruction", [0.0, 0.3])
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize("arch", ENCODERS, ids=str)
@@ -327,24 +290,15 @@ def test_a_shared_batch_gives_one_thread_s_figures_and_gradients(
     arch: Architecture,
     frozen: bool,
     dropout: float,
-    reconstruction: float,
     shared: list[int],
 ) -> None:
     model = _classifier(arch, dropout=dropout)
-    reconstruction = 0.0 if frozen else reconstruction
-    model.choose(encoder=not frozen, decoder=reconstruction > 0)
-    pictures, labels, weights = _batch()
+    model.choose(encoder=not frozen)
+    pictures, labels = _batch()
     masks = model.draw_masks(len(labels), torch.Generator().manual_seed(3))
 
     def run() -> tuple[Tensor, dict[str, Tensor]]:
-        figures = model.compare(
-            pictures,
-            labels,
-            weights,
-            masks,
-            smoothing=0.1,
-            reconstruction=reconstruction,
-        )
+        figures = model.compare(pictures, labels, masks)
         return figures.detach().double(), _gradients(model, figures)
 
     wanted, by = run()
@@ -415,9 +369,9 @@ def test_a_network_that_looks_at_the_whole_batch_is_not_shared(
 def test_what_learns_can_be_chosen_again_after_sharing() -> None:
     model = _classifier(UNTIED)
     with threads.reserved():
-        model.choose(encoder=True, decoder=False)
+        model.choose(encoder=True)
         assert len(_gradients(model, model.compare(*_batch()))) > 4
-        model.choose(encoder=False, decoder=False)
+        model.choose(encoder=False)
         found = _gradients(model, model.compare(*_batch()))
     assert all(name.startswith("head.") for name in found)
     assert len(found) == 4
@@ -425,9 +379,9 @@ def test_what_learns_can_be_chosen_again_after_sharing() -> None:
 
 def test_a_copy_and_a_pickle_decide_alike_even_after_sharing() -> None:
     model = _classifier(UNTIED)
-    pictures, labels, weights = _batch()
+    pictures, labels = _batch()
     with threads.reserved():
-        model.compare(pictures, labels, weights)
+        model.compare(pictures, labels)
     with torch.no_grad():
         wanted = model(pictures)
         for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):

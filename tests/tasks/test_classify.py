@@ -184,7 +184,7 @@ def test_the_controls_learn_from_the_same_labels_and_from_nothing_else(
 ) -> None:
     train = only(images, 12, 0)
     few = train[labels_of(train) >= 0]
-    guessing = {"pseudo_labels": 1.0, "confidence": 0}
+    guessing = {"rounds": 1, "confidence": 0}
     classifier = fitted(train, stack, **guessing)
     told: list[str] = []
     found = [*contenders(classifier, stack, 3.5, train, test_images, told.append)]

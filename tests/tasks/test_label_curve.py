@@ -22,7 +22,7 @@ from caes.tasks.probe import fit_probe
 from caes.train.recipes import FineTuning
 from tests import stripes
 
-OPTIONS = FineTuning(recipe="paper", head="none", epochs=1, pseudo_labels=1.0)
+OPTIONS = FineTuning(recipe="paper", head="none", epochs=1, rounds=1)
 CURVE = [3, 9]
 RUNS = len(CURVE) * 2 * len(CONTENDERS)
 
@@ -144,7 +144,7 @@ def test_every_run_is_in_the_file_and_none_is_made_again(
     assert [float(row["error"]) for row in rows] == [run.error for run in first]
     assert {row["test_pictures"] for row in rows} == {"12"}
     assert {row["settings"] for row in rows} == {
-        "recipe=paper head=none epochs=1 pseudo_labels=1.0"
+        "recipe=paper head=none epochs=1 rounds=1"
     }
     request.getfixturevalue("no_fit")
     assert curve() == first

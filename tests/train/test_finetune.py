@@ -3,13 +3,11 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -23,15 +21,14 @@ from caes.nn.stack import autoencoder
 from caes.train import finetune as module
 from caes.train.augment import Augmentation
 from caes.train.batches import Batches
-from caes.train.finetune import Recognition, Together, finetune
+from caes.train.finetune import Classification, finetune
 from caes.train.history import History
 from caes.train.loop import Settings
 from caes.train.progress import Progress
-from caes.train.recipes import FineTuning, Recipe
+from caes.train.recipes import FineTuning
 
 PICTURE: Shape = (8, 8, 1)
 CLASSES = 3
-PLAIN = FineTuning(recipe="paper").resolved()
 
 
 @pytest.fixture(autouse=True)
@@ -71,16 +68,6 @@ class Negative:
         return 1 - pictures
 
 
-def _objective(
-    model: Classifier,
-    recipe: Recipe = PLAIN,
-    augmentation: Any = None,
-    confidence: float = 0.9,
-    seed: int = 0,
-) -> Recognition:
-    return Recognition(model, recipe, augmentation, confidence, seed)
-
-
 # What each picture counts
 
 
@@ -89,73 +76,19 @@ def _cross_entropies(model: Classifier, seen: Tensor, classes: Tensor) -> Tensor
     return -logs[torch.arange(len(classes)), classes]
 
 
-@pytest.mark.parametrize("weight", [0.5, 1.0, 3.0])
-def test_pseudo_labels_are_a_mean_of_their_own_beside_the_labels_mean(
-    weight: float,
-) -> None:
-    """FixMatch: (1/n) Σ H(label) + λ (1/m) Σ [sure] H(guess), the unsure ones in m."""
-    model = _model()
-    pictures, labels, others = _pictures(7), _labels(7), _pictures(13, seed=3)
-    with torch.no_grad():
-        best, guess = model(others).softmax(1).max(1)
-    sure = best >= 0.9
-    assert 2 < int(sure.sum()) < 11  # or the test would show nothing
-    expected = _cross_entropies(model, 1 - pictures, labels).mean()
-    of_guesses = _cross_entropies(model, 1 - others, guess)
-    expected = expected + weight * of_guesses[sure].sum() / 13
-    wanted = torch.autograd.grad(expected, list(model.head.parameters()))
-
-    changes = Negative()
-    recipe = replace(PLAIN, pseudo_labels=weight)
-    objective = _objective(model, recipe, changes).train()
-    figures = objective(pictures, labels, others)
-    found = torch.autograd.grad(figures[0], list(model.head.parameters()))
-
-    assert changes.met == [7, 13]
+def test_pictures_are_changed_in_training() -> None:
+    model, changes = _model(), Negative()
+    objective = Classification(model, changes, 0).train()  # type: ignore[arg-type]
+    figures = objective(_pictures(7), _labels(7))
+    assert changes.met == [7]
+    expected = _cross_entropies(model, 1 - _pictures(7), _labels(7)).mean()
     assert figures[0].item() == pytest.approx(expected.item(), rel=1e-5)
-    for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-    right = (model(1 - pictures).argmax(1) == labels).double().mean()
-    assert figures[2].item() == pytest.approx(right.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("confidence", "counted"), [(0.0, 13), (0.999999, 0)])
-def test_only_sure_guesses_count(confidence: float, counted: int) -> None:
-    model = _model()
-    pictures, labels, others = _pictures(7), _labels(7), _pictures(13, seed=3)
-    recipe = replace(PLAIN, pseudo_labels=1.0)
-    objective = _objective(model, recipe, confidence=confidence).train()
-    guess = model(others).argmax(1)
-    alone = _cross_entropies(model, pictures, labels).mean()
-    beside = _cross_entropies(model, others, guess).sum() * counted / 13**2
-    found = objective(pictures, labels, others)[0].item()
-    assert found == pytest.approx((alone + beside).item(), rel=1e-5)
-
-
-def test_guesses_are_made_in_evaluation() -> None:
-    """Nothing is dropped, and the normalisation is not told of pictures twice."""
-    model = _model(normalised=True, dropout=0.5).train()
-    guesses: list[tuple[bool, bool]] = []
-    probabilities = model.probabilities
-
-    def noted(pictures: Tensor) -> Tensor:
-        guesses.append((model.training, torch.is_grad_enabled()))
-        return probabilities(pictures)
-
-    model.probabilities = noted  # type: ignore[method-assign]
-    objective = _objective(model, replace(PLAIN, pseudo_labels=1.0)).train()
-    objective(_pictures(7), _labels(7), _pictures(5, seed=3))
-    assert guesses == [(False, False)]
-    assert model.training
-    norm = model.trunk.get_submodule("encoder.0.norm")
-    assert norm.get_buffer("num_batches_tracked") == 1
-
-
-def test_nothing_is_changed_or_dropped_or_smoothed_in_validation() -> None:
+def test_nothing_is_changed_or_dropped_in_validation() -> None:
     model = _model(dropout=0.5)
     changes = Negative()
-    recipe = replace(PLAIN, smoothing=0.2, reconstruction=0.1)
-    objective = _objective(model, recipe, changes)
+    objective = Classification(model, changes, 0)  # type: ignore[arg-type]
     before = objective.generator.get_state()
     with torch.no_grad():
         figures = objective.eval()(_pictures(7), _labels(7))
@@ -166,21 +99,10 @@ def test_nothing_is_changed_or_dropped_or_smoothed_in_validation() -> None:
     assert figures[1].isnan()
 
 
-def test_in_training_labels_are_smoothed_and_pictures_reconstructed() -> None:
-    model = _model()
-    recipe = replace(PLAIN, smoothing=0.3, reconstruction=0.25)
-    figures = _objective(model, recipe).train()(_pictures(7), _labels(7))
-    square = F.mse_loss(model.trunk(_pictures(7)), _pictures(7))
-    labelled = F.cross_entropy(model(_pictures(7)), _labels(7), label_smoothing=0.3)
-    assert figures[1].item() == pytest.approx(square.item(), rel=1e-5)
-    expected = labelled + 0.25 * square
-    assert figures[0].item() == pytest.approx(expected.item(), rel=1e-5)
-
-
 def test_dropout_and_augmentation_follow_the_seed() -> None:
     def loss(seed: int) -> float:
         model = _model(dropout=0.5)
-        objective = _objective(model, PLAIN, Augmentation(shift=0.2), seed=seed)
+        objective = Classification(model, Augmentation(shift=0.2), seed)
         return objective.train()(_pictures(7), _labels(7))[0].item()  # type: ignore[no-any-return]
 
     assert loss(4) == loss(4)
@@ -190,49 +112,13 @@ def test_dropout_and_augmentation_follow_the_seed() -> None:
 # Which pictures are met
 
 
-def _numbered(n: int) -> ImageSet:
-    """Pictures whose only pixel is their index."""
-    return ImageSet.from_pixels(np.arange(n, dtype=np.uint8).reshape(n, 1, 1, 1))
-
-
-def _values(pictures: Tensor) -> list[int]:
-    return [int(value) for value in pictures.flatten()]
-
-
-def test_labelled_pictures_come_once_a_pass_and_the_others_go_round() -> None:
-    images, order = _numbered(12), np.random.default_rng(1)
-    labels = np.arange(12) + 100
-    with_labels, without = np.arange(5), np.arange(5, 12)
-    one = Scaling(0, 1)
-    together = Together(
-        Batches(images, one, 2, shuffle=order, rows=with_labels, labels=labels),
-        Batches(images, one, 2, shuffle=order, rows=without),
-    )
-    assert len(together) == 3
-    assert together.pictures == 5 + 3 * 2
-    passes, met = [], []
-    for _ in range(8):
-        labelled = []
-        for pictures, given, others in together:
-            assert given.tolist() == [100 + value for value in _values(pictures)]
-            labelled += _values(pictures)
-            met.append(_values(others))
-        passes.append(labelled)
-    assert all(sorted(each) == [0, 1, 2, 3, 4] for each in passes)
-    assert len({tuple(each) for each in passes}) > 1
-    assert [len(each) for each in met] == [2, 2, 2, 1] * 6  # a round is no pass
-    rounds = [[*chain(*met[start : start + 4])] for start in range(0, 24, 4)]
-    assert all(sorted(each) == [5, 6, 7, 8, 9, 10, 11] for each in rounds)
-    assert len({tuple(each) for each in rounds}) > 1
-
-
 class Prepared(Exception):  # noqa: N818
     """Ends a training before it starts, with all that was prepared for it."""
 
     def __init__(
         self,
-        objective: Recognition,
-        batches: Batches | Together,
+        objective: Classification,
+        batches: Batches,
         validation: Batches | None,
         settings: Settings,
         **rest: object,
@@ -295,19 +181,14 @@ def _prepared(
 def test_the_validation_share_is_of_labelled_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    prepared = _prepared(monkeypatch, validation=0.2, pseudo_labels=1.0)
-    batches, watched = prepared.batches, prepared.validation
-    assert isinstance(batches, Together)
+    prepared = _prepared(monkeypatch, validation=0.2)
+    watched = prepared.validation
     assert watched is not None
     known = np.flatnonzero(_some_labels() >= 0)
-    assert len(watched.rows) == 4
-    assert len(batches.labelled.rows) == 16
-    both = np.concatenate([watched.rows, batches.labelled.rows])
+    assert (len(watched.rows), len(prepared.batches.rows)) == (4, 16)
+    both = np.concatenate([watched.rows, prepared.batches.rows])
     np.testing.assert_array_equal(np.sort(both), known)
-    np.testing.assert_array_equal(
-        batches.others.rows, np.flatnonzero(_some_labels() < 0)
-    )
-    assert (watched.shuffle, batches.others.labels) == (None, None)
+    assert watched.shuffle is None
 
 
 def test_guesses_are_learnt_from_but_never_watched(
@@ -317,7 +198,6 @@ def test_guesses_are_learnt_from_but_never_watched(
     guesses[[1, 5]] = 2
     prepared = _prepared(monkeypatch, validation=0.2, guesses=guesses)
     batches, watched = prepared.batches, prepared.validation
-    assert isinstance(batches, Batches)
     assert watched is not None
     assert batches.labels is not None
     assert {1, 5} <= set(batches.rows)
@@ -337,7 +217,6 @@ def test_labelled_pictures_make_a_fifth_of_a_round(
     guesses = np.where(labels < 0, 1, -1)
     monkeypatch.setattr(f"{__name__}._some_labels", lambda n: labels)
     batches = _prepared(monkeypatch, guesses=guesses, round_epochs=2).batches
-    assert isinstance(batches, Batches)
     counts = np.bincount(batches.rows, minlength=40)
     np.testing.assert_array_equal(counts, np.where(labels < 0, 1, times))
 
@@ -362,25 +241,6 @@ def test_a_share_without_a_picture_on_each_side_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "labelled", "beside"),
-    [
-        ({"batch_size": 4, "unlabelled_ratio": 3}, 4, 12),
-        ({"batch_size": 64}, 20, 20),
-        ({"batch_size": 4, "unlabelled_ratio": 9}, 4, 20),
-    ],
-)
-def test_a_step_takes_the_ratio_of_unlabelled_pictures(
-    options: dict[str, Any],
-    labelled: int,
-    beside: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    batches = _prepared(monkeypatch, pseudo_labels=1.0, **options).batches
-    assert isinstance(batches, Together)
-    assert (batches.labelled.size, batches.others.size) == (labelled, beside)
-
-
-@pytest.mark.parametrize(
     ("most", "steps"), [(20, [20]), (19, [20]), (7, [7, 7, 6]), (6, [6, 6, 6, 2])]
 )
 def test_no_single_picture_is_left_over_at_the_end(
@@ -393,7 +253,7 @@ def test_no_single_picture_is_left_over_at_the_end(
 def test_maps_of_one_pixel_are_normalised_though_a_picture_would_be_left_over() -> None:
     arch = replace(parse("4C8"), decoder="tied", padding="valid", normalised=True)
     model = Classifier(autoencoder(arch, PICTURE), (), CLASSES)
-    history = _finetune(model, epochs=1, batch_size=19, pseudo_labels=0)
+    history = _finetune(model, epochs=1, batch_size=19)
     assert math.isfinite(history.rows[0].loss)
 
 
@@ -402,13 +262,8 @@ def test_the_paper_s_recipe_has_none_of_the_modern_options(
 ) -> None:
     prepared = _prepared(monkeypatch, recipe="paper")
     assert prepared.objective.augmentation is None
-    assert isinstance(prepared.batches, Batches)  # no unlabelled pictures
     assert prepared.settings == Settings(40, 1e-3, "cosine")
     assert prepared.settings.weight_decay == prepared.settings.average == 0
-    recipe = prepared.objective.recipe
-    assert recipe.dropout == recipe.smoothing == recipe.reconstruction == 0
-    assert not recipe.normalise
-    assert recipe.units == (300,)
 
 
 def test_the_default_recipe_takes_the_steps_of_what_is_learnt_from(
@@ -429,11 +284,9 @@ def test_options_reach_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
         average=0.5,
         validation=0.2,
         patience=3,
-        confidence=0.6,
     )
     expected = Settings(70, 0.25, "linear", 3, 0.125, 0.5, optimizer="sgd")
     assert prepared.settings == expected
-    assert prepared.objective.confidence == 0.6
 
 
 @pytest.mark.parametrize(
@@ -470,8 +323,8 @@ def _same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 FORMS: list[dict[str, Any]] = [
     {"recipe": "paper"},
     {},
-    {"reconstruction": 0.1, "validation": 0.2, "patience": 1},
-    {"recipe": "paper", "dropout": 0.5, "augment": "shift:0.1", "pseudo_labels": 1},
+    {"validation": 0.2, "patience": 1},
+    {"recipe": "paper", "dropout": 0.5, "augment": "shift:0.1"},
 ]
 
 
@@ -506,13 +359,6 @@ def test_training_learns_and_says_so() -> None:
     assert (history.best_epoch, history.ended) == (60, "complete")
 
 
-def test_the_second_task_is_in_the_history() -> None:
-    history = _finetune(_model(), recipe="paper", epochs=1, reconstruction=1.0)
-    psnr = history.rows[0].psnr
-    assert psnr is not None
-    assert 0 < psnr < 20
-
-
 @pytest.mark.parametrize("recipe", ["paper", "default"])
 def test_a_frozen_encoder_comes_out_as_it_went_in(recipe: str) -> None:
     model = _model(normalised=recipe == "default")
@@ -523,20 +369,14 @@ def test_a_frozen_encoder_comes_out_as_it_went_in(recipe: str) -> None:
     assert not _same(before, model.state_dict())
 
 
-def test_the_decoder_comes_out_as_it_went_in_without_a_second_task() -> None:
-    def change(**options: Any) -> tuple[bool, bool]:
-        model = _model()
-        before = _state(model)
-        _finetune(model, epochs=1, **options)
-        parts = ("trunk.decoder.", "trunk.encoder.")
-        halves = (
-            {k: v for k, v in before.items() if k.startswith(part)} for part in parts
-        )
-        decoder, encoder = (not _same(h, model.state_dict()) for h in halves)
-        return decoder, encoder
-
-    assert change() == (False, True)
-    assert change(reconstruction=0.1) == (True, True)
+def test_the_decoder_comes_out_as_it_went_in() -> None:
+    model = _model()
+    before = _state(model)
+    _finetune(model, epochs=1)
+    decoder = {k: v for k, v in before.items() if k.startswith("trunk.decoder.")}
+    encoder = {k: v for k, v in before.items() if k.startswith("trunk.encoder.")}
+    assert _same(decoder, model.state_dict())
+    assert not _same(encoder, model.state_dict())
 
 
 def test_the_labels_of_pictures_that_have_none_here_are_not_looked_at() -> None:

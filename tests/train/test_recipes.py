@@ -1,7 +1,6 @@
 """The recipes: what is filled in, and what is refused."""
 
-import re
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,10 @@ from caes.errors import ArgumentError
 from caes.train.recipes import RECIPES, FineTuning, Recipe
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_what_is_left_out_is_as_the_recipe_says(name: str) -> None:
-    resolved = FineTuning(recipe=name).resolved()  # type: ignore[arg-type]
-    assert asdict(resolved) == RECIPES[name]
-
-
-def test_without_a_name_the_recipe_is_the_default_one() -> None:
-    assert asdict(FineTuning().resolved()) == RECIPES["default"]
+def test_what_is_left_out_is_as_the_recipe_says() -> None:
+    for name, recipe in RECIPES.items():
+        assert FineTuning(recipe=name).resolved() == recipe
+    assert FineTuning().resolved() == RECIPES["default"]
 
 
 def test_what_is_given_goes_before_the_recipe_even_where_it_is_nothing() -> None:
@@ -28,18 +23,17 @@ def test_what_is_given_goes_before_the_recipe_even_where_it_is_nothing() -> None
         "normalise": False,
         "augment": "none",
         "average": 0,
-        "pseudo_labels": 0,
     }
-    found = asdict(FineTuning(**nothing).resolved())
-    assert found == RECIPES["default"] | nothing
+    found = FineTuning(**nothing).resolved()
+    assert found == replace(RECIPES["default"], **nothing)
     assert FineTuning(recipe="paper", head="none").resolved().units == ()
 
 
 def test_the_paper_s_recipe_switches_every_modern_option_off() -> None:
     paper = RECIPES["paper"]
-    off = ("weight_decay", "dropout", "smoothing", "average", "pseudo_labels", "rounds")
-    assert [paper[name] for name in (*off, "reconstruction")] == [0] * 7
-    assert (paper["normalise"], paper["augment"]) == (False, "none")
+    off = (paper.weight_decay, paper.dropout, paper.average, paper.rounds)
+    assert off == (0, 0, 0, 0)
+    assert (paper.normalise, paper.augment) == (False, "none")
 
 
 @pytest.mark.parametrize(
@@ -59,17 +53,9 @@ def test_plain_descent_brings_its_own_learning_rate(
     assert FineTuning(**given).resolved().learning_rate == rate
 
 
-def test_every_recipe_fills_every_field_and_every_field_is_an_option() -> None:
-    filled = [each.name for each in fields(Recipe)]
-    for recipe in RECIPES.values():
-        assert list(recipe) == filled
-    for name in filled:
-        assert FineTuning.__dataclass_fields__[name].default is None
-
-
-def test_every_option_says_what_it_is() -> None:
-    said = re.findall(r"^        (\w+): ", FineTuning.__doc__ or "", re.MULTILINE)
-    assert said == list(FineTuning.__dataclass_fields__)
+def test_every_field_of_a_recipe_is_an_option_left_out_by_default() -> None:
+    for each in fields(Recipe):
+        assert FineTuning.__dataclass_fields__[each.name].default is None
 
 
 @pytest.mark.parametrize(
@@ -128,10 +114,10 @@ def test_a_round_makes_twice_the_steps_of_the_first_training(
     [
         {"epochs": np.int64(3), "dropout": np.float32(0.5), "normalise": np.True_},
         {"learning_rate": np.float64(0.1), "batch_size": np.uint8(7)},
-        {"confidence": 0, "unlabelled_ratio": 1},
+        {"confidence": 0},
         {"validation": 0.5, "patience": 1},
         {"random_state": np.random.RandomState(0)},
-        {"freeze": True, "reconstruction": 0},
+        {"freeze": True, "rounds": 0},
     ],
 )
 def test_numbers_of_numpy_and_limits_are_taken(options: dict[str, Any]) -> None:
@@ -200,13 +186,6 @@ HEAD = "allowed: dense layers such as 300N or 500N-100N, or none. Try '300N'."
             "'one-cycle'. Try 'constant'.",
         ),
         ({"weight_decay": -0.1}, f"weight_decay: received -0.1; {AMOUNT}"),
-        ({"pseudo_labels": float("inf")}, f"pseudo_labels: received inf; {AMOUNT}"),
-        ({"reconstruction": "much"}, f"reconstruction: received 'much'; {AMOUNT}"),
-        (
-            {"freeze": True, "reconstruction": 0.1},
-            "reconstruction: received 0.1 with an encoder that stays as it is; allowed: "
-            "0 together with freeze. Leave reconstruction or freeze out.",
-        ),
         (
             {"dropout": 1},
             f"dropout: received 1; allowed: {SHARE}. Try 0.4, or 0 for none.",
@@ -214,10 +193,6 @@ HEAD = "allowed: dense layers such as 300N or 500N-100N, or none. Try '300N'."
         (
             {"normalise": "batch"},
             "normalise: received 'batch'; allowed: False or True. Try False.",
-        ),
-        (
-            {"smoothing": -0.1},
-            f"smoothing: received -0.1; allowed: {SHARE}. Try 0.1, or 0 for none.",
         ),
         (
             {"augment": "rotate:999"},
@@ -236,11 +211,6 @@ HEAD = "allowed: dense layers such as 300N or 500N-100N, or none. Try '300N'."
         (
             {"confidence": 1.0},
             f"confidence: received 1.0; allowed: {SHARE}. Try 0.95.",
-        ),
-        (
-            {"unlabelled_ratio": 0},
-            "unlabelled_ratio: received 0; allowed: a whole number of at least 1. "
-            "Try 2.",
         ),
         (
             {"validation": 1.5},

@@ -9,16 +9,16 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-import caes.train.selftraining as module
 from caes.data import ImageSet
 from caes.data.scaling import Scaling
 from caes.nn.architecture import parse
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.classifier import Classifier
+from caes.train import finetune as module
+from caes.train.finetune import Trained, pseudo_label, self_train
 from caes.train.history import Ending, Epoch, History
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
-from caes.train.selftraining import Taught, sure_of, teach
 
 PICTURE = (4, 4, 1)
 LABELS = np.array([0, -1, 1, -1, -1, -1], np.int64)
@@ -70,15 +70,15 @@ class Trainings:
         return History([row], 1, ended)
 
 
-def _taught(
+def _trained(
     monkeypatch: pytest.MonkeyPatch,
     trainings: Trainings,
     labels: NDArray[np.int64] = LABELS,
     progress: Progress | None = None,
     **options: Any,
-) -> Taught:
+) -> Trained:
     monkeypatch.setattr(module, "finetune", trainings)
-    return teach(
+    return self_train(
         Bright,
         GREY,
         labels,
@@ -91,7 +91,7 @@ def _taught(
 
 
 def test_only_pictures_without_a_label_are_guessed_and_only_when_sure() -> None:
-    guesses = sure_of(Bright(), GREY, LABELS, Scaling(0, 255), 0.9)
+    guesses = pseudo_label(Bright(), GREY, LABELS, Scaling(0, 255), 0.9)
     assert guesses.tolist() == [-1, 1, -1, 0, -1, 1]
 
 
@@ -102,19 +102,21 @@ def test_guesses_come_in_the_pictures_order_beyond_one_batch(
     light = np.random.default_rng(0).integers(0, 2, 20)
     labels = np.full(20, -1, np.int64)
     labels[4] = 0
-    guesses = sure_of(Bright(), _images(*(255 * light)), labels, Scaling(0, 255), 0.9)
+    guesses = pseudo_label(
+        Bright(), _images(*(255 * light)), labels, Scaling(0, 255), 0.9
+    )
     light[4] = -1
     np.testing.assert_array_equal(guesses, light)
 
 
-def test_every_round_trains_a_new_network_on_what_the_last_one_is_sure_of(
+def test_every_round_trains_a_new_network_on_what_the_last_one_is_pseudo_label(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trainings, told = Trainings(), Told()
-    taught = _taught(monkeypatch, trainings, progress=told, rounds=2, confidence=0.9)
+    trained = _trained(monkeypatch, trainings, progress=told, rounds=2, confidence=0.9)
     assert len({id(model) for model in trainings.models}) == 3
-    assert taught.model is trainings.models[2]
-    assert (taught.rounds, taught.guessed) == (2, 3)
+    assert trained.model is trainings.models[2]
+    assert (trained.rounds, trained.guessed) == (2, 3)
     assert trainings.guesses[0] is None
     for found in trainings.guesses[1:]:
         assert found is not None
@@ -132,8 +134,8 @@ def test_with_every_label_given_there_is_nothing_to_guess(
         Trainings, "__call__", lambda *given, **named: History([], 0, "complete")
     )
     labels = np.array([0, 1, 0, 1, 0, 1], np.int64)
-    taught = _taught(monkeypatch, Trainings(), labels, rounds=3)
-    assert (taught.rounds, taught.guessed) == (0, 0)
+    trained = _trained(monkeypatch, Trainings(), labels, rounds=3)
+    assert (trained.rounds, trained.guessed) == (0, 0)
 
 
 @pytest.mark.parametrize("ending", ["interrupted", "diverged"])
@@ -141,10 +143,10 @@ def test_a_round_that_is_broken_off_leaves_the_network_before_it(
     ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainings = Trainings("complete", "complete", ending)
-    taught = _taught(monkeypatch, trainings, rounds=3, confidence=0.9)
+    trained = _trained(monkeypatch, trainings, rounds=3, confidence=0.9)
     assert len(trainings.models) == 3
-    assert taught.model is trainings.models[1]
-    assert (taught.rounds, taught.history.ended) == (1, ending)
+    assert trained.model is trainings.models[1]
+    assert (trained.rounds, trained.history.ended) == (1, ending)
 
 
 @pytest.mark.parametrize("ending", ["interrupted", "diverged"])
@@ -152,6 +154,6 @@ def test_after_a_first_training_that_was_broken_off_there_is_no_round(
     ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainings = Trainings(ending)
-    taught = _taught(monkeypatch, trainings, rounds=3)
-    assert taught.model is trainings.models[0]
-    assert (taught.rounds, taught.history.ended) == (0, ending)
+    trained = _trained(monkeypatch, trainings, rounds=3)
+    assert trained.model is trainings.models[0]
+    assert (trained.rounds, trained.history.ended) == (0, ending)

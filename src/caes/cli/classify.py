@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from caes.cli.pages import Pages
+from caes.options import values
 from caes.train.recipes import FineTuning
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from caes.report.contender import Contender
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Classify(FineTuning):
     """Train a classifier that starts from a trained auto-encoder; write its report.
 
@@ -101,7 +102,7 @@ class Classify(FineTuning):
         from caes.cli.sources import fit_of
         from caes.estimators import CAEClassifier
 
-        chosen = {**vars(self.alone()), "random_state": seed}
+        chosen = {**values(self, FineTuning), "random_state": seed}
         classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet).fit(train)
         classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
         if (fit := fit_of(self, cae)) != "stretch":
@@ -121,8 +122,6 @@ class Classify(FineTuning):
         from caes.report.classification import write_classification_report
 
         known = int((labels_of(train) >= 0).sum())
-        recipe = self.resolved()
-        seen = recipe.pseudo_labels or recipe.reconstruction or recipe.rounds
         return write_classification_report(
             folder,
             images=test,
@@ -135,7 +134,7 @@ class Classify(FineTuning):
             command=typed,
             notes=[*dict.fromkeys(train.notes + test.notes)],
             labelled=known,
-            unlabelled=len(train) - known if seen else 0,
+            unlabelled=len(train) - known if self.resolved().rounds else 0,
         )
 
     def _settings(self, classifier: "CAEClassifier", known: int) -> dict[str, object]:
@@ -145,7 +144,7 @@ class Classify(FineTuning):
         now = {"epochs": recipe.passes(learned), "random_state": classifier.seed_}
         return {
             "stack": str(self.stack),
-            **vars(self.alone()),
+            **values(self, FineTuning),
             **vars(recipe),
             **now,
         }

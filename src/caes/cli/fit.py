@@ -2,7 +2,7 @@
 
 import os
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import tyro
 
 from caes.cli.pages import Pages
 from caes.cli.per_level import per_level
+from caes.options import values
 from caes.train.options import Options
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from caes.estimators import CAE
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Fit(Options):
     """Train a convolutional auto-encoder on pictures and write its report.
 
@@ -98,8 +99,9 @@ class Fit(Options):
     def _fit(self, train: "ImageSet", typed: str) -> "CAE":
         from caes.estimators import CAE
 
-        chosen = {f.name: getattr(self, f.name) for f in fields(Options)}
-        cae = CAE(**chosen, start=self.start, verbose=not self.quiet).fit(train)
+        cae = CAE(
+            **values(self, Options), start=self.start, verbose=not self.quiet
+        ).fit(train)
         cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
         if self.fit is not None:
             cae.provenance_ |= {"fit": self.fit}

@@ -10,7 +10,7 @@ import tyro
 
 from caes.cli.pages import Pages
 from caes.errors import ArgumentError, OutputError
-from caes.train.options import whole
+from caes.options import values, whole
 from caes.train.recipes import FineTuning, StartName
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RUNS = "runs.csv"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class LabelCurve(FineTuning):
     """Train with more and more labels, beside a network from scratch; write a report.
 
@@ -94,8 +94,8 @@ class LabelCurve(FineTuning):
     def _checked(self) -> tuple[list[int], FineTuning]:
         """Give the numbers of labels and the recipe, or refuse what cannot work."""
         counts = parse_counts(self.labels)
-        whole("--seeds", self.seeds, 1, "Try 5.")
-        recipe = self.alone()
+        whole(1)("--seeds", self.seeds, "Try 5.")
+        recipe = FineTuning(**values(self, FineTuning))
         recipe.resolved()
         if self.out is not None:
             check_folder(self.out)

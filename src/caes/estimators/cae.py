@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,11 +25,7 @@ from caes.estimators.base import (
     seed_of,
 )
 from caes.nn.architecture import (
-    EXAMPLE,
-    ActivationName,
     Architecture,
-    DecoderName,
-    PaddingName,
     Shape,
     parse,
 )
@@ -36,20 +33,11 @@ from caes.nn.model import Model
 from caes.nn.sparsity import parse_sparsity
 from caes.nn.stack import Stack, autoencoder
 from caes.nn.windows import Through
+from caes.options import one_of, option, options
 from caes.runs import checkpoint
 from caes.runs.provenance import provenance
 from caes.train.loop import fabric_for
-from caes.train.options import (
-    DecayName,
-    DeviceName,
-    LossName,
-    OptimizerName,
-    Options,
-    PrecisionName,
-    ScheduleName,
-    one_of,
-    tiling,
-)
+from caes.train.options import Options, tiling
 from caes.train.pretrain import pretrain
 from caes.train.progress import progress
 
@@ -57,55 +45,18 @@ Tile = int | tuple[int, int] | None
 UnitsName = Literal["network", "source"]
 
 
-class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator):  # type: ignore[misc]
+@options
+class CAE(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    PictureEstimator,
+    Options,
+):
     """A convolutional auto-encoder that learns from pictures alone.
 
     Pictures may come as an `ImageSet`, as an array N×H×W or N×H×W×C of any number type,
     as a torch tensor N×C×H×W, or flattened, N×features, as scikit-learn's tools pass
     them: then square and grey unless ``image_shape`` says otherwise.
-
-    Args:
-        arch: The encoder, as in "16C3-MP2-8C3-MP2".
-        decoder: "mirror" (convolutions and up-sampling in the encoder's reverse), or
-            each level's own transpose: "tied" or "untied".
-        schedule: "joint", or "greedy": level by level, the lower ones fixed.
-        padding: "same" or "valid".
-        activation: Of the hidden levels: "relu", "tanh", "sigmoid", "elu", "linear".
-        loss: "bce" (binary cross-entropy) or "mse" (mean squared error).
-        epochs: Passes over the pictures; (3, 2, 1) for each level of a greedy stack.
-        refine: Passes with all levels at once, after the greedy ones.
-        batch_size: Pictures a step.
-        optimizer: "adam", or "sgd": plain stochastic gradient descent, which needs far
-            higher rates, such as 1 with mse.
-        learning_rate: Of it, at the start; or one for each level of a greedy stack.
-        decay: How it falls: "constant", "linear", "cosine" or "one-cycle".
-        noise: Corruption of what comes in while training, the target staying clean:
-            "masking:0.3", "gaussian:0.1" or "salt-and-pepper:0.1"; None for nothing; in
-            a greedy schedule of what comes into each level, "masking:0.5,none" to
-            tell them apart.
-        sparsity: "wta" or "wta:0.05": winner-take-all, spatial and in lifetime.
-        scale: How values come to the network: "auto" (the pictures' value range: that
-            of uint8, uint16 and bool, [0, 1] for other types in it, else the extremes),
-            "dtype" (the range of a type of whole numbers), or of each channel by
-            itself "minmax" (its extremes), "percentiles:1,99" or "standard" (mean 0,
-            standard deviation 1). The last two clip nothing: pictures reach beyond
-            [0, 1], and need loss="mse"; the output is linear.
-        validation: Share of the pictures kept apart to watch; 0 for none.
-        patience: Stop after so many epochs without a better validation loss, and
-            restore the best weights; None never stops.
-        random_state: Seed of weights, order and splits. The same number gives, on the
-            same machine with the same threads, the same weights to the bit.
-        device: "auto", "cpu", "cuda" or "mps".
-        precision: "32-true", "bf16-mixed" or "16-mixed".
-        tile: Side of the tiles that `fit` cuts pictures into, which may then come as a
-            list of arrays of any sizes; the other methods work on pictures of other
-            sizes by tiles. None takes pictures whole.
-        overlap: Pixels that tiles share, at least; None is an eighth of the tile.
-        start: A fitted stack, or the folder of its run, whose levels are taken over and
-            stay as they are; only those above are trained (see `grow`), until
-            ``refine`` trains them all.
-        image_shape: (H, W) or (H, W, C) of flattened pictures.
-        verbose: Whether to report progress on standard error.
 
     Attributes:
         model_: The network, a `caes.nn.model.Model`.
@@ -126,60 +77,17 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         (64, 64)
     """
 
-    def __init__(
-        self,
-        arch: str = EXAMPLE,
-        *,
-        decoder: DecoderName = "mirror",
-        schedule: ScheduleName = "joint",
-        padding: PaddingName = "same",
-        activation: ActivationName = "relu",
-        loss: LossName = "bce",
-        epochs: int | tuple[int, ...] = 20,
-        refine: int = 0,
-        batch_size: int = 64,
-        optimizer: OptimizerName = "adam",
-        learning_rate: float | tuple[float, ...] = 1e-3,
-        decay: DecayName = "constant",
-        noise: str | None = None,
-        sparsity: str | None = None,
-        scale: str = "auto",
-        validation: float = 0.0,
-        patience: int | None = None,
-        random_state: Any = None,
-        device: DeviceName = "auto",
-        precision: PrecisionName = "32-true",
-        tile: int | None = None,
-        overlap: int | None = None,
-        start: "CAE | str | os.PathLike[str] | None" = None,
-        image_shape: tuple[int, ...] | None = None,
-        verbose: bool = False,
-    ) -> None:
-        self.arch = arch
-        self.decoder = decoder
-        self.schedule = schedule
-        self.padding = padding
-        self.activation = activation
-        self.loss = loss
-        self.epochs = epochs
-        self.refine = refine
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.decay = decay
-        self.noise = noise
-        self.sparsity = sparsity
-        self.scale = scale
-        self.validation = validation
-        self.patience = patience
-        self.random_state = random_state
-        self.device = device
-        self.precision = precision
-        self.tile = tile
-        self.overlap = overlap
-        self.start = start
-        self.image_shape = image_shape
-        self.verbose = verbose
+    _: KW_ONLY
+    start: "CAE | str | os.PathLike[str] | None" = option(
+        None,
+        """A fitted stack, or the folder of its run, whose levels are taken over and
+        stay as they are; only those above are trained (see `grow`), until ``refine``
+        trains them all.""",
+    )
+    image_shape: tuple[int, ...] | None = option(
+        None, "(H, W) or (H, W, C) of flattened pictures."
+    )
+    verbose: bool = option(False, "Whether to report progress on standard error.")
 
     def fit(self, X: Pictures, y: object = None) -> Self:
         """Train on pictures.
@@ -192,20 +100,19 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             ArgumentError: An argument that cannot work.
             DataError: Pictures that cannot be used.
         """
-        options = self._options()
-        arch = options.check()
-        fabric = fabric_for(options.device, options.precision)
+        arch = self.check()
+        fabric = fabric_for(self.device, self.precision)
         images = self._open(X, reset=True)
         _, *picture = images.shape
         seed = seed_of(self.random_state)
         with enough_memory(arch):
-            sparsity = parse_sparsity(options.sparsity)
+            sparsity = parse_sparsity(self.sparsity)
             model = autoencoder(arch, tuple(picture), seed, sparsity)
         fixed = 0
         if (lower := self._lower()) is not None:
             fixed, scaling = self._take_over(model, lower), lower.scaling_
         else:
-            scaling = scaling_of(images, options.scale)
+            scaling = scaling_of(images, self.scale)
         path = model.path if fabric.device.type == "cpu" else "torch"
         made = provenance(images, seed, f"{path} on {fabric.device}")
         with enough_memory(arch):
@@ -213,7 +120,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
                 model,
                 images,
                 scaling,
-                options,
+                self,
                 seed=seed,
                 fabric=fabric,
                 progress=progress(self.verbose),
@@ -251,11 +158,8 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
         above = {"arch": arch, "schedule": "greedy", "start": self}
         taller = CAE(**mine | above | options)
         if self.decoder == "mirror":
-            taller._options().check()  # says what is wrong
+            taller.check()  # says what is wrong
         return taller if X is None else taller.fit(X)
-
-    def _options(self) -> Options:
-        return Options(**{name: getattr(self, name) for name in _OPTION_NAMES})
 
     def _lower(self) -> "CAE | None":
         """Give the stack to start from, read from its folder where one is named."""
@@ -388,7 +292,7 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             N×H×W×C: float32, in [0, 1] but for the scales that reach beyond it; or in
             X's type, whole numbers rounded and held in the type's range.
         """
-        one_of("units", units, UnitsName)
+        one_of(UnitsName)("units", units, "")
         images, through = self._opened(X, tile, overlap)
         source = images.dtype if units == "source" else None
         if through is not None:
@@ -536,11 +440,9 @@ class CAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, PictureEstimator): 
             )
         return Through(self.model_, self.scaling_, *found)
 
-    model_: Model
-
     def _adopt(self, run: checkpoint.Run) -> Self:
         super()._adopt(run)
-        self.model_ = run.model  # type: ignore[assignment]
+        self.model_: Model = run.model  # type: ignore[assignment]
         code = self.architecture_.code_shape(self.picture_shape_)
         self._n_features_out = int(np.prod(code))
         return self
@@ -576,6 +478,3 @@ def _stands_on(upper: Architecture, lower: Architecture) -> bool:
     """Tell whether all of an architecture's levels are another's lowest ones."""
     ours, theirs = (*upper.levels, *upper.dense), (*lower.levels, *lower.dense)
     return upper.depth > lower.depth and ours[: lower.depth] == theirs
-
-
-_OPTION_NAMES = tuple(Options.__dataclass_fields__)

@@ -1,7 +1,7 @@
 """`CAEClassifier`: what an auto-encoder has learnt from pictures, and a few labels."""
 
 import os
-from dataclasses import replace
+from dataclasses import KW_ONLY, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -30,58 +30,20 @@ from caes.estimators.cae import CAE
 from caes.nn.architecture import Architecture
 from caes.nn.classifier import Classifier
 from caes.nn.stack import autoencoder
+from caes.options import option, options
 from caes.runs import checkpoint
 from caes.runs.provenance import provenance
+from caes.train.finetune import self_train
 from caes.train.loop import fabric_for
-from caes.train.options import DecayName, DeviceName, OptimizerName, PrecisionName
 from caes.train.progress import progress
-from caes.train.recipes import FineTuning, Recipe, RecipeName, StartName
-from caes.train.selftraining import teach
+from caes.train.recipes import FineTuning, Recipe
 
 
-class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
+@options
+class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ignore[misc]
     """A classifier of pictures whose convolutions start from an auto-encoder.
 
     Pictures may come as for `CAE`. What is None is as the recipe says.
-
-    Args:
-        stack: A fitted `CAE`, or the folder of its run; or one that is not fitted, or
-            None for the default one: then it is trained first, on all pictures, with
-            this seed unless it has its own.
-        recipe: "default", or "paper": as in Masci et al. 2011.
-        start: "stack", or "random": the same network from random weights, the control.
-        head: Hidden dense layers, as in "300N"; "none" for nothing.
-        freeze: Whether only the head learns; without batch normalisation.
-        epochs: Passes over the labelled pictures; 0 for as many as make 1,500 steps,
-            and at least 10.
-        batch_size: Labelled pictures a step.
-        optimizer: "adam", or "sgd": plain stochastic gradient descent.
-        learning_rate: Of it, at its highest.
-        decay: How it falls: "constant", "linear", "cosine" or "one-cycle".
-        weight_decay: Share of the weights taken off a step, times the learning rate.
-        dropout: Share of what goes into each dense layer that is set to 0.
-        normalise: Whether each convolution is followed by batch normalisation.
-        smoothing: Share of each label spread evenly over all classes.
-        augment: Random changes that keep the class: "digits", "photos", "none", "auto",
-            or such as "shift:0.1+rotate:15".
-        average: Share of the running average of the weights that stays at each step.
-        pseudo_labels: Weight of what the network is sure of on unlabelled pictures.
-        confidence: Least probability for a label that the network gives.
-        unlabelled_ratio: Unlabelled pictures a step, for each labelled one.
-        rounds: Rounds of self-training: the trained network labels the unlabelled
-            pictures that it is sure of, and a new one learns from all of them.
-        round_epochs: Passes of such a round over all pictures that then have a label; 0
-            for as many as make twice the steps of the first training, and, where its
-            epochs are not given either, at least 4.
-        reconstruction: Weight of the reconstruction error as a second task.
-        validation: Share of the labelled pictures kept apart to watch; 0 for none.
-        patience: Stop after so many epochs without a better validation loss, and
-            restore the best weights; None never stops.
-        random_state: Seed of weights, order, noise and splits.
-        device: "auto", "cpu", "cuda" or "mps".
-        precision: "32-true", "bf16-mixed" or "16-mixed".
-        image_shape: (H, W) or (H, W, C) of flattened pictures.
-        verbose: Whether to report progress on standard error.
 
     Attributes:
         model_: The network, `caes.nn.classifier.Classifier`.
@@ -105,73 +67,17 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         (64,)
     """
 
-    model_: Classifier
-    classes_: NDArray[Any]
-    class_names_: tuple[str, ...]
-    stack_: CAE | None
-
-    def __init__(
-        self,
-        stack: CAE | str | os.PathLike[str] | None = None,
-        *,
-        recipe: RecipeName = "default",
-        start: StartName = "stack",
-        head: str | None = None,
-        freeze: bool = False,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        optimizer: OptimizerName | None = None,
-        learning_rate: float | None = None,
-        decay: DecayName | None = None,
-        weight_decay: float | None = None,
-        dropout: float | None = None,
-        normalise: bool | None = None,
-        smoothing: float | None = None,
-        augment: str | None = None,
-        average: float | None = None,
-        pseudo_labels: float | None = None,
-        confidence: float = 0.7,
-        unlabelled_ratio: int = 2,
-        rounds: int | None = None,
-        round_epochs: int | None = None,
-        reconstruction: float | None = None,
-        validation: float = 0.0,
-        patience: int | None = None,
-        random_state: Any = None,
-        device: DeviceName = "auto",
-        precision: PrecisionName = "32-true",
-        image_shape: tuple[int, ...] | None = None,
-        verbose: bool = False,
-    ) -> None:
-        self.stack = stack
-        self.recipe = recipe
-        self.start = start
-        self.head = head
-        self.freeze = freeze
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.decay = decay
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.normalise = normalise
-        self.smoothing = smoothing
-        self.augment = augment
-        self.average = average
-        self.pseudo_labels = pseudo_labels
-        self.confidence = confidence
-        self.unlabelled_ratio = unlabelled_ratio
-        self.rounds = rounds
-        self.round_epochs = round_epochs
-        self.reconstruction = reconstruction
-        self.validation = validation
-        self.patience = patience
-        self.random_state = random_state
-        self.device = device
-        self.precision = precision
-        self.image_shape = image_shape
-        self.verbose = verbose
+    stack: "CAE | str | os.PathLike[str] | None" = option(
+        None,
+        """A fitted `CAE`, or the folder of its run; or one that is not fitted, or None
+        for the default one: then it is trained first, on all pictures, with this seed
+        unless it has its own.""",
+    )
+    _: KW_ONLY
+    image_shape: tuple[int, ...] | None = option(
+        None, "(H, W) or (H, W, C) of flattened pictures."
+    )
+    verbose: bool = option(False, "Whether to report progress on standard error.")
 
     def fit(
         self,
@@ -193,25 +99,25 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
             ArgumentError: An argument that cannot work.
             DataError: Pictures or labels that cannot be used.
         """
-        options = self._options()
-        recipe = options.resolved()
-        fabric = fabric_for(options.device, options.precision)
+        recipe = self.resolved()
+        fabric = fabric_for(self.device, self.precision)
         images = self._open(X, reset=True)
         self.picture_shape_ = images.shape[1:]
         given = numbered(images, y)
-        self.classes_, self.class_names_ = given.classes, given.names
+        self.classes_: NDArray[Any] = given.classes
+        self.class_names_: tuple[str, ...] = given.names
         labels = given.indices
         if unlabelled is not None:
             images, labels = self._with(unlabelled, images, labels)
         seed = seed_of(self.random_state)
         arch, scaling, stack = self._beginning(images, seed)
         with enough_memory(arch):
-            taught = teach(
+            trained = self_train(
                 partial(self._network, recipe, arch, stack, seed),
                 images,
                 labels,
                 scaling,
-                options,
+                self,
                 seed=seed,
                 fabric=fabric,
                 progress=progress(self.verbose),
@@ -219,12 +125,12 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         made = provenance(images, seed, f"torch on {fabric.device}")
         made["labelled pictures"] = str(int((labels >= 0).sum()))
         made["start"] = _origin(stack)
-        made["rounds of self-training"] = str(taught.rounds)
-        made["guessed labels"] = str(taught.guessed)
+        made["rounds of self-training"] = str(trained.rounds)
+        made["guessed labels"] = str(trained.guessed)
         params = self._plain_params()
-        run = checkpoint.Run(taught.model, scaling, params, taught.history, made)
+        run = checkpoint.Run(trained.model, scaling, params, trained.history, made)
         self._adopt(run)
-        self.stack_ = stack
+        self.stack_: CAE | None = stack
         return self
 
     def predict_proba(self, X: Pictures) -> NDArray[np.float32]:
@@ -285,10 +191,6 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         super().set_params(**params)
         return self
 
-    def _options(self) -> FineTuning:
-        names = FineTuning.__dataclass_fields__
-        return FineTuning(**{name: getattr(self, name) for name in names})
-
     def _network(
         self, recipe: Recipe, arch: Architecture, stack: CAE | None, seed: int
     ) -> Classifier:
@@ -333,7 +235,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
         if hasattr(stack, "model_"):
             self._check_stack(stack, images)
         elif random:  # only its form is used
-            arch = stack._options().check()
+            arch = stack.check()
             return arch, scaling_of(images, stack.scale), None
         else:
             stack = clone(stack)
@@ -400,7 +302,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator):  # type: ignore[misc]
 
     def _adopt(self, run: checkpoint.Run) -> Self:
         super()._adopt(run)
-        self.model_ = run.model  # type: ignore[assignment]
+        self.model_: Classifier = run.model  # type: ignore[assignment]
         self.stack_ = None
         if run.classes:
             self.classes_ = np.array(run.classes)

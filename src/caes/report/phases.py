@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from caes.nn.architecture import Architecture
 from caes.train.history import Ending, Epoch, History
-from caes.train.options import Options
+from caes.train.options import Options, per_level
 
 FALLING = 0.003
 """A loss that fell by more than this share in its last epoch was still falling."""
@@ -89,7 +89,7 @@ def plan(settings: Mapping[str, Any], arch: Architecture) -> Plan:
     """
     schedule = settings.get("schedule", "joint")
     options = Options(epochs=settings["epochs"], schedule=schedule)
-    epochs = [int(each) for each in options.per_level("epochs", arch)]
+    epochs = [int(each) for each in per_level(options, "epochs", arch)]
     greedy = schedule == "greedy"
     asked = dict(enumerate(epochs, start=1 if greedy else 0))
     if greedy and settings.get("refine"):

@@ -1,6 +1,10 @@
-"""Training with labels: a classifier that starts from what pictures alone taught."""
+"""Training with labels: a classifier that starts from what pictures alone taught.
 
-from collections.abc import Iterator
+Self-training on top: a trained classifier labels the other pictures for its successor.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,124 +15,48 @@ from torch import Tensor, nn
 from caes.data import ImageSet
 from caes.data.scaling import Scaling
 from caes.nn.classifier import Classifier
-from caes.train.augment import Augmentation, parse_augmentation
+from caes.train.augment import Augmentation
 from caes.train.batches import Batches
 from caes.train.history import History
 from caes.train.loop import Settings, train
 from caes.train.pretrain import sharing, split_rows
 from caes.train.progress import Progress
-from caes.train.recipes import FineTuning, Recipe
+from caes.train.recipes import FineTuning
+
+AT_ONCE = 256
+"""Pictures that are classified together."""
 
 
-class Recognition(nn.Module):
-    """The objective: every labelled picture's class, and what follows from it.
-
-    Unlabelled pictures count with the class that the network is sure of when they are
-    changed little, while they are changed much (Sohn et al. 2020, "FixMatch", equation
-    4).
+class Classification(nn.Module):
+    """The objective: every picture's class, of pictures changed at random.
 
     Args:
         model: The classifier.
-        recipe: How it is trained.
-        augmentation: Random changes of labelled pictures; None for none.
-        confidence: Least probability for a pseudo-label.
+        augmentation: Random changes of the pictures; None for none.
         seed: Of augmentation and dropout.
     """
 
     def __init__(
-        self,
-        model: Classifier,
-        recipe: Recipe,
-        augmentation: Augmentation | None,
-        confidence: float,
-        seed: int,
+        self, model: Classifier, augmentation: Augmentation | None, seed: int
     ) -> None:
         super().__init__()
         self.model = model
-        self.recipe = recipe
         self.augmentation = augmentation
-        self.confidence = confidence
         self.generator = torch.Generator().manual_seed(seed)
 
-    def forward(
-        self, pictures: Tensor, labels: Tensor, others: Tensor | None = None
-    ) -> Tensor:
-        """Give loss, squared error and accuracy, (3,).
+    def forward(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        """Give loss, NaN and accuracy, (3,), for N×H×W×C in [0, 1] and N classes.
 
-        Args:
-            pictures: N×H×W×C float32 in [0, 1].
-            labels: N class indices, int64.
-            others: M×H×W×C, unlabelled; None without.
+        Without gradients, as in validation, nothing is changed and nothing dropped.
         """
         if not torch.is_grad_enabled():
-            weights = torch.ones(len(labels), 2, device=labels.device)
-            return self.model.compare(pictures, labels, weights)
-        seen = self._changed(pictures)
-        n = len(labels)
-        weights = torch.ones(n, 2, device=labels.device)
-        if others is not None:
-            guessed, sure = self._guess(others)
-            m = len(others)
-            seen = torch.cat([seen, self._changed(others)])
-            labels = torch.cat([labels, guessed])
-            # Means over both kinds apart, written as one mean over all rows.
-            weights = torch.cat([weights * (n + m) / n, weights.new_zeros(m, 2)])
-            weights[n:, 0] = sure * self.recipe.pseudo_labels * (n + m) / m
-        masks = self.model.draw_masks(len(seen), self.generator)
-        return self.model.compare(
-            seen,
-            labels,
-            weights,
-            None if masks is None else masks.to(seen.device),
-            smoothing=self.recipe.smoothing,
-            reconstruction=self.recipe.reconstruction,
-        )
-
-    def _changed(self, pictures: Tensor) -> Tensor:
-        if self.augmentation is None:
-            return pictures
-        return self.augmentation(pictures, self.generator)
-
-    def _guess(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the likeliest class of each picture, and 1 where it is sure enough."""
-        self.model.eval()
-        with torch.no_grad():
-            best, guessed = self.model.probabilities(pictures).max(1)
-        self.model.train()
-        return guessed, (best >= self.confidence).float()
-
-
-class Together:
-    """Labelled batches, each with unlabelled pictures beside it.
-
-    Args:
-        labelled: Gone through once a pass.
-        others: Gone through again and again, as long as the labelled ones last.
-    """
-
-    def __init__(self, labelled: Batches, others: Batches) -> None:
-        self.labelled = labelled
-        self.others = others
-        self._endless = self._again()
-
-    @property
-    def pictures(self) -> int:
-        """Pictures in one pass, those without labels included."""
-        return self.labelled.pictures + len(self) * self.others.size
-
-    def __len__(self) -> int:
-        return len(self.labelled)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        """Give batches: pictures, labels, unlabelled pictures."""
-        for (pictures, labels), (others,) in zip(
-            self.labelled, self._endless, strict=False
-        ):
-            yield pictures, labels, others
-
-    def _again(self) -> Iterator[tuple[Tensor, ...]]:
-        while True:
-            yield from self.others
+            return self.model.compare(pictures, labels)
+        if self.augmentation is not None:
+            pictures = self.augmentation(pictures, self.generator)
+        masks = self.model.draw_masks(len(labels), self.generator)
+        if masks is not None:
+            masks = masks.to(pictures.device)
+        return self.model.compare(pictures, labels, masks)
 
 
 def finetune(
@@ -174,27 +102,18 @@ def finetune(
         learn = _together(learn, np.flatnonzero(guesses >= 0))
         epochs = recipe.round_passes(len(learn), given)
         labels = np.where(labels < 0, guesses, labels)
-    model.choose(encoder=not options.freeze, decoder=recipe.reconstruction > 0)
+    model.choose(encoder=not options.freeze)
     size = _batch_size(len(learn), recipe.batch_size)
-    labelled = Batches(images, scaling, size, shuffle=order, rows=learn, labels=labels)
-    batches: Batches | Together = labelled
-    rest = np.flatnonzero(labels < 0)
-    if recipe.pseudo_labels and len(rest):
-        beside = min(options.unlabelled_ratio * size, len(rest))
-        batches = Together(
-            labelled, Batches(images, scaling, beside, shuffle=order, rows=rest)
-        )
+    batches = Batches(images, scaling, size, shuffle=order, rows=learn, labels=labels)
     watched = Batches(images, scaling, 256, rows=watch, labels=labels)
-    objective = Recognition(
-        model, recipe, _augmentation(recipe, images), options.confidence, seed
-    )
+    objective = Classification(model, recipe.augmentation(images.shape[3]), seed)
     settings = Settings(
         epochs,
         recipe.learning_rate,
         recipe.decay,
         options.patience,
         recipe.weight_decay,
-        recipe.kept(epochs * len(labelled)),
+        recipe.kept(epochs * len(batches)),
         peak=scaling.peak,
         optimizer=recipe.optimizer,
     )
@@ -209,6 +128,122 @@ def finetune(
         )
     model.to("cpu").eval()
     return history
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier, and how it came to be.
+
+    Args:
+        model: The classifier of the last round that was finished.
+        history: Of the training that it went through itself.
+        rounds: Rounds of self-training before and with it; 0 if it learned from the
+            given labels only.
+        guessed: Pictures that it learned from with a label that was guessed.
+    """
+
+    model: Classifier
+    history: History
+    rounds: int
+    guessed: int
+
+
+def self_train(
+    build: Callable[[], Classifier],
+    images: ImageSet,
+    labels: NDArray[np.int64],
+    scaling: Scaling,
+    options: FineTuning,
+    *,
+    seed: int,
+    fabric: Fabric,
+    progress: Progress,
+) -> Trained:
+    """Train a classifier; in every further round a new one, from its answers too.
+
+    What the classifier before is sure of becomes a label (Lee 2013, "Pseudo-Label"),
+    and a new network from the same start learns from all labels as if they were given:
+    it sees every picture changed at random, which its teacher did not (Xie et al. 2020,
+    "Noisy Student", algorithm 1).
+
+    Args:
+        build: Gives the network before its training, the same at every call.
+        images: Pictures, labelled and unlabelled.
+        labels: N class indices, -1 where there is no label.
+        scaling: From the pictures' units to [0, 1].
+        options: How to train, with ``options.rounds``.
+        seed: Of order, augmentation, dropout and split.
+        fabric: Device and precision.
+        progress: Is told of every batch and epoch.
+
+    Returns:
+        The last classifier. After Ctrl-C, or a loss that is not a number, within a
+        round: the one before it, with how the round ended in its history.
+
+    Raises:
+        ArgumentError: An option that cannot work.
+    """
+
+    def trained(guesses: NDArray[np.int64] | None = None) -> Trained:
+        model = build()
+        history = finetune(
+            model,
+            images,
+            labels,
+            scaling,
+            options,
+            seed=seed,
+            fabric=fabric,
+            progress=progress,
+            guesses=guesses,
+        )
+        found = 0 if guesses is None else int((guesses >= 0).sum())
+        return Trained(model, history, 0, found)
+
+    last = trained()
+    rounds = options.resolved().rounds if (labels < 0).any() else 0
+    for number in range(1, rounds + 1):
+        if last.history.broken_off:
+            break
+        guesses = pseudo_label(last.model, images, labels, scaling, options.confidence)
+        progress.note(f"round {number}: sure of {(guesses >= 0).sum():,} pictures more")
+        student = trained(guesses)
+        if student.history.broken_off:
+            last.history.ended = student.history.ended
+            break
+        last = replace(student, rounds=number)
+    return last
+
+
+def pseudo_label(
+    model: Classifier,
+    images: ImageSet,
+    labels: NDArray[np.int64],
+    scaling: Scaling,
+    confidence: float,
+) -> NDArray[np.int64]:
+    """Classify the pictures without a label.
+
+    Args:
+        model: A trained classifier.
+        images: N pictures.
+        labels: N class indices, -1 where there is no label.
+        scaling: From the pictures' units to [0, 1].
+        confidence: Least probability of an answer that counts.
+
+    Returns:
+        N class indices, int64; -1 where there is a label already, or no sure answer.
+    """
+    guesses = np.full(len(images), -1, np.int64)
+    rows = np.flatnonzero(labels < 0)
+    with torch.inference_mode():
+        for start, (pictures,) in enumerate(
+            Batches(images, scaling, AT_ONCE, rows=rows)
+        ):
+            best, found = model.probabilities(pictures).max(1)
+            here = rows[start * AT_ONCE : start * AT_ONCE + len(found)]
+            guesses[here] = torch.where(best >= confidence, found, -1).numpy()
+    return guesses
 
 
 def _together(
@@ -226,9 +261,3 @@ def _batch_size(pictures: int, most: int) -> int:
     """
     size = min(most, pictures)
     return -(-pictures // (pictures // size)) if pictures % size == 1 else size
-
-
-def _augmentation(recipe: Recipe, images: ImageSet) -> Augmentation | None:
-    if recipe.augment == "auto":
-        return parse_augmentation("digits" if images.shape[3] == 1 else "photos")
-    return parse_augmentation(recipe.augment)

@@ -22,7 +22,7 @@ from caes.train.batches import Batches
 from caes.train.history import History
 from caes.train.loop import Settings, stop_on_interrupt, train
 from caes.train.noise import Corruption
-from caes.train.options import Options
+from caes.train.options import Options, noises, per_level
 from caes.train.progress import Progress
 
 IN_MEMORY = 2**28
@@ -163,15 +163,15 @@ class _Training:
         batches = Batches(images, scaling, size, shuffle=self.order, rows=self.learn)
         watched = Batches(images, scaling, size, rows=self.watch)
         settings = Settings(
-            epochs or options.per_level("epochs", arch)[of],
-            options.per_level("learning_rate", arch)[of],
+            epochs or per_level(options, "epochs", arch)[of],
+            per_level(options, "learning_rate", arch)[of],
             options.decay,
             options.patience,
             level=level if options.schedule == "greedy" else 0,
             peak=1.0 if scaling is None else scaling.peak,
             optimizer=options.optimizer,
         )
-        noise = options.noises(arch)[of]
+        noise = noises(options, arch)[of]
         objective = Reconstruction(model, options.loss, noise, self.seed + of)
         with sharing(self.fabric, model):
             return train(

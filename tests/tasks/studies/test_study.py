@@ -123,7 +123,7 @@ def test_the_errors_are_those_on_the_test_pictures(tmp_path: Path) -> None:
 def test_pictures_whose_labels_are_not_drawn_are_learned_from_where_it_is_said(
     tmp_path: Path, fits: Fits
 ) -> None:
-    classifier = {**TINY.classifier, "pseudo_labels": 1.0}
+    classifier = {**TINY.classifier, "rounds": 1}
     table = replace(TINY, beside=True, seeds={20: 1}, classifier=classifier)
     study(tmp_path, table).run()
     (*first, others), (*second, none) = fits.networks
@@ -282,9 +282,9 @@ def test_a_number_damaged_by_hand_is_named(tmp_path: Path, column: str) -> None:
     ],
 )
 def test_the_tables_of_the_papers_can_be_made(table: Table) -> None:
-    CAE(**table.stack)._options().check()
+    CAE(**table.stack).check()
     for labels in table.seeds:
         options = {**table.classifier, **table.changes.get(labels, {})}
-        CAEClassifier(**options)._options().resolved()
+        CAEClassifier(**options).resolved()
     assert table.changes.keys() <= table.seeds.keys()
     assert table.published.keys() <= table.seeds.keys()
