@@ -213,3 +213,12 @@ def test_pictures_on_disk_have_the_scaling_of_the_same_in_memory(
     assert isinstance(some.pixels, OnDisk)
     in_memory = ImageSet.from_pixels(pixels[rows], value_range=kept.value_range)
     assert scaling_of(some, scale) == scaling_of(in_memory, scale)
+
+
+def test_the_peak_is_by_the_mean_square_of_channels_of_different_widths() -> None:
+    """An error of the same size in each channel of the network, told both ways."""
+    scaling = Scaling((0.0, 10.0, 20.0), (250.0, 20.0, 60.0), "minmax", (0.0, 250.0))
+    apart = 0.01 * np.array([250.0, 10.0, 40.0])  # in the source's units
+    in_the_source = 20 * math.log10(250 / math.sqrt(np.square(apart).mean()))
+    in_the_network = 20 * math.log10(scaling.peak) - 10 * math.log10(0.01**2)
+    assert in_the_network == pytest.approx(in_the_source)

@@ -239,6 +239,18 @@ def test_shear_slants_the_upright_and_keeps_the_level() -> None:
     _assert_matrices(found, [[1, slope, 0], [0, 1, 0]])
 
 
+def test_a_turn_and_a_slant_together_are_the_product_of_their_matrices() -> None:
+    angle, factor, slope, x, y = (2 * _random(5, 20, seed=1) - 1).double()
+    found = affine(angle, factor, slope, x, y).numpy()
+    for each, a, f, s, right, down in zip(
+        found, angle, factor, slope, x, y, strict=True
+    ):
+        turn = np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
+        whole = float(f) * turn @ np.array([[1, float(s)], [0, 1]])
+        np.testing.assert_allclose(each[:, :2], whole, atol=1e-12)
+        np.testing.assert_allclose(each[:, 2], [right, down])
+
+
 @pytest.mark.parametrize(("height", "width"), [(2, 2), (7, 10), (28, 28)])
 def test_an_affine_warp_is_that_of_scipy(height: int, width: int) -> None:
     pictures = _random(20, height, width, 2)

@@ -152,6 +152,26 @@ def test_early_stopping_restores_the_best_weights() -> None:
     assert history.rows[0].validation_loss == pytest.approx(0.01, abs=1e-4)
 
 
+class Stuck(Level):
+    """Learns, while its loss on what is watched stays the same."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        figures = super().forward(pictures)
+        return figures if torch.is_grad_enabled() else torch.ones(3)
+
+
+def test_of_equal_validation_losses_the_first_is_the_best() -> None:
+    objective = Stuck(start=0.0)
+    white = ImageSet.from_pixels(np.full((4, 1, 1, 1), 255, np.uint8))
+    batches = Batches(white, Scaling(0, 255), 4)
+    settings = Settings(epochs=50, learning_rate=0.1, patience=3)
+    watched = Batches(_images(1), Scaling(0, 255), 1)
+    history = _train(objective, batches, settings, watched)
+    assert [row.validation_loss for row in history.rows] == [1.0] * 4
+    assert (history.ended, history.best_epoch) == ("early", 1)
+    assert objective.value.item() == pytest.approx(0.1, abs=1e-3)
+
+
 def test_a_diverged_training_stops_and_says_so() -> None:
     history = _train(
         Level(start=math.nan),

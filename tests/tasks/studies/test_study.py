@@ -288,3 +288,27 @@ def test_the_tables_of_the_papers_can_be_made(table: Table) -> None:
         CAEClassifier(**options).resolved()
     assert table.changes.keys() <= table.seeds.keys()
     assert table.published.keys() <= table.seeds.keys()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"stack": {**TINY.stack, "epochs": 2}},
+        {"stack": {**TINY.stack, "noise": "masking:0.5"}},
+        {"classifier": {**TINY.classifier, "epochs": 2}},
+        {"changes": {20: {"epochs": 3}}},
+        {"learn": "train[:50]"},
+        {"test": "test[:10]"},
+        {"beside": True},
+    ],
+)
+def test_whatever_a_run_is_made_of_makes_another_recipe(
+    changed: dict[str, Any],
+) -> None:
+    assert replace(TINY, **changed).recipe(20) != TINY.recipe(20)
+
+
+def test_what_only_names_a_table_is_no_part_of_its_recipes() -> None:
+    renamed = replace(TINY, name="other", seeds={20: 9}, published={})
+    assert renamed.recipe(20) == TINY.recipe(20)
+    assert replace(TINY, changes={}).recipe(20) == TINY.recipe(20)
