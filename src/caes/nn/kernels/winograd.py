@@ -13,7 +13,9 @@ square, from 8 pictures on, the error is at most 20 times that of PyTorch's conv
 in 32 bits, both against 64 bits. Measured over kernels 3 to 8, 32 to 1,024 channels and
 maps with and without an offset: at most 4 times for the convolution and 12 times for
 adjoint and gradients, most often 1 to 5; relative to the result 4e-7 to 5e-6. Real
-points alone, in tiles of 9, had erred 500 times as much.
+points alone, in tiles of 9, had erred 500 times as much. The bound costs a training
+step of 100C5-MP2-150C5-MP2-200C3-300N-10N a quarter of its speed (0.73 of what tiles of
+9 gave, on one thread), which stays 1.55 times that of direct convolution.
 """
 
 import math
