@@ -237,7 +237,7 @@ def test_a_disk_that_fills_up_while_a_table_is_written_is_an_output_error(
 ) -> None:
     monkeypatch.setattr(
         "caes.files.open",
-        lambda _, mode: open("/dev/full", mode),
+        lambda _, mode: open("/dev/full", mode),  # noqa: SIM115
         raising=False,
     )
     with (

@@ -75,7 +75,7 @@ LEAST = "allowed: a whole number of at least 1."
         ({"heat": 0}, "heat: received 0; allowed: a number above 0. Try heat=None."),
         (
             {"luck": -1},
-            "luck (--seed): received -1; allowed: a whole number of at least 0. Try 0.",
+            "luck: received -1; allowed: a whole number of at least 0. Try 0.",
         ),
     ],
 )

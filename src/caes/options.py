@@ -65,7 +65,7 @@ def one_of(literal: Any) -> Rule:
 def seed(name: str, value: Any, hint: str) -> None:
     """Ask for a whole number of at least 0, or a generator of numpy's."""
     if isinstance(value, int):
-        whole(0)(f"{name} (--seed)", value, hint)
+        whole(0)(name, value, hint)
 
 
 def read_by(parse: Callable[[Any], object]) -> Rule:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caes.cli import main
+from caes.cli import COMMANDS, main
 from tests.cli.conftest import Run
 
 
@@ -82,17 +82,21 @@ def test_mixed_sizes_without_a_size(refused: Run) -> None:
     _picture(Path("mixed/3.png"), 10, 12)
     assert refused("fit", "mixed") == (
         "caes: mixed: received pictures of 2 sizes (2 of 8×8, 1 of 10×12); allowed: "
-        "pictures of one size, or a size to bring all of them to. Add --size 8x8 "
-        "(in Python: size=(8, 8))."
+        "pictures of one size, or a size to bring all of them to. Add --size 8x8."
     )
 
 
 def test_a_network_too_deep_for_the_picture(refused: Run, small: Path) -> None:
     assert refused("fit", str(small), "--arch", "8C3-MP4-8C3-MP4") == (
-        "caes: arch: received '8C3-MP4-8C3-MP4' for pictures of 8×8; allowed: pictures "
+        "caes: --arch: received '8C3-MP4-8C3-MP4' for pictures of 8×8; allowed: pictures "
         "of at least 16×16 for its poolings. Take MP parts away, or give larger pictures."
     )
     assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+EPOHCS = (
+    "unknown option --epohcs for caes fit; did you mean --epochs? See caes fit --help."
+)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +104,11 @@ def test_a_network_too_deep_for_the_picture(refused: Run, small: Path) -> None:
     [
         (
             ["--epochs", "-3"],
-            "epochs: received -3; allowed: a whole number of at least 1. Try epochs=20.",
+            "--epochs: received -3; allowed: a whole number of at least 1. Try --epochs 20.",
         ),
         (
             ["--seed", "-1"],
-            "random_state (--seed): received -1; allowed: a whole number of at least 0. "
-            "Try 0.",
+            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
         ),
         (
             ["--size", "3by4"],
@@ -122,30 +125,67 @@ def test_a_network_too_deep_for_the_picture(refused: Run, small: Path) -> None:
         ),
         (
             ["--split", "tset"],
-            "split: received 'tset'; allowed: parts of train. Choose one of these.",
+            "--split: received 'tset'; allowed: parts of train. Choose one of these.",
         ),
         (
             ["--precision", "16-mixed"],
-            "precision: received '16-mixed' on the CPU; allowed: '32-true' or "
-            "'bf16-mixed' there. Try '32-true'.",
+            "--precision: received '16-mixed' on the CPU; allowed: '32-true' or "
+            "'bf16-mixed' there. Try --precision 32-true.",
         ),
         (
             ["--arch", "8C3-MX"],
-            "arch: received '8C3-MX', wrong at character 6 ('X'); allowed: 'P', as in "
+            "--arch: received '8C3-MX', wrong at character 6 ('X'); allowed: 'P', as in "
             "MP2. A network reads like 16C3-MP2-8C3-MP2.",
         ),
         (
             ["--epochs", "many"],
-            "Error parsing --epochs: received 'many'; allowed: a whole number, or one for "
-            "each level with commas between; Argument helptext: --epochs INT[,INT…] "
-            "Passes over the pictures; in a greedy schedule one number, or one a level, "
-            "as in 3,2,1. (default: 20); For full helptext, see caes --help",
+            "--epochs: received 'many'; allowed: a whole number, or one for each level "
+            "with commas between. See caes fit --help.",
         ),
         (
             ["--loss", "l1"],
-            "invalid choice 'l1' for argument '--loss'. Expected one of ('bce', 'mse').; "
-            "For full helptext, run caes fit --help",
+            "--loss: received 'l1'; allowed: bce, mse. See caes fit --help.",
         ),
+        (
+            ["--channels", "grey"],
+            "--channels: received 'grey'; allowed: a whole number. See caes fit --help.",
+        ),
+        (
+            ["--refine", "a"],
+            "--refine: received 'a'; allowed: a whole number. See caes fit --help.",
+        ),
+        (
+            ["--hold-out", "a"],
+            "--hold-out: received 'a'; allowed: a number. See caes fit --help.",
+        ),
+        (
+            ["--size"],
+            "--size: received nothing; allowed: a value. See caes fit --help.",
+        ),
+        (
+            ["--batch-size", "0"],
+            "--batch-size: received 0; allowed: a whole number of at least 1. "
+            "Try --batch-size 64.",
+        ),
+        (
+            ["--scale", "standard"],
+            "--loss: received 'bce' with --scale standard; allowed: 'mse' for pictures "
+            "that reach beyond [0, 1]. Add --loss mse.",
+        ),
+        (
+            ["--overlap", "3"],
+            "--overlap: received 3 without a tile; allowed: an overlap of tiles. "
+            "Add --tile 128, or leave it out.",
+        ),
+        (
+            ["--noise", "snow:1"],
+            "--noise: received 'snow:1'; allowed: masking:SHARE, gaussian:DEVIATION or "
+            "salt-and-pepper:SHARE. Try --noise masking:0.3.",
+        ),
+        (["--epohcs", "3"], EPOHCS),
+        (["--epohcs=3"], EPOHCS),
+        (["--bogus"], "unknown option --bogus for caes fit. See caes fit --help."),
+        (["twice"], "caes fit takes no 'twice' here. See caes fit --help."),
     ],
 )
 def test_options_that_cannot_work(
@@ -157,7 +197,7 @@ def test_options_that_cannot_work(
 
 def test_a_network_that_no_memory_holds(refused: Run, small: Path) -> None:
     assert refused("fit", str(small), "--arch", "65536C65535") == (
-        "caes: arch: received '65536C65535', which needs more memory than there is; "
+        "caes: --arch: received '65536C65535', which needs more memory than there is; "
         "allowed: a network that fits in memory with its batch. "
         "Take fewer maps, smaller kernels or pictures, or a smaller batch."
     )
@@ -177,7 +217,7 @@ def test_a_device_that_is_not_there(refused: Run, small: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has the device")
     assert refused("fit", str(small), "--device", "cuda") == (
-        "caes: device: received 'cuda'; allowed: one that this machine has. Try 'auto'."
+        "caes: --device: received 'cuda'; allowed: one that this machine has. Try --device auto."
     )
 
 
@@ -274,10 +314,76 @@ def test_a_report_of_a_run_made_in_python_needs_its_pictures(
     )
 
 
-def test_no_command_an_unknown_one_and_an_unknown_option(refused: Run) -> None:
-    assert refused("fitt", "digits").startswith("caes: ")
-    assert "--bogus" in refused("fit", "digits", "--bogus", "3")
-    assert "DATA" in refused("fit")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("fitt digits", "unknown command fitt; did you mean fit? See caes --help."),
+        (
+            "bogus",
+            "unknown command bogus; there are fit, info, report, reconstruct, predict, "
+            "classify, probe, label-curve, reproduce, cache. See caes --help.",
+        ),
+        ("fit", "missing: DATA. See caes fit --help."),
+        ("predict", "missing: RUN and DATA. See caes predict --help."),
+        ("probe digits", "missing: --from. See caes probe --help."),
+        (
+            "reproduce foo",
+            "paper: received 'foo'; allowed: masci2011, successors. "
+            "See caes reproduce --help.",
+        ),
+        (
+            "classify digits --from x --random-state -1",
+            "unknown option --random-state for caes classify. See caes classify --help.",
+        ),
+        (
+            "classify digits --from x --seed=-1",
+            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
+        ),
+        (
+            "probe digits --from x --seed=-1",
+            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
+        ),
+    ],
+)
+def test_words_that_are_no_command(refused: Run, words: str, message: str) -> None:
+    assert refused(*words.split()) == f"caes: {message}"
+
+
+def test_help_is_one_screen_and_needs_no_torch(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main([]) == 0
+    said = capfd.readouterr().out
+    assert main(["--help"]) == 0
+    assert capfd.readouterr().out == said
+    lines = said.splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    for name in COMMANDS:
+        assert sum(f" {name} " in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    assert end.value.code == 0
+    assert f"usage: caes {name} " in capfd.readouterr().out
+
+
+def test_ctrl_c_during_the_first_imports_shows_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "tyro.py").write_text(
+        "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    run = subprocess.run(
+        [sys.executable, "-m", "caes.cli", "fit", "digits"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (130, "caes: interrupted\n")
 
 
 def test_a_truncated_picture_among_good_ones_is_skipped_unless_strict(
@@ -312,7 +418,7 @@ def test_debug_shows_the_traceback(
 
 def test_help_answers_without_torch() -> None:
     code = (
-        "import sys\nfrom caes.cli import main\n"
+        "import sys\nfrom caes.cli import COMMANDS, main\n"
         "try: main(['fit', '--help'])\n"
         "except SystemExit: pass\n"
         "import caes; caes.parse, caes.CaesError\n"

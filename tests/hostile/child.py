@@ -205,8 +205,8 @@ def _trapped(case: Case, work: Path) -> list[str]:
 
 def _command(option: str, text: str) -> None:
     """Type it, and begin what the command does; the refusal must be one line."""
-    from caes.cli import parse
     from caes.cli.fit import Fit
+    from caes.cli.parse import parse
     from caes.errors import ArgumentError
 
     said = io.StringIO()

@@ -200,7 +200,7 @@ def test_tiles_that_do_not_suit_the_network_are_refused(cae: CAE, dense: CAE) ->
             _without_tiles(cae),
             {"overlap": 4},
             "overlap: received 4 without a tile; allowed: an overlap of tiles. Add "
-            "tile=128 (--tile 128), or leave it out.",
+            "tile=128, or leave it out.",
         ),
     ):
         with pytest.raises(ArgumentError, match=f"^{re.escape(message)}$"):

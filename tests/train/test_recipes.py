@@ -232,8 +232,7 @@ HEAD = "allowed: dense layers such as 300N or 500N-100N, or none. Try '300N'."
         ),
         (
             {"random_state": -1},
-            "random_state (--seed): received -1; allowed: a whole number of at least "
-            "0. Try 0.",
+            "random_state: received -1; allowed: a whole number of at least 0. Try 0.",
         ),
         (
             {"device": "tpu"},

@@ -94,7 +94,7 @@ class LabelCurve(FineTuning):
     def _checked(self) -> tuple[list[int], FineTuning]:
         """Give the numbers of labels and the recipe, or refuse what cannot work."""
         counts = parse_counts(self.labels)
-        whole(1)("--seeds", self.seeds, "Try 5.")
+        whole(1)("seeds", self.seeds, "Try 5.")
         recipe = FineTuning(**values(self, FineTuning))
         recipe.resolved()
         if self.out is not None:

@@ -59,7 +59,7 @@ class Probe:
         from caes.estimators import CAE
         from caes.tasks.probe import probe
 
-        whole(0)("--seed", self.seed, "Try 0.")
+        whole(0)("seed", self.seed, "Try 0.")
         cae = CAE.load(self.stack)
         train, test = labelled_pictures(self, self.labels, cae, self.seed)
         introduce(train, test, quiet=self.quiet)

@@ -213,7 +213,7 @@ def tiling(
                 "overlap",
                 f"{overlap!r} without a tile",
                 "an overlap of tiles",
-                "Add tile=128 (--tile 128), or leave it out.",
+                "Add tile=128, or leave it out.",
             )
         return None
     side = side_of(tile)

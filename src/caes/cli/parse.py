@@ -1,0 +1,149 @@
+"""Words of the command line to a command, and errors back into words as typed."""
+
+import contextlib
+import io
+import re
+import sys
+from dataclasses import fields
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, Protocol
+
+import tyro
+
+from caes.cli import COMMANDS
+from caes.errors import ArgumentError, CaesError, visible
+
+# What tyro says, and how it is said here: option, received, allowed.
+_CHOICE = re.compile(
+    r"invalid choice ('.*') for argument '(.*)'\. Expected one of (.*)"
+)
+_VALUE = re.compile(r"Error parsing (--\S+): .*(INT|FLOAT|PATH).* from \[(.*)\]")
+_NUMBER = re.compile(r"Error parsing (--\S+): .*(int|float)\b.*: ('.*')")
+_NONE = re.compile(r"Missing value for argument '(.*)'()()\. Expected .*")
+_KINDS = {"int": "a whole number", "float": "a number", "path": "a path", "": "a value"}
+
+
+class Command(Protocol):
+    """What every command offers."""
+
+    def run(self, typed: str) -> None:
+        """Do the work, or raise a `CaesError`.
+
+        Args:
+            typed: The command as it was typed, to be typed again.
+        """
+
+
+def parse(words: list[str]) -> Command:
+    """Read a command and its options; leave with one line where they are wrong."""
+    name, *rest = words
+    if name not in COMMANDS:
+        there = _meant(name, [*COMMANDS]) or f"; there are {', '.join(COMMANDS)}."
+        _leave(f"unknown command {name}{there} See caes --help.")
+    command = command_class(name)
+    found: Command
+    known = {*option_names(command).values(), "--help"}
+    for word in rest:
+        option = word.partition("=")[0].replace("_", "-")
+        if word.startswith("--") and option not in known:
+            meant = _meant(option, [*known]) or "."
+            this = f"unknown option {option} for caes {name}"
+            _leave(f"{this}{meant} See caes {name} --help.")
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            found, more = tyro.cli(
+                command,
+                prog=f"caes {name}",
+                args=rest,
+                config=(tyro.conf.FlagCreatePairsOff,),
+                return_unknown_args=True,
+            )
+    except SystemExit as end:
+        if end.code:
+            _leave(f"{plain(said.getvalue())} See caes {name} --help.")
+        raise
+    if more:
+        _leave(f"caes {name} takes no {more[0]!r} here. See caes {name} --help.")
+    return found
+
+
+def command_class(name: str) -> Any:
+    """Give a command's class, which only now is imported."""
+    module = import_module(f"caes.cli.{name.replace('-', '_')}")
+    return getattr(module, name.title().replace("-", ""))
+
+
+def option_names(command: type[Any]) -> dict[str, str]:
+    """Give the option of each field as it is typed, such as --seed of random_state."""
+    found = {}
+    for each in fields(command):
+        about = getattr(each.type, "__metadata__", ())
+        if tyro.conf.Positional in about or tyro.conf.Suppress in about:
+            continue
+        own = [a.name for a in about if isinstance(getattr(a, "name", None), str)]
+        found[each.name] = f"--{(own or [each.name])[0].replace('_', '-')}"
+    return found
+
+
+def as_typed(error: CaesError, command: type[Any]) -> str:
+    """Write an error with options as typed: ``--epochs 20``, not ``epochs=20``.
+
+    Python's names and values stand in the error, for those who call from there.
+    """
+    names = option_names(command)
+    values = r"""("[^"]*"|'[^']*'|\(\d+, \d+\)|[\w.:+-]*\w)"""
+    argument = rf"(?<![\w'\"-])({'|'.join(names)})={values}"
+
+    def option(found: re.Match[str]) -> str:
+        value = re.sub(r"\((\d+), (\d+)\)", r"\1x\2", found[2].strip("'\""))
+        return names[found[1]] + ("" if value == "True" else f" {value}")
+
+    parts = [error.argument, error.received, error.allowed, error.next_step]
+    parts[1:] = [re.sub(argument, option, part) for part in parts[1:]]
+    parts[3] = re.sub(r" \(in Python: .*\)", "", parts[3])
+    if isinstance(error, ArgumentError) and error.argument in names:
+        parts[0] = names[error.argument]
+        parts[3] = re.sub(
+            r"^Try (['\"]?)([\w.:+-]*\w)\1(?=\.$|, )", rf"Try {parts[0]} \2", parts[3]
+        )
+    return str(CaesError(*parts))
+
+
+def plain(box: str) -> str:
+    r"""Say what tyro's message in its frame says, in our words, as one line.
+
+    >>> plain("╭─ Title ─╮\n│ bad -x │\n│ ─── │\n│ see --help │\n╰────╯")
+    'bad -x.'
+    >>> plain("│ invalid choice 'l' for argument '--s'. Expected one of ('a', 'b'). │")
+    "--s: received 'l'; allowed: a, b."
+    """
+    lines = [line.strip("│").rstrip() for line in box.splitlines()]
+    lines = [line for line in lines if not line.startswith(("╭", "╰"))]
+    rule = [at for at, line in enumerate(lines) if re.fullmatch(r" ─+", line)]
+    lines = lines[: rule[0] if rule else None]
+    if lines and lines[0].startswith(" Missing from"):
+        needed = [line.split()[0] for line in lines[1:] if line[:6].strip()]
+        return f"missing: {' and '.join(needed)}."
+    text = visible(" ".join(" ".join(lines).split())).removesuffix(".")
+    if found := _CHOICE.fullmatch(text):
+        allowed = ", ".join(re.findall(r"'([^']*)'", found[3]))
+        return f"{found[2]}: received {found[1]}; allowed: {allowed}."
+    text = text.partition(" Got errors:")[0].removesuffix(".")
+    for each in (_VALUE, _NUMBER, _NONE):
+        if found := each.fullmatch(text):
+            allowed = _KINDS[found[2].lower()]
+            return f"{found[1]}: received {found[3] or 'nothing'}; allowed: {allowed}."
+    return text.removeprefix("Error parsing ") + "."
+
+
+def _meant(word: str, known: list[str]) -> str:
+    names = {each.lstrip("-"): each for each in known}
+    close = get_close_matches(word.lstrip("-"), names, n=1)
+    return f"; did you mean {names[close[0]]}?" if close else ""
+
+
+def _leave(said: str) -> None:
+    print(f"caes: {visible(said)}", file=sys.stderr)
+    raise SystemExit(2)
