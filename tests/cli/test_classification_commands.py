@@ -428,18 +428,17 @@ SINGLE = ["high/0.png,a", "high/1.png,a", "low/0.png,b", "low/1.png,b", "low/2.p
         ),
         (
             ["photos", "--labels", "2"],
-            "labels: received 2; allowed: a whole number from 3 (one for each class) to "
-            "18 (all that have a label). Try labels=18.",
+            "--labels: received 2; allowed: a whole number from 3 (one for each class) to "
+            "18 (all that have a label). Try --labels 18.",
         ),
         (
             ["photos", "--labels", "19"],
-            "labels: received 19; allowed: a whole number from 3 (one for each class) to "
-            "18 (all that have a label). Try labels=18.",
+            "--labels: received 19; allowed: a whole number from 3 (one for each class) to "
+            "18 (all that have a label). Try --labels 18.",
         ),
         (
             ["photos", "--seed", "-1"],
-            "random_state (--seed): received -1; allowed: a whole number of at least 0. "
-            "Try 0.",
+            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
         ),
         (
             ["nowhere"],
@@ -455,16 +454,14 @@ def test_labels_that_nothing_can_be_learned_from(
     Path("single.csv").write_text("\n".join(SINGLE))
     Path("strangers.csv").write_text("high/99.png,a\nx.png,b\nlow/0.png,b\n")
     said = refused(command, *words, "--from", "stack")
-    if command == "probe":
-        message = message.replace("random_state (--seed)", "--seed")
     assert said == f"caes: {message}"
     assert not Path("runs").exists() or not list(Path("runs").iterdir())
 
 
 def test_a_recipe_that_cannot_work_is_refused_first(refused: Run) -> None:
     assert refused("classify", "nowhere", "--from", "nowhere", "--epochs", "-1") == (
-        "caes: epochs: received -1; allowed: a whole number of at least 0. "
-        "Try epochs=40, or 0 for enough."
+        "caes: --epochs: received -1; allowed: a whole number of at least 0. "
+        "Try --epochs 40, or 0 for enough."
     )
 
 
@@ -648,12 +645,12 @@ def test_label_curve_counts_its_folders_up(here: Path, says: Run) -> None:
         ),
         (
             ["--labels", "3", "--seeds", "0"],
-            "--seeds: received 0; allowed: a whole number of at least 1. Try 5.",
+            "--seeds: received 0; allowed: a whole number of at least 1. Try --seeds 5.",
         ),
         (
             ["--labels", "3,99"],
-            "labels: received 99; allowed: a whole number from 3 (one for each class) "
-            "to 18 (all that have a label). Try labels=18.",
+            "--labels: received 99; allowed: a whole number from 3 (one for each class) "
+            "to 18 (all that have a label). Try --labels 18.",
         ),
         (
             ["--labels", "3", "--out", "photos"],
@@ -662,8 +659,8 @@ def test_label_curve_counts_its_folders_up(here: Path, says: Run) -> None:
         ),
         (
             ["--labels", "3", "--epochs", "-1"],
-            "epochs: received -1; allowed: a whole number of at least 0. "
-            "Try epochs=40, or 0 for enough.",
+            "--epochs: received -1; allowed: a whole number of at least 0. "
+            "Try --epochs 40, or 0 for enough.",
         ),
     ],
 )
