@@ -14,7 +14,7 @@ import torch
 
 from caes import CAE, CAEClassifier, ImageSet, load
 from caes.cli import COMMANDS, main
-from caes.data.labels.draws import labels_of
+from caes.data.labels.labelled import labels_of
 from caes.tasks.classify import CODES, CONTROL, PIXELS
 from caes.tasks.studies import filters, masci2011
 from caes.tasks.studies.study import Table

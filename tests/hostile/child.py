@@ -153,7 +153,7 @@ def _check_images(images: Any) -> None:
 
 
 def _labelled(case: Case, work: Path) -> list[str]:
-    from caes.data.labels.draws import read_labels
+    from caes.data.labels.tables import read_labels
 
     labels, classes = read_labels(work / case.source, NAMES)
     if len(labels) != len(NAMES) or labels.max() >= len(classes):

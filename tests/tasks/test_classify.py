@@ -1,42 +1,18 @@
-"""Labels for a classifier: from where they come, what is kept apart, its controls."""
+"""A classifier from labels, and its controls."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from caes import CAE, CAEClassifier, ImageSet
-from caes.data import Skipped
-from caes.data.labels.draws import labels_of
-from caes.errors import ArgumentError, DataError
-from caes.tasks.classify import (
-    CODES,
-    CONTROL,
-    PIXELS,
-    answers,
-    contenders,
-    hold_out,
-    only,
-    same_classes,
-    unknown_class,
-    with_table,
-)
+from caes.data.labels.draws import only
+from caes.data.labels.labelled import labels_of
+from caes.tasks.classify import CODES, CONTROL, PIXELS, answers, contenders
 from tests import stripes
-
-
-def blank(labels: list[int], classes: tuple[str, ...] = ("a", "b", "c")) -> ImageSet:
-    """Give black pictures with these labels."""
-    pixels = np.zeros((len(labels), 2, 2), np.uint8)
-    return ImageSet.from_pixels(
-        pixels, labels=np.array(labels), classes=classes, source="blank"
-    )
 
 
 def silent(line: str) -> None:
@@ -46,123 +22,6 @@ def silent(line: str) -> None:
 def fitted(images: ImageSet, stack: CAE, **options: object) -> CAEClassifier:
     given = {"recipe": "paper", "head": "none", "epochs": 2, "random_state": 0}
     return CAEClassifier(stack, **{**given, **options}).fit(images)  # type: ignore[arg-type]
-
-
-def test_a_table_labels_the_pictures_that_it_names_and_no_others(
-    tmp_path: Path, images: ImageSet
-) -> None:
-    table = tmp_path / "labels.csv"
-    names = [images.names[row] for row in (3, 8, 5)]
-    table.write_text(f"name,label\n{names[0]},tall\n{names[1]},short\n{names[2]},\n")
-    found = with_table(images, table)
-    assert found.classes == ("short", "tall")
-    assert {row: label for row, label in enumerate(labels_of(found)) if label >= 0} == {
-        3: 1,
-        8: 0,
-    }
-    assert found.pixels is images.pixels
-
-
-def test_a_table_may_name_pictures_that_could_not_be_read(
-    tmp_path: Path, images: ImageSet
-) -> None:
-    table = tmp_path / "labels.csv"
-    table.write_text(f"broken.png,tall\n{images.names[0]},short\n")
-    skipped = replace(images, skipped=(Skipped("broken.png", "truncated"),))
-    assert labels_of(with_table(skipped, table)).tolist() == [0] + [-1] * 29
-    with pytest.raises(DataError, match=r"that do not exist \(broken\.png\)"):
-        with_table(images, table)
-
-
-@settings(deadline=None)
-@given(
-    sizes=st.lists(st.integers(2, 30), min_size=1, max_size=4),
-    unlabelled=st.integers(0, 10),
-    share=st.floats(0.01, 0.99),
-    seed=st.integers(0, 2**32),
-)
-def test_a_share_of_each_class_is_kept_apart_and_the_rest_stays(
-    sizes: list[int], unlabelled: int, share: float, seed: int
-) -> None:
-    labels = [label for label, size in enumerate(sizes) for _ in range(size)]
-    images = blank([*labels, *[-1] * unlabelled], ("a", "b", "c", "d"))
-    rest, apart = hold_out(images, share, seed)
-    assert sorted([*rest.names, *apart.names]) == list(images.names)
-    assert (labels_of(rest) < 0).sum() == unlabelled
-    for label, size in enumerate(sizes):
-        tested = int((labels_of(apart) == label).sum())
-        assert tested + (labels_of(rest) == label).sum() == size
-        assert 1 <= tested <= size - 1
-        assert abs(tested - size * share) <= 1
-    assert list(hold_out(images, share, seed)[1].names) == list(apart.names)
-    assert apart.split == "train (held out)"
-
-
-def test_another_seed_keeps_others_apart() -> None:
-    images = blank([0, 1] * 20)
-    seen = {tuple(hold_out(images, 0.25, seed)[1].names) for seed in range(5)}
-    assert len(seen) == 5
-
-
-def test_a_rare_class_is_on_both_sides() -> None:
-    rest, apart = hold_out(blank([0] * 3 + [1] * 300), 0.5, 0)
-    assert np.bincount(labels_of(rest)).tolist() == [1, 150]
-    assert np.bincount(labels_of(apart)).tolist() == [2, 150]
-
-
-@pytest.mark.parametrize("share", [0, -0.5, 1, 2, float("nan"), float("inf")])
-def test_a_share_that_leaves_one_side_empty_is_refused(share: float) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        hold_out(blank([0, 1] * 5), share, 0)
-    assert str(caught.value) == (
-        f"--hold-out: received {share:g} where the source has no labelled test split; "
-        "allowed: a share of the labelled pictures above 0 and below 1, to test on. "
-        "Try --hold-out 0.2."
-    )
-
-
-def test_all_labels_are_forgotten_but_as_many_of_each_class() -> None:
-    images = blank([0, 1, 2, -1] * 10)
-    few = only(images, 9, 4)
-    kept = labels_of(few) >= 0
-    assert np.bincount(labels_of(few)[kept]).tolist() == [3, 3, 3]
-    assert (labels_of(few)[kept] == labels_of(images)[kept]).all()
-    assert few.pixels is images.pixels
-    more = only(images, 12, 4)
-    assert (labels_of(more)[kept] == labels_of(few)[kept]).all()
-
-
-def test_more_labels_than_there_are_is_an_error() -> None:
-    with pytest.raises(ArgumentError) as caught:
-        only(blank([0, 1, 2, -1] * 10), 31, 0)
-    assert str(caught.value) == (
-        "labels: received 31; allowed: a whole number from 3 (one for each class) to 30 "
-        "(all that have a label). Try labels=30."
-    )
-
-
-def test_test_classes_are_numbered_as_the_learned_ones() -> None:
-    train = blank([0, 1, 2], ("a", "b", "c"))
-    test = blank([0, 1, -1, 0], ("c", "a"))
-    found = same_classes(train, test)
-    assert found.classes == ("a", "b", "c")
-    assert labels_of(found).tolist() == [2, 0, -1, 2]
-    assert same_classes(train, train) is train
-
-
-def test_a_test_class_that_was_not_learned_is_named() -> None:
-    with pytest.raises(DataError) as caught:
-        same_classes(blank([0, 1], ("a", "b")), blank([0, 1], ("a", "d")))
-    assert str(caught.value) == (
-        "blank: received the class 'd', which the classifier does not know; allowed: "
-        "a, b. Train it on this class too, or leave its pictures out."
-    )
-
-
-def test_of_many_known_classes_ten_are_listed() -> None:
-    error = unknown_class("x", "?", tuple("abcdefghijkl"))
-    assert error.allowed == "a, b, c, d, e, f, g, h, i, j, …"
-    assert unknown_class("x", "?", tuple("abcdefghij")).allowed.endswith("i, j")
 
 
 def test_a_class_that_was_never_met_gets_no_probability(

@@ -11,12 +11,13 @@ import pytest
 
 from caes import CAE, CAEClassifier, ImageSet
 from caes.cli.label_curve import check_folder, parse_counts
-from caes.data.labels.draws import labels_of
+from caes.data.labels.draws import only
+from caes.data.labels.labelled import labels_of
 from caes.errors import ArgumentError, DataError, OutputError
 from caes.report.label_summary import CurveRun
 from caes.runs.ledger import Ledger
 from caes.tasks import label_curve as module
-from caes.tasks.classify import CODES, CONTROL, PIXELS, only
+from caes.tasks.classify import CODES, CONTROL, PIXELS
 from caes.tasks.label_curve import CONTENDERS, FIGURES, KEYS, STACK, label_curve
 from caes.tasks.probe import fit_probe
 from caes.train.recipes import FineTuning

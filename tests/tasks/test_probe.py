@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from caes import CAE, ImageSet
-from caes.data.labels.draws import labels_of
+from caes.data.labels.labelled import labels_of
 from caes.tasks.probe import PROBES, fit_probe, pixels_of, probe
 from tests import stripes
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from caes.data import ImageSet
 from caes.data import load as load_images
+from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.errors import OutputError
 from caes.estimators import CAE
@@ -27,7 +28,7 @@ from caes.train.history import Epoch, History
 from caes.train.loop import fabric_for, train
 from caes.train.noise import Corruption
 from caes.train.options import Options
-from caes.train.pretrain import Reconstruction, pretrain, split_rows
+from caes.train.pretrain import Reconstruction, pretrain
 from caes.train.progress import Progress
 
 resource = pytest.importorskip("resource")  # limits of the operating system

@@ -118,7 +118,7 @@ class Classify(FineTuning):
         test: "ImageSet",
         typed: str,
     ) -> Path:
-        from caes.data.labels.draws import labels_of
+        from caes.data.labels.labelled import labels_of
         from caes.report.classification import write_classification_report
 
         known = int((labels_of(train) >= 0).sum())

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from caes.cli.sources import Opening, fit_of, form_of, opened, parse_size
 from caes.data import ImageSet, split_names
-from caes.data.labels.draws import check_classes, labelled_only, labels_of
-from caes.tasks.classify import hold_out, only, same_classes, with_table
+from caes.data.labels.draws import hold_out, only
+from caes.data.labels.labelled import (
+    check_classes,
+    labelled_only,
+    labels_of,
+    same_classes,
+)
+from caes.data.labels.tables import with_table
 
 if TYPE_CHECKING:
     from caes.estimators import CAE

@@ -55,7 +55,7 @@ class Probe:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.labels import labelled_pictures
         from caes.cli.sources import introduce
-        from caes.data.labels.draws import labels_of
+        from caes.data.labels.labelled import labels_of
         from caes.estimators import CAE
         from caes.tasks.probe import probe
 

@@ -4,14 +4,12 @@ import re
 import shlex
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from caes.data import ImageSet, load, split_names
 from caes.data.decode.cutting import whole_names
+from caes.data.labels.draws import keep_apart
 from caes.data.reading import Pages
 from caes.errors import ArgumentError, MixedSizesError
 from caes.files import reserved
@@ -99,7 +97,9 @@ def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
         and "test" not in options.split
     ):
         return images, _learnt(options, "test", *form)
-    return _held_out(images, options.hold_out, options.tile is not None)
+    # Tiles of one picture stay together: they overlap, and look alike.
+    groups = None if options.tile is None else whole_names(images.names)
+    return keep_apart(images, options.hold_out, groups)
 
 
 def _learnt(
@@ -191,21 +191,6 @@ def opened(
         prepare=False if options.in_memory else None,
         **more,
     )
-
-
-def _held_out(images: ImageSet, share: float, tiled: bool) -> tuple[ImageSet, ImageSet]:
-    # Tiles of one picture stay together: they overlap, and look alike.
-    of = np.arange(len(images))
-    if tiled:
-        of = np.unique(whole_names(images.names), return_inverse=True)[1]
-    pictures = int(of.max()) + 1
-    apart = min(round(pictures * share), pictures - 1)
-    if apart == 0:
-        return images, replace(images, split=f"{images.split} (the training pictures)")
-    order = np.random.default_rng(0).permutation(pictures)
-    kept_apart = np.isin(of, order[:apart])
-    learn, show = np.flatnonzero(~kept_apart), np.flatnonzero(kept_apart)
-    return images[learn], replace(images[show], split=f"{images.split}, kept apart")
 
 
 def announce(images: ImageSet) -> None:

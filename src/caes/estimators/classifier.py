@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from caes.data import ImageSet, load
 from caes.data.imageset import join
-from caes.data.labels.numbering import known_labels, numbered
+from caes.data.labels.targets import known_labels, numbered
 from caes.data.scaling import Scaling, scaling_of
 from caes.errors import ArgumentError, DataError, RunError
 from caes.estimators.base import (

@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data import ImageSet
-from caes.data.labels.draws import renumbered
+from caes.data.labels.labelled import renumbered, unknown_class
 from caes.estimators import CAEClassifier
 from caes.files import TableWriter
-from caes.tasks.classify import unknown_class
 
 
 @dataclass(frozen=True)

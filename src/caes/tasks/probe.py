@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from caes.data import ImageSet
-from caes.data.labels.draws import labelled_only, labels_of
+from caes.data.labels.labelled import labelled_only, labels_of
 from caes.estimators import CAE
 
 PROBES: dict[str, Callable[[int], Any]] = {

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caes.data import ImageSet
+from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.nn.classifier import Classifier
 from caes.train.augment import Augmentation
 from caes.train.batches import Batches
 from caes.train.history import History
 from caes.train.loop import Settings, train
-from caes.train.pretrain import sharing, split_rows
+from caes.train.pretrain import sharing
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
 

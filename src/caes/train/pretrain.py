@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caes.data import ImageSet
+from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
-from caes.errors import ArgumentError
 from caes.files import cache_folder, make_room, output_errors
 from caes.nn.kernels import threads
 from caes.nn.model import Model
@@ -229,23 +229,3 @@ def _room(shape: tuple[int, ...]) -> NDArray[np.float32]:
         with tempfile.TemporaryFile(dir=folder) as file:
             make_room(file, size)
             return np.memmap(file, np.float32, "r+", shape=shape)
-
-
-def split_rows(
-    n: int, share: float, order: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw the rows to learn from, and the share of them to watch, both sorted.
-
-    Raises:
-        ArgumentError: The share leaves no pictures on one side.
-    """
-    apart = round(n * share)
-    if share and not 0 < apart < n:
-        raise ArgumentError(
-            "validation",
-            f"{share:g} of {n} pictures",
-            "a share that leaves at least one picture on each side",
-            "Give more pictures, or validation=0.",
-        )
-    shuffled = order.permutation(n)
-    return np.sort(shuffled[apart:]), np.sort(shuffled[:apart])

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from caes import CAE, CAEClassifier, ImageSet, load
-from caes.data.labels.draws import labels_of
+from caes.data.labels.draws import only
+from caes.data.labels.labelled import labels_of
 from caes.errors import DataError
 from caes.runs.ledger import Ledger
-from caes.tasks.classify import only
 from caes.tasks.studies import masci2011, successors
 from caes.tasks.studies.study import FIGURES, KEYS, Study, Table, errors_in, markdown
 

@@ -1,1 +1,1 @@
-"""Classes and labels."""
+"""Classes and labels: numbered, read from tables, drawn."""

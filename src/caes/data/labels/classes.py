@@ -1,6 +1,8 @@
-"""Labels of any kind into class indices and class names."""
+"""Labels of any kind into class indices and class names: the one place that numbers."""
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +10,67 @@ from numpy.typing import NDArray
 
 from caes.errors import DataError
 
+NONE = -1
+"""The class index of a picture without a label."""
+
+Indices = NDArray[np.int64]
+Key = Callable[[Any], Any]
+
+_NUMBERS = re.compile("([0-9]+)")
+
+
+def number(
+    values: NDArray[Any], known: NDArray[np.bool_] | None = None, key: Key | None = None
+) -> tuple[Indices, NDArray[Any]]:
+    """Number distinct labels from 0, in their own order or that of a sorting key.
+
+    Args:
+        values: N labels.
+        known: N truth values: which labels count; None for all.
+        key: Gives what a label is sorted by.
+
+    Returns:
+        N class indices, -1 where a label does not count; and the labels by index.
+    """
+    known = np.ones(len(values), bool) if known is None else known
+    distinct, found = np.unique(values[known], return_inverse=True)
+    if key is not None:
+        order = sorted(range(len(distinct)), key=lambda at: key(distinct[at]))
+        distinct, found = distinct[order], np.argsort(order)[found]
+    indices = np.full(len(values), NONE, np.int64)
+    indices[known] = found
+    return indices, distinct
+
+
+def natural(parts: tuple[str, ...]) -> tuple[list[list[str | int]], tuple[str, ...]]:
+    """A sorting key: folder by folder, numbers by value, case only to break ties."""
+    keys: list[list[str | int]] = []
+    for part in parts:
+        words: list[str | int] = [*_NUMBERS.split(part.casefold())]
+        words[1::2] = map(int, words[1::2])
+        keys.append(words)
+    return keys, parts
+
+
+def order_of(labels: Collection[str]) -> Key:
+    """Choose a sorting key: by value if all labels are numbers, else natural."""
+    numbers = {label: _number(label) for label in labels}
+    if all(map(math.isfinite, numbers.values())):
+        return lambda label: (numbers[label], label)
+    return lambda label: natural((label,))
+
+
+def _number(label: str) -> float:
+    try:
+        return float(label)
+    except ValueError:
+        return math.nan
+
 
 def class_indices(
     values: Mapping[str, NDArray[Any]], counts: Mapping[str, int], source: str
-) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-    """Number the distinct labels of all splits, in their own order.
+) -> tuple[dict[str, Indices], tuple[str, ...]]:
+    """Number the labels of all splits together.
 
     Args:
         values: For each split N labels, (N,) or (N, 1): whole numbers, text or bool.
@@ -33,19 +91,17 @@ def class_indices(
     if not flat:
         return {}, ()
     try:
-        distinct, indices = np.unique(
-            np.concatenate(list(flat.values())), return_inverse=True
-        )
+        indices, classes = number(np.concatenate(list(flat.values())))
     except TypeError as error:  # objects that have no order, such as None beside text
         raise _unusable(source, "labels of mixed types") from error
     ends = np.cumsum([len(each) for each in flat.values()])[:-1]
-    parts = np.split(indices.astype(np.int64), ends)
-    return dict(zip(flat, parts, strict=True)), tuple(map(str, distinct))
+    parts = zip(flat, np.split(indices, ends), strict=True)
+    return dict(parts), tuple(map(str, classes))
 
 
-def numbered(
+def table_indices(
     values: Mapping[str, Sequence[Any]], classes: tuple[str, ...], source: str
-) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+) -> tuple[dict[str, Indices], tuple[str, ...]]:
     """Number labels of a table, some of which may not be known.
 
     Args:
@@ -62,7 +118,7 @@ def numbered(
         DataError: Indices beyond the names, or as for `class_indices`.
     """
     # Hugging Face writes -1, others nothing, where a label is not known.
-    unknown = (None, -1) if classes else (None,)
+    unknown = (None, NONE) if classes else (None,)
     known = {
         split: [row for row, value in enumerate(each) if value not in unknown]
         for split, each in values.items()
@@ -78,7 +134,7 @@ def numbered(
     else:
         counts = {split: len(each) for split, each in found.items()}
         found, classes = class_indices(found, counts, source)
-    labels = {split: np.full(len(values[split]), -1, np.int64) for split in found}
+    labels = {split: np.full(len(values[split]), NONE, np.int64) for split in found}
     for split, each in found.items():
         labels[split][known[split]] = each
     return labels, classes

@@ -1,159 +1,17 @@
-"""Labels for a few of many pictures: read from a table, checked, drawn evenly."""
+"""Drawing rows: evenly over the classes, or a share to keep apart; seeds stay."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
-from caes.data.labels.matching import listed, matched
-from caes.data.labels.tables import entries
-from caes.data.reading import guarded
-from caes.data.sources.tree import natural
-from caes.errors import ArgumentError, DataError
-
-__all__ = [
-    "check_classes",
-    "labelled",
-    "labelled_only",
-    "labels_of",
-    "read_labels",
-    "renumbered",
-    "stratified",
-]
-
-_NONE = -1
+from caes.data.labels.classes import NONE, Indices
+from caes.data.labels.labelled import labels_of
+from caes.errors import ArgumentError
 
 
-def labels_of(images: ImageSet) -> NDArray[np.int64]:
-    """Give the labels of a set that has some; -1 for each picture of one without."""
-    if images.labels is None:
-        return np.full(len(images), _NONE, np.int64)
-    return images.labels
-
-
-def labelled_only(images: ImageSet) -> ImageSet:
-    """Leave out the pictures that have no label."""
-    return images[labels_of(images) >= 0]
-
-
-def renumbered(images: ImageSet, classes: Sequence[str]) -> NDArray[np.int64]:
-    """Give N labels as indices into other classes, which hold all the set's own.
-
-    Args:
-        images: N pictures; those without a label keep -1.
-        classes: The names to count by.
-    """
-    places = np.array([classes.index(name) for name in images.classes], np.int64)
-    labels = labels_of(images)
-    known = labels >= 0
-    moved = np.full(len(labels), _NONE, np.int64)
-    moved[known] = places[labels[known]]
-    return moved
-
-
-def read_labels(
-    path: Path, names: Sequence[str]
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Read the labels of some pictures from a CSV file with the columns name, label.
-
-    The delimiter may be a comma, a semicolon or a tab, and the header may be missing. A
-    row with an empty label says nothing. A name is a picture's own, or that without
-    some of its folders or with others before them, as long as it means one picture.
-
-    Args:
-        path: The file.
-        names: The names of all N pictures, as in `ImageSet.names`.
-
-    Returns:
-        N class indices, -1 where there is no label; and the classes' names by index:
-        by their values if all are numbers, else in natural order.
-
-    Raises:
-        DataError: The file is missing or unreadable, has no rows, a row of another
-            width or not one label; or a row names no picture, several pictures, or one
-            that has another label already.
-    """
-    found = matched(path, entries(path), names)
-    if not found:
-        raise DataError(
-            str(path),
-            "a table without a single label",
-            "a label for some of the pictures",
-            "Write classes into the second column.",
-        )
-    with guarded(path, "labels that can be put in order"):
-        classes = _in_order({*found.values()})
-    index = {name: number for number, name in enumerate(classes)}
-    labels = np.full(len(names), _NONE, np.int64)
-    labels[list(found)] = [index[label] for label in found.values()]
-    return labels, classes
-
-
-def labelled(
-    images: ImageSet, labels: NDArray[np.int64], classes: tuple[str, ...]
-) -> ImageSet:
-    """Give pictures other labels, sharing their pixels.
-
-    Args:
-        images: N pictures.
-        labels: N class indices, -1 where a picture has no label.
-        classes: The classes' names by index.
-
-    Raises:
-        DataError: Not a label for each picture, or one that is no class.
-    """
-    if labels.shape != (len(images),):
-        raise DataError(
-            "labels",
-            f"an array of shape {labels.shape} for {len(images):,} pictures",
-            "one class index, or -1, for each picture",
-            "Check how the two were selected.",
-        )
-    low, high = int(labels.min()), int(labels.max())
-    if low < _NONE or high >= len(classes):
-        raise DataError(
-            "labels",
-            f"values from {low} to {high} for {len(classes)} classes",
-            f"indices of the classes, or {_NONE} for none",
-            "Number the classes from 0.",
-        )
-    return replace(images, labels=labels.astype(np.int64), classes=classes)
-
-
-def check_classes(labels: NDArray[np.int64], classes: Sequence[str]) -> None:
-    """Refuse labels that no classifier can be learned from and tested on.
-
-    Args:
-        labels: N class indices, -1 where a picture has no label.
-        classes: The classes' names by index; those without any picture do not count.
-
-    Raises:
-        DataError: There are no labels, all are of one class, or a class has only one.
-    """
-    numbers = np.bincount(labels[labels >= 0], minlength=len(classes))
-    present = [classes[number] for number in np.flatnonzero(numbers).tolist()]
-    if len(present) < 2:
-        raise DataError(
-            "labels",
-            f"labels of one class only ({present[0]})" if present else "no labels",
-            "labels of at least two classes",
-            "Label some pictures of each class.",
-        )
-    single = [classes[number] for number in np.flatnonzero(numbers == 1).tolist()]
-    if single:
-        raise DataError(
-            "labels",
-            f"a single labelled picture of {listed(single)}",
-            "at least two labelled pictures of each class",
-            "Label more of them, or leave the class out.",
-        )
-
-
-def stratified(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+def stratified(labels: Indices, count: int, seed: int) -> Indices:
     """Draw labelled pictures without replacement, as many of each class as possible.
 
     They are dealt in rounds: in each, every class that has pictures left gives one, in
@@ -203,15 +61,100 @@ def _check_count(count: int, classes: int, available: int) -> None:
     )
 
 
-def _in_order(labels: set[str]) -> tuple[str, ...]:
-    numbers = {label: _number(label) for label in labels}
-    if all(map(math.isfinite, numbers.values())):
-        return tuple(sorted(labels, key=lambda label: (numbers[label], label)))
-    return tuple(sorted(labels, key=lambda label: natural((label,))))
+def only(images: ImageSet, count: int, seed: int) -> ImageSet:
+    """Forget all labels but ``count``, drawn from the seed, of every class alike.
+
+    Raises:
+        ArgumentError: Fewer than the classes, or more than there are.
+    """
+    labels = labels_of(images)
+    kept = np.full(len(images), NONE, np.int64)
+    rows = stratified(labels, count, seed)
+    kept[rows] = labels[rows]
+    return replace(images, labels=kept)
 
 
-def _number(label: str) -> float:
-    try:
-        return float(label)
-    except ValueError:
-        return math.nan
+def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Keep a share of each class's labelled pictures apart to test on.
+
+    Args:
+        images: Pictures of which some are labelled, at least two of each class.
+        share: Of a class's pictures, between 0 and 1; at least one goes to each side.
+        seed: Draws them.
+
+    Returns:
+        The rest, and those kept apart.
+
+    Raises:
+        ArgumentError: The share is not between 0 and 1.
+    """
+    if not 0 < share < 1:
+        raise ArgumentError(
+            "--hold-out",
+            f"{share:g} where the source has no labelled test split",
+            "a share of the labelled pictures above 0 and below 1, to test on",
+            "Try --hold-out 0.2.",
+        )
+    labels = labels_of(images)
+    apart = np.zeros(len(images), bool)
+    for label in np.unique(labels[labels >= 0]):
+        own = np.where(labels == label, label, NONE)
+        count = int((own >= 0).sum())
+        apart[stratified(own, _share_of(count, share, least=1), seed)] = True
+    test = replace(images[apart], split=f"{images.split} (held out)")
+    return images[~apart], test
+
+
+def keep_apart(
+    images: ImageSet, share: float, groups: Sequence[str] | None = None
+) -> tuple[ImageSet, ImageSet]:
+    """Keep a share of the pictures apart to show; which ones, is always the same.
+
+    Args:
+        images: N pictures.
+        share: Of the groups, from 0 to below 1; at least one is left.
+        groups: N names: pictures of one name stay together. None for each alone.
+
+    Returns:
+        Those to learn from, and those apart; where none can be, all and all.
+    """
+    of = np.arange(len(images))
+    if groups is not None:
+        of = np.unique(groups, return_inverse=True)[1]
+    count = int(of.max()) + 1
+    number = _share_of(count, share, least=0)
+    if number == 0:
+        return images, replace(images, split=f"{images.split} (the training pictures)")
+    rest, apart = _drawn(count, number, np.random.default_rng(0))
+    learn, show = (np.flatnonzero(np.isin(of, each)) for each in (rest, apart))
+    return images[learn], replace(images[show], split=f"{images.split}, kept apart")
+
+
+def split_rows(
+    n: int, share: float, random: np.random.Generator
+) -> tuple[Indices, Indices]:
+    """Draw the rows to learn from, and the share of them to watch, both sorted.
+
+    Raises:
+        ArgumentError: The share leaves no pictures on one side.
+    """
+    apart = round(n * share)
+    if share and not 0 < apart < n:
+        raise ArgumentError(
+            "validation",
+            f"{share:g} of {n} pictures",
+            "a share that leaves at least one picture on each side",
+            "Give more pictures, or validation=0.",
+        )
+    return _drawn(n, apart, random)
+
+
+def _share_of(count: int, share: float, least: int) -> int:
+    """The nearest number of pictures that leaves at least one."""
+    return min(max(round(count * share), least), count - 1)
+
+
+def _drawn(n: int, apart: int, random: np.random.Generator) -> tuple[Indices, Indices]:
+    """Draw rows to be apart: the others and those, both sorted."""
+    shuffled = random.permutation(n)
+    return np.sort(shuffled[apart:]), np.sort(shuffled[:apart])

@@ -1,17 +1,71 @@
-"""A table of labels, as spreadsheets write it: a picture's name and its class a row."""
+"""Tables of labels as spreadsheets write them: in a row a picture's name and class."""
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from caes.data.imageset import ImageSet
+from caes.data.labels.classes import Indices, number, order_of
+from caes.data.labels.labelled import labelled, listed
 from caes.data.reading import guarded
 from caes.errors import DataError
 
 _WHAT = "a CSV file with a picture's name and its label in each row"
 _DELIMITERS = (",", ";", "\t")
+
+
+def with_table(images: ImageSet, path: Path) -> ImageSet:
+    """Take the labels of a table instead of the pictures' own.
+
+    Its rows may also name pictures that were skipped.
+
+    Raises:
+        DataError: The table cannot be used for these pictures.
+    """
+    skipped = [each.name for each in images.skipped]
+    labels, classes = read_labels(path, [*images.names, *skipped])
+    return labelled(images, labels[: len(images)], classes)
+
+
+def read_labels(path: Path, names: Sequence[str]) -> tuple[Indices, tuple[str, ...]]:
+    """Read the labels of some pictures from a CSV file with the columns name, label.
+
+    The delimiter may be a comma, a semicolon or a tab, and the header may be missing. A
+    row with an empty label says nothing. A name is a picture's own, or that without
+    some of its folders or with others before them, as long as it means one picture.
+
+    Args:
+        path: The file.
+        names: The names of all N pictures, as in `ImageSet.names`.
+
+    Returns:
+        N class indices, -1 where there is no label; and the classes' names by index:
+        by their values if all are numbers, else in natural order.
+
+    Raises:
+        DataError: The file is missing or unreadable, has no rows, a row of another
+            width or not one label; or a row names no picture, several pictures, or one
+            that has another label already.
+    """
+    found = matched(path, entries(path), names)
+    if not found:
+        raise DataError(
+            str(path),
+            "a table without a single label",
+            "a label for some of the pictures",
+            "Write classes into the second column.",
+        )
+    values, known = np.full(len(names), "", object), np.zeros(len(names), bool)
+    values[list(found)], known[list(found)] = list(found.values()), True
+    with guarded(path, "labels that can be put in order"):
+        labels, classes = number(values, known, order_of(found.values()))
+    return labels, tuple(classes)
 
 
 class Entry(NamedTuple):
@@ -79,3 +133,103 @@ def _entry(path: Path, line: int, cells: list[str]) -> Entry:
             "Put quotes around a name that has a comma in it.",
         )
     return Entry(line, cells[0], cells[1].strip())
+
+
+class PictureNames:
+    """The names of N pictures, to be looked up.
+
+    Args:
+        names: N names, with slashes between folders.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self._rows = {name: row for row, name in enumerate(names)}
+        self._by_file: dict[str, list[int]] = {}
+        for row, name in enumerate(names):
+            self._by_file.setdefault(_file(name), []).append(row)
+
+    def rows(self, name: str) -> list[int]:
+        """Find the pictures that a name can mean: none, one, or several.
+
+        A name means the picture of exactly this name. Where there is none, spaces
+        around it, a ``./`` before it and backslashes do not count, and folders may be
+        left out, or stand before the picture's own: ``1.png`` and ``photos/cats/1.png``
+        can both mean ``cats/1.png``, and ``dogs/1.png`` cannot.
+        """
+        plain = name.strip().replace("\\", "/").removeprefix("./")
+        for spelling in (name, plain):
+            if spelling in self._rows:
+                return [self._rows[spelling]]
+        same_file = self._by_file.get(_file(plain), [])
+        return [row for row in same_file if _ends_alike(self.names[row], plain)]
+
+
+def matched(path: Path, table: Sequence[Entry], names: Sequence[str]) -> dict[int, str]:
+    """Find the labels of the pictures that have one.
+
+    Args:
+        path: Where the table is from, for errors.
+        table: Its rows; those with an empty label give none.
+        names: The names of all pictures.
+
+    Returns:
+        Labels by the pictures' rows among the names.
+
+    Raises:
+        DataError: A row names no picture, several pictures, or one that has another
+            label already.
+    """
+    pictures = PictureNames(names)
+    found: dict[int, str] = {}
+    strangers = []
+    for entry in table:
+        rows = pictures.rows(entry.name)
+        if not rows:
+            strangers.append(entry.name)
+            continue
+        if len(rows) > 1:
+            raise _ambiguous(path, entry, [names[row] for row in rows])
+        if entry.label and found.setdefault(rows[0], entry.label) != entry.label:
+            raise _contradiction(path, entry, found[rows[0]])
+    if strangers:
+        raise _unknown(path, strangers, names)
+    return found
+
+
+def _file(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _ends_alike(one: str, other: str) -> bool:
+    return f"/{one}".endswith(f"/{other}") or f"/{other}".endswith(f"/{one}")
+
+
+def _ambiguous(path: Path, entry: Entry, names: list[str]) -> DataError:
+    return DataError(
+        str(path),
+        f"{entry.name} in line {entry.line}, which can mean {listed(names)}",
+        "names that mean one picture each",
+        f"Write it with its folder, such as {names[0]}.",
+    )
+
+
+def _contradiction(path: Path, entry: Entry, before: str) -> DataError:
+    return DataError(
+        str(path),
+        f"the label {entry.label} in line {entry.line} for {entry.name}, which is "
+        f"{before} in a line before",
+        "one label for each picture",
+        "Delete the wrong one.",
+    )
+
+
+def _unknown(path: Path, strangers: list[str], names: Sequence[str]) -> DataError:
+    close = get_close_matches(strangers[0], names, n=1)
+    rows = "1 row" if len(strangers) == 1 else f"{len(strangers):,} rows"
+    return DataError(
+        str(path),
+        f"{rows} for pictures that do not exist ({listed(strangers)})",
+        f"the names of the {len(names):,} pictures",
+        f"Did you mean {close[0]}?" if close else f"Write names such as {names[0]}.",
+    )

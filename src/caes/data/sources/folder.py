@@ -20,12 +20,12 @@ from caes.data.decode.pictures import (
 )
 from caes.data.formats import has_pages
 from caes.data.imageset import ImageSet, Skipped
+from caes.data.labels.classes import natural
 from caes.data.sources.base import SPLITS, Kind, split_named
 from caes.data.sources.tree import (
     Parts,
     Tree,
     is_picture,
-    natural,
     picture_tree,
     printable,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from caes.data.cache.lookup import stamp
 from caes.data.decode.pictures import Encoded
-from caes.data.labels.classes import numbered
+from caes.data.labels.classes import table_indices
 from caes.data.sources.base import SPLITS
 from caes.data.sources.hub import is_saved, opened
 from caes.data.sources.hub_address import Address, address_of, is_address
@@ -76,7 +76,7 @@ class HuggingFace(Table):
         if not isinstance(found, Streamed) or column is None or not classes:
             return super().labelled(split, rows)
         values = {split: list(found.column(column, rows))}
-        labels, classes = numbered(values, classes, str(self.source))
+        labels, classes = table_indices(values, classes, str(self.source))
         return (labels[split], classes) if split in labels else (None, ())
 
     @cached_property

@@ -12,7 +12,7 @@ from caes.data.cache.lookup import decoded
 from caes.data.decode.parallel import attempts
 from caes.data.decode.pictures import Decoded, Encoded
 from caes.data.imageset import ImageSet, Skipped
-from caes.data.labels.classes import numbered
+from caes.data.labels.classes import table_indices
 from caes.data.reading import guarded
 from caes.data.sources.base import Kind
 from caes.data.sources.parquet_columns import Columns
@@ -113,7 +113,7 @@ class Table(Kind):
                 split: list(self.values(split, range(count), column))
                 for split, count in counts.items()
             }
-        return numbered(values, self.columns.classes, str(self.source))
+        return table_indices(values, self.columns.classes, str(self.source))
 
     def _left_out(self) -> tuple[str, ...]:
         others = ", ".join(self.columns.others)

@@ -1,16 +1,14 @@
 """The picture files below a folder, in natural order."""
 
 import os
-import re
 from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
 
 from caes.data.formats import LISTED, SUFFIXES
 from caes.data.imageset import Skipped
+from caes.data.labels.classes import natural
 from caes.errors import DataError, visible
-
-_NUMBERS = re.compile("([0-9]+)")
 
 Parts = tuple[str, ...]  # a file's path below the root, folder by folder
 
@@ -61,16 +59,6 @@ def picture_tree(root: Path) -> Tree:
 def is_picture(name: str) -> bool:
     """Whether a file's name ends as a picture's does."""
     return name.lower().endswith(SUFFIXES)
-
-
-def natural(parts: Parts) -> tuple[list[list[str | int]], Parts]:
-    """A sorting key: folder by folder, numbers by value, case only to break ties."""
-    keys: list[list[str | int]] = []
-    for part in parts:
-        words: list[str | int] = [*_NUMBERS.split(part.casefold())]
-        words[1::2] = map(int, words[1::2])
-        keys.append(words)
-    return keys, parts
 
 
 def printable(parts: Parts) -> str:

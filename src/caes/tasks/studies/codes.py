@@ -17,7 +17,7 @@ from scipy.sparse import csr_array, vstack
 from sklearn.svm import LinearSVC
 
 from caes.data import ImageSet, load
-from caes.data.labels.draws import labels_of
+from caes.data.labels.labelled import labels_of
 from caes.estimators import CAE
 from caes.runs.ledger import Ledger, Row
 from caes.tasks.studies.study import digest, kept_or_trained

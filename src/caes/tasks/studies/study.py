@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from caes.data import ImageSet, load
-from caes.data.labels.draws import labelled_only
+from caes.data.labels.draws import only
+from caes.data.labels.labelled import labelled_only
 from caes.errors import RunError
 from caes.estimators import CAE, CAEClassifier
 from caes.runs.ledger import Ledger, Row, pass_on_interruption
-from caes.tasks.classify import only
 from caes.tasks.studies.summary import Errors, summary_lines
 from caes.train.recipes import StartName
 

@@ -1,4 +1,4 @@
-"""Classes as people write them, and as the network counts them: from 0, -1 for none."""
+"""The y of scikit-learn's users: classes as people write them, and as they count."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from caes.data import ImageSet
+from caes.data.imageset import ImageSet
+from caes.data.labels.classes import NONE, Indices, number
 from caes.errors import DataError
 
 
@@ -22,7 +23,7 @@ class Numbered:
         names: Their names.
     """
 
-    indices: NDArray[np.int64]
+    indices: Indices
     classes: NDArray[Any]
     names: tuple[str, ...]
 
@@ -38,7 +39,7 @@ def numbered(images: ImageSet, y: ArrayLike | None) -> Numbered:
         DataError: As for `known_labels`; or there are less than two classes.
     """
     values, known = known_labels(images, y)
-    classes, indices = np.unique(values[known], return_inverse=True)
+    indices, classes = number(values, known)
     if len(classes) < 2:
         raise DataError(
             "y",
@@ -46,11 +47,9 @@ def numbered(images: ImageSet, y: ArrayLike | None) -> Numbered:
             "labels of at least two classes",
             "Label pictures of another class too.",
         )
-    whole = np.full(len(values), -1, np.int64)
-    whole[known] = indices
     own = y is None and len(images.classes) > classes[-1]
     names = (images.classes[each] if own else str(each) for each in classes.tolist())
-    return Numbered(whole, classes, tuple(names))
+    return Numbered(indices, classes, tuple(names))
 
 
 def known_labels(
@@ -89,7 +88,7 @@ def known_labels(
         )
     known = np.ones(len(values), bool)
     if values.dtype.kind in "if" and (y is None or {*np.unique(values)} != {-1, 1}):
-        known = values != -1
+        known = values != NONE
     if not known.any():
         raise DataError(
             "y",

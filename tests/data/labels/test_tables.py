@@ -1,5 +1,5 @@
-from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
-from caes.data import load, survey
-from caes.data.imageset import ImageSet, join
-from caes.data.labels.draws import check_classes, labelled, read_labels, stratified
-from caes.errors import ArgumentError, DataError, visible
+from caes.data import Skipped
+from caes.data.labels.labelled import labels_of
+from caes.data.labels.tables import read_labels, with_table
+from caes.errors import DataError, visible
+from tests.blank import blank
 
 NAMES = ("a.png", "b.png", "c.png", "d.png")
 
@@ -234,183 +233,19 @@ def test_a_label_of_a_number_too_long_is_one_line(table: Path) -> None:
         read(table, "a.png," + "9" * 5000 + "\nb.png,cat\n")
 
 
-def some() -> ImageSet:
-    pixels = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
-    return ImageSet.from_pixels(pixels, split="test")
+def test_a_table_labels_the_pictures_that_it_names_and_no_others(table: Path) -> None:
+    images = blank([0, 1, 2, 0])
+    table.write_text("00003,tall\n00001,short\n00002,\n")
+    found = with_table(images, table)
+    assert found.classes == ("short", "tall")
+    assert labels_of(found).tolist() == [-1, 0, -1, 1]
+    assert found.pixels is images.pixels
 
 
-def test_labels_are_given_without_copying_pictures() -> None:
-    images = some()
-    with_some = labelled(images, np.array([-1, 1, -1, 0]), ("cat", "dog"))
-    assert with_some.labels is not None
-    assert with_some.labels.tolist() == [-1, 1, -1, 0]
-    assert (with_some.classes, with_some.split) == (("cat", "dog"), "test")
-    assert with_some.pixels is images.pixels
-    assert images.labels is None
-
-
-def test_fingerprints_joins_slices_and_surveys_take_missing_labels() -> None:
-    classes = ("cat", "dog", "cow")
-    part = labelled(some(), np.array([-1, 1, -1, 0]), classes)
-    other = labelled(some(), np.array([0, 1, -1, 0]), classes)
-    assert part.fingerprint != other.fingerprint
-    both = join([part, other])
-    assert both.labels is not None
-    assert both.labels.tolist() == [-1, 1, -1, 0, 0, 1, -1, 0]
-    assert both.classes == classes
-    assert load(part, "train[2:]").labels.tolist() == [-1, 0]  # type: ignore[union-attr]
-    assert survey(both).classes == {"cat": 3, "dog": 2, "cow": 0}
-    assert survey(part[[0, 2]]).classes == {"cat": 0, "dog": 0, "cow": 0}
-
-
-@pytest.mark.parametrize(
-    ("labels", "sentence"),
-    [
-        (
-            [0, 1],
-            "labels: received an array of shape (2,) for 4 pictures; allowed: one class "
-            "index, or -1, for each picture. Check how the two were selected.",
-        ),
-        (
-            [0, 2, -1, 0],
-            "labels: received values from -1 to 2 for 2 classes; allowed: indices of "
-            "the classes, or -1 for none. Number the classes from 0.",
-        ),
-        (
-            [0, -2, -1, 0],
-            "labels: received values from -2 to 0 for 2 classes; allowed: indices of "
-            "the classes, or -1 for none. Number the classes from 0.",
-        ),
-    ],
-)
-def test_labels_that_do_not_belong_to_the_pictures_are_refused(
-    labels: list[int], sentence: str
-) -> None:
-    with pytest.raises(DataError) as caught:
-        labelled(some(), np.array(labels), ("cat", "dog"))
-    assert str(caught.value) == sentence
-
-
-@pytest.mark.parametrize(
-    ("labels", "sentence"),
-    [
-        (
-            [-1, -1],
-            "labels: received no labels; allowed: labels of at least two classes. Label "
-            "some pictures of each class.",
-        ),
-        (
-            [-1, 1, 1],
-            "labels: received labels of one class only (dog); allowed: labels of at "
-            "least two classes. Label some pictures of each class.",
-        ),
-        (
-            [-1, 1, 1, 0],
-            "labels: received a single labelled picture of cat; allowed: at least two "
-            "labelled pictures of each class. Label more of them, or leave the class "
-            "out.",
-        ),
-        (
-            [0, 1, 2, 3, 4, 4],
-            "labels: received a single labelled picture of cat, dog, cow and 1 more; "
-            "allowed: at least two labelled pictures of each class. Label more of them, "
-            "or leave the class out.",
-        ),
-    ],
-)
-def test_classes_that_cannot_be_learned_are_named(
-    labels: list[int], sentence: str
-) -> None:
-    with pytest.raises(DataError) as caught:
-        check_classes(np.array(labels), ("cat", "dog", "cow", "hen", "pig"))
-    assert str(caught.value) == sentence
-
-
-def test_two_labelled_pictures_of_two_classes_are_enough() -> None:
-    check_classes(np.array([-1, 0, 2, 2, 0]), ("cat", "dog", "cow"))
-
-
-def dealt_naively(available: dict[int, int], count: int) -> list[int]:
-    """The sorted numbers of each class when pictures go round one by one."""
-    left, taken = dict(available), Counter[int]()
-    while taken.total() < count:
-        for label in left:
-            if left[label] and taken.total() < count:
-                left[label] -= 1
-                taken[label] += 1
-    return sorted(taken.values())
-
-
-@st.composite
-def draws(draw: st.DrawFn) -> tuple[NDArray[np.int64], int, int]:
-    """Labels of a few classes, some missing; a count that can be; a seed."""
-    elements = st.sampled_from([-1, 0, 1, 1, 1, 2, 2, 5])
-    labels = draw(arrays(np.int64, st.integers(1, 60), elements=elements))
-    labels[draw(st.integers(0, len(labels) - 1))] = 0
-    known = labels[labels >= 0]
-    count = draw(st.integers(len({*known.tolist()}), len(known)))
-    return labels, count, draw(st.integers(0, 2**40))
-
-
-@given(draws())
-def test_classes_are_drawn_as_equally_as_their_numbers_allow(
-    drawn: tuple[NDArray[np.int64], int, int],
-) -> None:
-    labels, count, seed = drawn
-    rows = stratified(labels, count, seed)
-    assert rows.dtype == np.int64
-    assert rows.tolist() == sorted({*rows.tolist()})
-    assert len(rows) == count
-    assert (labels[rows] >= 0).all()
-    available = Counter(labels[labels >= 0].tolist())
-    taken = Counter(labels[rows].tolist())
-    assert taken.keys() == available.keys()
-    assert sorted(taken.values()) == dealt_naively(available, count)
-    most = max(taken.values())
-    assert all(taken[each] in (most, most - 1, available[each]) for each in taken)
-
-
-@given(draws())
-def test_the_same_seed_draws_the_same_and_a_larger_count_keeps_all(
-    drawn: tuple[NDArray[np.int64], int, int],
-) -> None:
-    labels, count, seed = drawn
-    rows = stratified(labels, count, seed)
-    assert stratified(labels, count, seed).tolist() == rows.tolist()
-    if count < (labels >= 0).sum():
-        assert {*rows.tolist()} < {*stratified(labels, count + 1, seed).tolist()}
-
-
-def test_every_picture_and_every_class_has_the_same_chance() -> None:
-    labels = np.array([0, 0, 0, 0, 1, 1, -1])
-    drawn = [stratified(labels, 3, seed).tolist() for seed in range(2000)]
-    seen = Counter(row for rows in drawn for row in rows)
-    # Three of two classes: one and a half of each on average.
-    expected = [750, 750, 750, 750, 1500, 1500, 0]
-    assert [seen[row] for row in range(7)] == pytest.approx(expected, abs=90)
-
-
-def test_the_rows_of_a_seed_stay_those_that_they_are() -> None:
-    labels = np.arange(60) % 3
-    assert stratified(labels, 5, 0).tolist() == [5, 13, 15, 28, 35]
-    assert stratified(labels, 5, 2**40).tolist() == [0, 41, 46, 58, 59]
-
-
-@pytest.mark.parametrize("count", [2, 7, 0, -1, 3.0, 0.5, None])
-def test_counts_that_cannot_be_drawn_are_refused(count: Any) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        stratified(np.array([0, 1, 2, 0, 1, -1, 2]), count, 0)
-    assert str(caught.value) == (
-        f"labels: received {count}; allowed: a whole number from 3 (one for each class) "
-        "to 6 (all that have a label). Try labels=6."
-    )
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_nothing_can_be_drawn_without_labels(count: int) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        stratified(np.array([-1, -1]), count, 0)
-    assert str(caught.value) == (
-        f"labels: received {count}, and no picture has a label; allowed: a number of "
-        "labelled pictures. Label some pictures first."
-    )
+def test_a_table_may_name_pictures_that_could_not_be_read(table: Path) -> None:
+    images = blank([0, 1])
+    table.write_text("broken.png,tall\n00000,short\n")
+    skipped = replace(images, skipped=(Skipped("broken.png", "truncated"),))
+    assert labels_of(with_table(skipped, table)).tolist() == [0, -1]
+    with pytest.raises(DataError, match=r"that do not exist \(broken\.png\)"):
+        with_table(images, table)
