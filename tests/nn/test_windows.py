@@ -14,7 +14,7 @@ from caes.data.scaling import Scaling
 from caes.errors import ArgumentError, DataError
 from caes.nn.architecture import parse
 from caes.nn.stack import autoencoder
-from caes.nn.windows import Through
+from caes.nn.windows import TiledInference
 
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("4C3-MP2-3C3-MP2", {}),
@@ -56,7 +56,7 @@ def test_by_tiles_codes_and_reconstructions_are_those_of_the_whole_picture(
     picture = np.random.default_rng(0).integers(0, 256, (*size, 2), np.uint8)
     scaling = Scaling(0, 255)
     whole = torch.from_numpy(scaling.to_unit(picture[None]))
-    through = Through(model, scaling, tile)
+    through = TiledInference(model, scaling, tile)
     with torch.inference_mode():
         codes, again = model.encode(whole)[0].numpy(), model(whole)[0].numpy()
     np.testing.assert_allclose(
@@ -113,7 +113,7 @@ def test_no_seam_is_left_in_a_constant_or_a_gradient(
         for axis, step in ((0, again), (1, again.T)):
             # Columns at multiples of the network's own cells look alike.
             jumps = np.abs(np.diff(step, axis=0)).mean(axis=1)
-            grid = Through(model.model_, model.scaling_, (32, 32), 8)
+            grid = TiledInference(model.model_, model.scaling_, (32, 32), 8)
             borders = _borders(grid, picture.shape[axis], model is cae)
             inner = np.ones(len(jumps), bool)
             inner[borders] = False
@@ -121,7 +121,7 @@ def test_no_seam_is_left_in_a_constant_or_a_gradient(
             assert jumps[borders].max() <= allowed * jumps[inner].max() + 1e-6
 
 
-def _borders(through: Through, length: int, local: bool) -> NDArray[np.int64]:
+def _borders(through: TiledInference, length: int, local: bool) -> NDArray[np.int64]:
     """Give the last pixel row before each border of a tile."""
     if local:
         return np.arange(32, length - 8, 32) - 1

@@ -20,6 +20,7 @@ from caes.train.history import Ending, Epoch, History
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
 
+CPU = torch.device("cpu")
 PICTURE = (4, 4, 1)
 LABELS = np.array([0, -1, 1, -1, -1, -1], np.int64)
 
@@ -91,7 +92,7 @@ def _trained(
 
 
 def test_only_pictures_without_a_label_are_guessed_and_only_when_sure() -> None:
-    guesses = pseudo_label(Bright(), GREY, LABELS, Scaling(0, 255), 0.9)
+    guesses = pseudo_label(Bright(), GREY, LABELS, Scaling(0, 255), 0.9, CPU)
     assert guesses.tolist() == [-1, 1, -1, 0, -1, 1]
 
 
@@ -103,13 +104,13 @@ def test_guesses_come_in_the_pictures_order_beyond_one_batch(
     labels = np.full(20, -1, np.int64)
     labels[4] = 0
     guesses = pseudo_label(
-        Bright(), _images(*(255 * light)), labels, Scaling(0, 255), 0.9
+        Bright(), _images(*(255 * light)), labels, Scaling(0, 255), 0.9, CPU
     )
     light[4] = -1
     np.testing.assert_array_equal(guesses, light)
 
 
-def test_every_round_trains_a_new_network_on_what_the_last_one_is_pseudo_label(
+def test_every_round_trains_a_new_network_on_what_the_last_one_is_sure_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     trainings, told = Trainings(), Told()

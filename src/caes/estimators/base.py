@@ -1,7 +1,7 @@
 """What both estimators share: how they take pictures, and how they are kept."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -11,18 +11,19 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
 
 from caes.data import ImageSet, load
 from caes.data.scaling import Scaling
 from caes.errors import ArgumentError, DataError
 from caes.files import new_folder
 from caes.nn.architecture import Architecture, Shape
+from caes.nn.inference import AT_ONCE, infer
 from caes.runs import checkpoint
 from caes.train.batches import Batches
 from caes.train.history import History
-
-AT_ONCE = 256
-"""Pictures encoded, decoded or classified together."""
+from caes.train.loop import device_for
+from caes.train.options import DeviceName
 
 Pictures = ImageSet | ArrayLike
 
@@ -30,6 +31,7 @@ Pictures = ImageSet | ArrayLike
 class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     """An estimator of pictures, in any form in which they may come."""
 
+    model_: nn.Module
     architecture_: Architecture
     picture_shape_: Shape
     scaling_: Scaling
@@ -39,6 +41,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     n_features_in_: int
     image_shape: tuple[int, ...] | None
     random_state: Any
+    device: DeviceName
     _flat: bool
 
     def to_unit(self, X: Pictures) -> NDArray[np.float32]:
@@ -107,6 +110,10 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         for name, value in params.items():
             if isinstance(value, list):  # JSON knows no tuples
                 params[name] = tuple(value)
+        try:
+            device_for(params.get("device", "auto"))
+        except ArgumentError:  # it was trained on another machine
+            params["device"] = "auto"
         estimator = cls(**params)._adopt(run)
         estimator.n_features_in_ = int(np.prod(run.picture))
         estimator._flat = False
@@ -196,8 +203,15 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         if not tiled:
             self.architecture_.check(tuple(shape))
 
-    def _batches(self, images: ImageSet) -> Batches:
-        return Batches(images, self.scaling_, AT_ONCE)
+    def _infer(
+        self,
+        compute: Callable[[Tensor], Tensor],
+        pictures: ImageSet | Iterable[Sequence[Tensor]],
+    ) -> Iterator[NDArray[Any]]:
+        """Give what the model computes of pictures or codes, batch by batch."""
+        if isinstance(pictures, ImageSet):
+            pictures = Batches(pictures, self.scaling_, AT_ONCE)
+        return infer(self.model_, compute, pictures, device_for(self.device))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

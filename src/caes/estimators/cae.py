@@ -18,7 +18,6 @@ from caes.data.scales import parse_scale
 from caes.data.scaling import scaling_of
 from caes.errors import ArgumentError, RunError
 from caes.estimators.base import (
-    AT_ONCE,
     PictureEstimator,
     Pictures,
     enough_memory,
@@ -29,14 +28,15 @@ from caes.nn.architecture import (
     Shape,
     parse,
 )
+from caes.nn.inference import AT_ONCE, double
 from caes.nn.model import Model
 from caes.nn.sparsity import parse_sparsity
 from caes.nn.stack import Stack, autoencoder
-from caes.nn.windows import Through
+from caes.nn.windows import TiledInference
 from caes.options import one_of, option, options
 from caes.runs import checkpoint
 from caes.runs.provenance import provenance
-from caes.train.loop import fabric_for
+from caes.train.loop import device_for, fabric_for
 from caes.train.options import Options, tiling
 from caes.train.pretrain import pretrain
 from caes.train.progress import progress
@@ -226,16 +226,12 @@ class CAE(
             N×code, float32: the maps h×w×maps of each picture, flattened, or its units;
             with dense layers, by tiles, the units of all tiles, row by row.
         """
-        images, through = self._opened(X, tile, overlap)
-        if through is not None:
-            encoded = (
-                np.concatenate([*through.encoded(each)]) for each in images.pixels
-            )
+        images, tiled = self._opened(X, tile, overlap)
+        if tiled is not None:
+            encoded = (np.concatenate([*tiled.encoded(each)]) for each in images.pixels)
             return np.stack([codes.reshape(-1) for codes in encoded])
-        codes = [
-            codes.numpy().reshape(len(codes), -1) for codes in self._encode(images)
-        ]
-        return np.concatenate(codes)
+        found = np.concatenate([*self._infer(self.model_.encode, images)])
+        return found.reshape(len(found), -1)
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Decode codes.
@@ -261,12 +257,8 @@ class CAE(
                 "Pass what transform gave for pictures of the training size.",
             )
         whole = torch.from_numpy(codes.reshape(-1, *shape))
-        with torch.inference_mode():
-            decoded = [
-                self.model_.decode(whole[start : start + AT_ONCE]).numpy()
-                for start in range(0, len(whole), AT_ONCE)
-            ]
-        pictures = np.concatenate(decoded)
+        batches = ((part,) for part in torch.split(whole, AT_ONCE))
+        pictures = np.concatenate([*self._infer(self.model_.decode, batches)])
         return pictures.reshape(len(pictures), -1) if self._flat else pictures
 
     def reconstruct(
@@ -293,17 +285,16 @@ class CAE(
             X's type, whole numbers rounded and held in the type's range.
         """
         one_of(UnitsName)("units", units, "")
-        images, through = self._opened(X, tile, overlap)
+        images, tiled = self._opened(X, tile, overlap)
         source = images.dtype if units == "source" else None
-        if through is not None:
+        if tiled is not None:
             again = np.empty(images.shape, source or np.float32)
             for picture, out in zip(images.pixels, again, strict=True):
-                bands = through.reconstructed(picture)
+                bands = tiled.reconstructed(picture)
                 np.concatenate([*self._in_units(bands, source)], out=out)
             return again
-        with torch.inference_mode():
-            parts = (self.model_(batch).numpy() for (batch,) in self._batches(images))
-            return np.concatenate([*self._in_units(parts, source)])
+        parts = self._infer(self.model_, images)
+        return np.concatenate([*self._in_units(parts, source)])
 
     def _in_units(
         self, parts: Iterator[NDArray[np.float32]], source: np.dtype[Any] | None
@@ -327,13 +318,11 @@ class CAE(
             For each picture its bands of rows from the top: the picture, scaled, and
             its reconstruction, both h×W×C float32, as the network sees them.
         """
-        through = self._through(tile, overlap)
-        if through is None:
-            height, width, _ = self.picture_shape_
-            own = tiling((height, width), overlap, self.architecture_)
-            through = Through(self.model_, self.scaling_, *own)  # type: ignore[misc]
+        if tile is None and self.tile is None:
+            tile = self.picture_shape_[0], self.picture_shape_[1]
+        tiled = self._tiled(tile, overlap)
         images = self._open(X, tiled=True)
-        return map(through.beside, images.pixels)
+        return map(tiled.beside, images.pixels)  # type: ignore[union-attr]
 
     def errors(
         self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
@@ -349,15 +338,14 @@ class CAE(
             N, float64, in squared units of the network, which are [0, 1] but for the
             scales that reach beyond it.
         """
-        images, through = self._opened(X, tile, overlap)
-        if through is not None:
-            return np.array([through.error(picture) for picture in images.pixels])
-        with torch.inference_mode():
-            parts = [
-                (self.model_(batch) - batch).double().square().mean((1, 2, 3)).numpy()
-                for (batch,) in self._batches(images)
-            ]
-        return np.concatenate(parts)
+        images, tiled = self._opened(X, tile, overlap)
+        if tiled is not None:
+            return np.array([tiled.error(picture) for picture in images.pixels])
+
+        def error(batch: torch.Tensor) -> torch.Tensor:
+            return double(self.model_(batch) - batch).square().mean((1, 2, 3))
+
+        return np.concatenate([*self._infer(error, images)])
 
     def score(
         self,
@@ -413,17 +401,17 @@ class CAE(
 
     def _opened(
         self, X: Pictures, tile: Tile, overlap: int | None
-    ) -> tuple[ImageSet, Through | None]:
-        """Open pictures, and say how they go through; None for whole, in batches."""
+    ) -> tuple[ImageSet, TiledInference | None]:
+        """Open pictures, and say by which tiles; None for whole, in batches."""
         check_is_fitted(self)
-        through = self._through(tile, overlap)
-        images = self._open(X, tiled=through is not None)
-        if through is not None and through.takes_whole(images.shape[1:3]):
+        tiled = self._tiled(tile, overlap)
+        images = self._open(X, tiled=tiled is not None)
+        if tiled is not None and tiled.takes_whole(images.shape[1:3]):
             return images, None
-        return images, through
+        return images, tiled
 
-    def _through(self, tile: Tile, overlap: int | None) -> Through | None:
-        """Read how large pictures go through the network; None without any tile."""
+    def _tiled(self, tile: Tile, overlap: int | None) -> TiledInference | None:
+        """Read how large pictures are cut; None without any tile."""
         if tile is None:
             tile = self.tile
             overlap = self.overlap if overlap is None else overlap
@@ -438,7 +426,9 @@ class CAE(
                 f"{own[0]}×{own[1]}, the size it was trained on",
                 "Give that one, or train with other tiles.",
             )
-        return Through(self.model_, self.scaling_, *found)
+        return TiledInference(
+            self.model_, self.scaling_, *found, device_for(self.device)
+        )
 
     def _adopt(self, run: checkpoint.Run) -> Self:
         super()._adopt(run)
@@ -450,11 +440,6 @@ class CAE(
     def _plain_params(self) -> dict[str, Any]:
         # The levels that were taken over are part of the model by now.
         return super()._plain_params() | {"start": None}
-
-    def _encode(self, images: ImageSet) -> Iterator[torch.Tensor]:
-        with torch.inference_mode():
-            for (batch,) in self._batches(images):
-                yield self.model_.encode(batch)
 
     def __sklearn_clone__(self) -> Self:
         """Keep a stack to start from fitted: cloned, it would have nothing to give."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
@@ -143,12 +142,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
             N×classes, float32, rows summing to 1, columns as in ``classes_``.
         """
         images = self._open(X)
-        with torch.inference_mode():
-            parts = [
-                self.model_.probabilities(batch).numpy()
-                for (batch,) in self._batches(images)
-            ]
-        return np.concatenate(parts)
+        return np.concatenate([*self._infer(self.model_.probabilities, images)])
 
     def predict(self, X: Pictures) -> NDArray[Any]:
         """Give each picture's likeliest class, N, as in ``classes_``."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from caes.data.scaling import Scaling
 from caes.data.tiles import Grid, Side, mirrored
 from caes.nn.architecture import Architecture
+from caes.nn.inference import infer, placed
 from caes.nn.model import Model
 
 Picture = NDArray[Any]
@@ -26,12 +27,13 @@ Picture = NDArray[Any]
 Band = NDArray[np.float32]
 """Rows of a picture or a code, h×W×C float32."""
 
-AT_ONCE = 2**18
+CPU = torch.device("cpu")
+PIXELS_AT_ONCE = 2**18
 """Pixels that go through the network together, but for a single larger window."""
 
 
 @dataclass(frozen=True)
-class Through:
+class TiledInference:
     """A network as large pictures go through it.
 
     Args:
@@ -39,12 +41,14 @@ class Through:
         scaling: From the pictures' units to the network's.
         tile: (H, W) of a tile, in pixels.
         overlap: Pixels that tiles share where they have to be blended.
+        device: Where the network computes.
     """
 
     model: Model
     scaling: Scaling
     tile: Side
     overlap: int = 0
+    device: torch.device = CPU
 
     def reconstructed(self, picture: Picture) -> Iterator[Band]:
         """Reconstruct a picture of any size.
@@ -63,7 +67,8 @@ class Through:
         else:
             small = (self.model.arch.smallest,) * 2
             bands = self._local(mirrored(picture, small))
-        yield from _cropped(bands, height, width)
+        with placed(self.model, self.device):
+            yield from _cropped(bands, height, width)
 
     def beside(self, picture: Picture) -> Iterator[tuple[Band, Band]]:
         """Give bands of a picture, scaled, and of its reconstruction, from the top."""
@@ -100,6 +105,10 @@ class Through:
             the whole picture's code, h×w×maps float32; with them 1×tiles×units, the
             codes of a row of tiles.
         """
+        with placed(self.model, self.device):
+            yield from self._encoded(picture)
+
+    def _encoded(self, picture: Picture) -> Iterator[Band]:
         if self.model.arch.dense:
             picture = mirrored(picture, self.tile)
             grid = Grid(picture.shape[:2], self.tile, self.overlap)
@@ -133,13 +142,13 @@ class Through:
 
         def run(pictures: Picture) -> NDArray[np.float32]:
             n, height, width, _ = pictures.shape
-            step = max(1, AT_ONCE // (height * width))
-            with torch.inference_mode():
-                parts = [
-                    network(self._tensor(pictures[start : start + step])).numpy()
-                    for start in range(0, n, step)
-                ]
-            return np.concatenate(parts)
+            step = max(1, PIXELS_AT_ONCE // (height * width))
+            batches = (
+                (self._tensor(pictures[start : start + step]),)
+                for start in range(0, n, step)
+            )
+            parts = infer(self.model, network, batches, self.device)
+            return np.concatenate([*parts])
 
         return run
 

@@ -16,6 +16,7 @@ from caes.data import ImageSet
 from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.nn.classifier import Classifier
+from caes.nn.inference import AT_ONCE, infer
 from caes.train.augment import Augmentation
 from caes.train.batches import Batches
 from caes.train.history import History
@@ -23,9 +24,6 @@ from caes.train.loop import Settings, train
 from caes.train.pretrain import sharing
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
-
-AT_ONCE = 256
-"""Pictures that are classified together."""
 
 
 class Classification(nn.Module):
@@ -206,7 +204,9 @@ def self_train(
     for number in range(1, rounds + 1):
         if last.history.broken_off:
             break
-        guesses = pseudo_label(last.model, images, labels, scaling, options.confidence)
+        guesses = pseudo_label(
+            last.model, images, labels, scaling, options.confidence, fabric.device
+        )
         progress.note(f"round {number}: sure of {(guesses >= 0).sum():,} pictures more")
         student = trained(guesses)
         if student.history.broken_off:
@@ -222,6 +222,7 @@ def pseudo_label(
     labels: NDArray[np.int64],
     scaling: Scaling,
     confidence: float,
+    device: torch.device,
 ) -> NDArray[np.int64]:
     """Classify the pictures without a label.
 
@@ -231,19 +232,19 @@ def pseudo_label(
         labels: N class indices, -1 where there is no label.
         scaling: From the pictures' units to [0, 1].
         confidence: Least probability of an answer that counts.
+        device: Where to compute.
 
     Returns:
         N class indices, int64; -1 where there is a label already, or no sure answer.
     """
     guesses = np.full(len(images), -1, np.int64)
     rows = np.flatnonzero(labels < 0)
-    with torch.inference_mode():
-        for start, (pictures,) in enumerate(
-            Batches(images, scaling, AT_ONCE, rows=rows)
-        ):
-            best, found = model.probabilities(pictures).max(1)
-            here = rows[start * AT_ONCE : start * AT_ONCE + len(found)]
-            guesses[here] = torch.where(best >= confidence, found, -1).numpy()
+    batches = Batches(images, scaling, AT_ONCE, rows=rows)
+    parts = [*infer(model, model.probabilities, batches, device)]
+    if parts:
+        probabilities = np.concatenate(parts)  # N×classes
+        sure = probabilities.max(1) >= confidence
+        guesses[rows] = np.where(sure, probabilities.argmax(1), -1)
     return guesses
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from types import FrameType
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from caes.errors import ArgumentError
+from caes.nn.inference import double
 from caes.train.history import Ending, Epoch, History
 from caes.train.options import DecayName, DeviceName, OptimizerName, PrecisionName
 from caes.train.progress import Progress
@@ -134,6 +136,16 @@ def fabric_for(device: DeviceName, precision: PrecisionName) -> Fabric:
     if precision != "32-true":
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
     return fabric
+
+
+@cache
+def device_for(name: DeviceName) -> torch.device:
+    """Give the device that a name stands for on this machine.
+
+    Raises:
+        ArgumentError: This machine does not have it.
+    """
+    return fabric_for(name, "32-true").device
 
 
 def train(
@@ -282,8 +294,11 @@ def _pass(
     stop: threading.Event,
     learning: _Learning | None = None,
 ) -> Tensor:
-    """Go over all batches once, learning if asked to; mean figures."""
-    total = torch.zeros(3, dtype=torch.float64)
+    """Go over all batches once, learning if asked to; mean figures, on the CPU.
+
+    They are summed on the device, which is waited for at the end only.
+    """
+    total = double(torch.zeros(3, device=fabric.device))
     seen = 0
     objective.train(learning is not None)
     with torch.set_grad_enabled(learning is not None):
@@ -292,13 +307,13 @@ def _pass(
             if learning is not None:
                 learning.step(figures[0], fabric, index / len(batches))
             n = len(batch[0])
-            total.add_(figures.detach().cpu(), alpha=n)
+            total.add_(figures.detach().to(total.device), alpha=n)
             seen += n
             progress.batch(learning is not None, n, total, seen)
             if stop.is_set():
                 break
     objective.eval()
-    return total / seen
+    return total.cpu() / seen
 
 
 def _row(

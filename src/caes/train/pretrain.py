@@ -15,6 +15,7 @@ from caes.data import ImageSet
 from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.files import cache_folder, make_room, output_errors
+from caes.nn.inference import AT_ONCE, infer
 from caes.nn.kernels import threads
 from caes.nn.model import Model
 from caes.nn.stack import OneLevel, Stack
@@ -27,8 +28,6 @@ from caes.train.progress import Progress
 
 IN_MEMORY = 2**28
 """Bytes of codes that are kept in memory; more go to a file, mapped into it."""
-AT_ONCE = 256
-"""Pictures whose codes are computed together."""
 
 
 class Reconstruction(nn.Module):
@@ -203,12 +202,11 @@ def _codes(
     Returns:
         The codes; None after Ctrl-C.
     """
-    level.to(fabric.device).eval()
     kept: NDArray[np.float32] | None = None
     start = 0
-    with torch.inference_mode(), stop_on_interrupt() as stop:
-        for (batch,) in Batches(entering, scaling, AT_ONCE):
-            codes = level.encode(batch.to(fabric.device)).cpu().numpy()
+    batches = Batches(entering, scaling, AT_ONCE)
+    with stop_on_interrupt() as stop:
+        for codes in infer(level, level.encode, batches, fabric.device):
             if kept is None:
                 kept = _room((len(entering), *codes.shape[1:]))
             kept[start : start + len(codes)] = codes

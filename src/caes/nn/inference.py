@@ -1,0 +1,52 @@
+"""A network at work: batches to its device, one at a time, and results back."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+AT_ONCE = 256
+"""Pictures that go through a network together."""
+
+
+@contextmanager
+def placed(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Have a model on a device for a while, in evaluation.
+
+    Elsewhere it is on the CPU, where it is kept, read and written.
+    """
+    before = next(model.parameters()).device
+    model.to(device).eval()
+    try:
+        yield
+    finally:
+        model.to(before)
+
+
+def infer(
+    model: nn.Module,
+    compute: Callable[[Tensor], Tensor],
+    batches: Iterable[Sequence[Tensor]],
+    device: torch.device,
+) -> Iterator[NDArray[Any]]:
+    """Give what a model computes of the first tensor of each batch, without gradients.
+
+    Args:
+        model: Moved to the device, and back when all is done.
+        compute: The model itself, or a function of it.
+        batches: On the CPU.
+        device: Where to compute.
+    """
+    with placed(model, device):
+        for batch, *_ in batches:
+            with torch.inference_mode():
+                found = compute(batch.to(device)).cpu()
+            yield found.numpy()
+
+
+def double(tensor: Tensor) -> Tensor:
+    """Give 64-bit numbers: on the CPU where the device has none."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
