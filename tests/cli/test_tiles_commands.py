@@ -108,18 +108,18 @@ def test_pictures_come_later_as_they_came_to_training(
     [
         (
             ["--tile", "3"],
-            "tile: received 3×3 for '16C3-MP2-8C3-MP2'; allowed: at least 4×4, which its "
-            "poolings need. Try 128, or take MP parts away.",
+            "--tile: received 3×3 for '16C3-MP2-8C3-MP2'; allowed: at least 4×4, which its "
+            "poolings need. Try --tile 128, or take MP parts away.",
         ),
         (
             ["--tile", "16", "--overlap", "16"],
-            "overlap: received 16; allowed: pixels from 0 to 15, below the tile's 16. "
+            "--overlap: received 16; allowed: pixels from 0 to 15, below the tile's 16. "
             "Leave it out for an eighth of the tile.",
         ),
         (
             ["--overlap", "4"],
-            "overlap: received 4 without a tile; allowed: an overlap of tiles. Add "
-            "tile=128 (--tile 128), or leave it out.",
+            "--overlap: received 4 without a tile; allowed: an overlap of tiles. Add "
+            "--tile 128, or leave it out.",
         ),
         (
             ["--fit", "crop"],
@@ -128,8 +128,8 @@ def test_pictures_come_later_as_they_came_to_training(
         ),
         (
             ["--size", "8x8", "--fit", "squash"],
-            "fit: received 'squash'; allowed: stretch, crop, pad or random-crop. Try "
-            "'crop'.",
+            "--fit: received 'squash'; allowed: stretch, crop, pad or random-crop. Try "
+            "--fit crop.",
         ),
     ],
 )
@@ -144,7 +144,7 @@ def test_a_dense_network_takes_only_the_tile_it_was_trained_on(
 ) -> None:
     CAE("4C3-MP2-5N", epochs=1, tile=32).fit(np.zeros((1, 40, 70))).save("run")
     assert refused("reconstruct", "run", "mixed", "--tile", "64", "--out", "out") == (
-        "caes: tile: received 64×64 for a network with dense layers; allowed: 32×32, the "
+        "caes: --tile: received 64×64 for a network with dense layers; allowed: 32×32, the "
         "size it was trained on. Give that one, or train with other tiles."
     )
     assert not Path("out").exists()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from caes import CAE
 from caes.data.scaling import Scaling
@@ -130,6 +131,21 @@ def test_weights_of_another_network_are_refused(run: Path) -> None:
         RunError, match="received weights that are not those of 4C3-MP2"
     ):
         CAE.load(run)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(run: Path, value: float) -> None:
+    path = run / "model.safetensors"
+    weights = load_file(path)
+    name = next(name for name in weights if name.endswith("weight"))
+    weights[name].view(-1)[3] = value
+    save_file(weights, path)
+    with pytest.raises(RunError) as caught:
+        CAE.load(run)
+    assert str(caught.value) == (
+        f"{path}: received NaN or infinity in the tensor {name}; allowed: the file as "
+        "caes wrote it. Copy it again from where it was made, or fit again."
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from caes import CAE, ImageSet
-from caes.tasks.reconstruct import picture_path, reconstruct, write_picture
+from caes.tasks import reconstruct as module
+from caes.tasks.reconstruct import (
+    Thumbnail,
+    picture_path,
+    reconstruct,
+    write_picture,
+)
 from tests.pictures import png_pixels, tiff_pixels
 
 
@@ -102,3 +108,33 @@ def test_no_name_leads_out_of_the_folder(name: str) -> None:
     assert ".." not in path.parts
     assert path.suffix == ".png"
     assert "\0" not in str(path)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 3), st.data())
+def test_a_thumbnail_is_the_mean_over_squares_however_the_bands_come(
+    height: int, width: int, channels: int, data: st.DataObject
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "LARGEST", data.draw(st.integers(1, 30)))
+        shown = Thumbnail(height, width, channels)
+    draw = np.random.default_rng(0)
+    picture = draw.random((height, width, channels), np.float32)
+    done = 0
+    while done < height:
+        rows = data.draw(st.integers(1, height - done))
+        shown.add(picture[done : done + rows])
+        done += rows
+    found = shown.picture()
+    factor = shown.factor
+    assert found.shape == (-(-height // factor), -(-width // factor), channels)
+    for row, column in np.ndindex(found.shape[:2]):
+        y, x = row * factor, column * factor
+        square = picture[y : y + factor, x : x + factor]
+        np.testing.assert_allclose(found[row, column], square.mean((0, 1)), rtol=1e-5)
+
+
+def test_nothing_is_shrunk_that_can_be_looked_at_as_it_is() -> None:
+    assert Thumbnail(2000, 3, 1).factor == 1
+    assert Thumbnail(2001, 3, 1).factor == 2
+    assert Thumbnail(200, 5000, 1).factor == 3

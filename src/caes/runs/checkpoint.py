@@ -252,6 +252,9 @@ def _fill(model: Model | Classifier, path: Path) -> None:
     expected = {name: value.shape for name, value in model.state_dict().items()}
     if expected != {name: value.shape for name, value in weights.items()}:
         raise _damaged(path, f"weights that are not those of {model.arch}")
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            raise _damaged(path, f"NaN or infinity in the tensor {name}")
     model.load_state_dict(weights)
 
 

@@ -1,8 +1,8 @@
 """Reconstructions in the source's type, and how far off each one is."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,9 +12,7 @@ from PIL import Image
 
 from caes.data import ImageSet, Skipped
 from caes.estimators import CAE
-from caes.files import write_atomically
-from caes.tasks.preview import Preview
-from caes.tasks.tally import Row, Tally
+from caes.files import TableWriter, write_atomically
 
 GAP = 2
 """Columns of mid-grey between a picture and its reconstruction."""
@@ -23,9 +21,13 @@ TABLE = "errors.csv"
 FILES = (TABLE, "*.png", "*.tif")
 """All that the folder of reconstructions holds."""
 COLUMNS = ("name", "mse", "psnr", "rmse", "mae", "max")
+LARGEST = 2000
+"""Longest side of a picture to look at, in pixels."""
 
 Band = NDArray[np.float32]
 """Rows of a picture as the network sees it, h×W×C."""
+Work = Iterable[tuple[str, NDArray[Any], Iterable[tuple[Band, Band]]]]
+"""Name, pixels in the source's units, and bands with their reconstruction."""
 
 
 def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]:
@@ -35,7 +37,7 @@ def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]
     and type: PNG for grey of up to 16 bits without sign and for colour of 8, TIFF for
     all else. ``NAME.png`` shows the original left and the reconstruction right: 8 bits,
     scaled as `Scaling.shown` says; of two, or of more than three channels, the first or
-    the first three; a picture with a side above `preview.LARGEST` pixels is shrunk by a
+    the first three; a picture with a side above `LARGEST` pixels is shrunk by a
     whole factor.
 
     The table's columns are name; mse, in squared units of the network, [0, 1] but for
@@ -55,14 +57,15 @@ def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]
         DataError: The pictures do not suit the auto-encoder.
         OutputError: The folder cannot be written.
     """
-    rows: list[Row] = []
+    return _write_all(cae, _whole(cae, images), folder)
+
+
+def _whole(cae: CAE, images: ImageSet) -> Work:
     for start in range(0, len(images), AT_ONCE):
         part = images[start : start + AT_ONCE]
         before, after = cae.to_unit(part), cae.reconstruct(part)
         for at, name in enumerate(part.names):
-            whole = [(before[at], after[at])]
-            rows.append(_written(cae, name, part.pixels[at], whole, folder))
-    return _tabled(folder, images.names, rows)
+            yield name, part.pixels[at], [(before[at], after[at])]
 
 
 def reconstruct_each(
@@ -91,47 +94,53 @@ def reconstruct_each(
         DataError: The pictures do not suit it.
         OutputError: The folder cannot be written.
     """
-    names: list[str] = []
-    rows: list[Row] = []
-    for images in pieces:
-        if isinstance(images, Skipped):
-            continue
-        each = cae.bands(images, tile=tile, overlap=overlap)
-        for at, (name, bands) in enumerate(zip(images.names, each, strict=True)):
-            names.append(name)
-            rows.append(_written(cae, name, images.pixels[at], bands, folder))
-    return _tabled(folder, names, rows)
+    sets = (each for each in pieces if not isinstance(each, Skipped))
+    work = (
+        (name, pixels, bands)
+        for images in sets
+        for name, pixels, bands in zip(
+            images.names,
+            images.pixels,
+            cae.bands(images, tile=tile, overlap=overlap),
+            strict=True,
+        )
+    )
+    return _write_all(cae, work, folder)
 
 
-def _written(
+def _write_all(cae: CAE, work: Work, folder: Path) -> NDArray[np.float64]:
+    found = []
+    with TableWriter(folder / TABLE) as table:
+        table.row(COLUMNS)
+        for name, pixels, bands in work:
+            mse, psnr, *others = _write(cae, name, pixels, bands, folder)
+            errors = (f"{each:.8g}" for each in others)
+            table.row([name, f"{mse:.8g}", f"{psnr:.4f}", *errors])
+            found.append(mse)
+    return np.array(found)
+
+
+def _write(
     cae: CAE,
     name: str,
     pixels: NDArray[Any],
     bands: Iterable[tuple[Band, Band]],
     folder: Path,
-) -> Row:
+) -> tuple[float, ...]:
     """Write what there is of one picture; give its row of the table."""
     scaling = cae.scaling_
-    again, tally = np.empty_like(pixels), Tally(scaling.span)
-    left, right = Preview(*pixels.shape), Preview(*pixels.shape)
+    again, errors = np.empty_like(pixels), ErrorStatistics(scaling.span)
+    left, right = Thumbnail(*pixels.shape), Thumbnail(*pixels.shape)
     done = 0
     for before, after in bands:
         here = slice(done, done := done + len(after))
         again[here] = scaling.to_source(after, pixels.dtype)
-        tally.add(before, after, pixels[here], again[here])
+        errors.add(before, after, pixels[here], again[here])
         left.add(scaling.shown(before))
         right.add(scaling.shown(after))
     _write_pair(folder / picture_path(name), left.picture(), right.picture())
     write_picture(folder / picture_path(name, "reconstructed"), again)
-    return tally.row()
-
-
-def _tabled(
-    folder: Path, names: Sequence[str], rows: Sequence[Row]
-) -> NDArray[np.float64]:
-    with write_atomically(folder / TABLE) as file:
-        file.write(_table(names, rows).encode())
-    return np.array([mse for mse, *_ in rows])
+    return errors.row()
 
 
 def picture_path(name: str, kind: str = "") -> PurePosixPath:
@@ -191,11 +200,81 @@ def _write_pair(
         Image.fromarray(pixels).save(file, "PNG")
 
 
-def _table(names: Sequence[str], rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for name, (mse, psnr, *others) in zip(names, rows, strict=True):
-        errors = (f"{each:.8g}" for each in others)
-        writer.writerow([name, f"{mse:.8g}", f"{psnr:.4f}", *errors])
-    return text.getvalue()
+@dataclass
+class ErrorStatistics:
+    """Gathers the errors of a picture's bands of rows.
+
+    Args:
+        span: Width of the value range in the source's units, the peak of the PSNR.
+    """
+
+    span: float
+    _count: int = 0
+    _network: float = 0.0
+    _squares: float = 0.0
+    _sizes: float = 0.0
+    _largest: float = 0.0
+
+    def add(
+        self,
+        before: NDArray[np.float32],
+        after: NDArray[np.float32],
+        pixels: NDArray[Any],
+        again: NDArray[Any],
+    ) -> None:
+        """Take in the next rows.
+
+        Args:
+            before: h×W×C of the picture, as the network sees it.
+            after: The same of its reconstruction.
+            pixels: The same of the picture in the source's units and type.
+            again: The same of its reconstruction, as it is written.
+        """
+        apart = np.abs(again.astype(np.float64) - pixels.astype(np.float64))
+        self._count += apart.size
+        self._network += float(np.square(before - after, dtype=np.float64).sum())
+        self._squares += float(np.square(apart).sum())
+        self._sizes += float(apart.sum())
+        self._largest = max(self._largest, float(apart.max()))
+
+    def row(self) -> tuple[float, float, float, float, float]:
+        """Give mse in the network's units; in the source's psnr (dB), rmse, mae, max."""
+        rmse = math.sqrt(self._squares / self._count)
+        psnr = 20 * math.log10(self.span / rmse) if rmse > 0 else math.inf
+        mse, mae = self._network / self._count, self._sizes / self._count
+        return mse, psnr, rmse, mae, self._largest
+
+
+class Thumbnail:
+    """Gathers a picture's bands of rows into a picture to look at.
+
+    Each pixel is the mean over a square of the picture's, at the lower and right edges
+    over what is left of one.
+
+    Args:
+        height: Of the whole picture, in pixels.
+        width: Of the whole picture, in pixels.
+        channels: Of the whole picture.
+    """
+
+    def __init__(self, height: int, width: int, channels: int) -> None:
+        self.factor = math.ceil(max(height, width) / LARGEST)
+        self.starts = np.arange(0, width, self.factor)
+        self.columns = np.diff([*self.starts, width])
+        self.rows = np.zeros(-(-height // self.factor))
+        self.sums = np.zeros((len(self.rows), len(self.starts), channels))
+        self.done = 0
+
+    def add(self, band: NDArray[np.float32]) -> None:
+        """Take in the next rows, h×W×C."""
+        row = (self.done + np.arange(len(band))) // self.factor
+        first, starts = np.unique(row, return_index=True)
+        sums = np.add.reduceat(band, starts, axis=0, dtype=np.float64)
+        self.sums[first] += np.add.reduceat(sums, self.starts, axis=1)
+        self.rows[first] += np.diff([*starts, len(band)])
+        self.done += len(band)
+
+    def picture(self) -> NDArray[np.float32]:
+        """Give what was gathered, H'×W'×C."""
+        counts = self.rows[:, None, None] * self.columns[:, None]
+        return (self.sums / counts).astype(np.float32)
