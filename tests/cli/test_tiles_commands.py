@@ -89,14 +89,16 @@ def test_tiles_of_one_picture_are_kept_apart_together(in_empty_folder: Path) -> 
 def test_pictures_come_later_as_they_came_to_training(
     mixed: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--size", "24x32", "--fit", "crop", *FAST, "--out", "run"]
+    words = ["--size", "24x32", "--resize", "crop", *FAST, "--out", "run"]
     assert main(["fit", "mixed", *words]) == 0
-    assert json.loads(Path("run/model.json").read_text())["provenance"]["fit"] == "crop"
+    assert (
+        json.loads(Path("run/model.json").read_text())["provenance"]["resize"] == "crop"
+    )
     assert main(["reconstruct", "run", "mixed", "--out", "out"]) == 0
     said = capfd.readouterr().err
     note = "note: Pictures of other proportions were cropped at the middle: 3."
     assert note in said.splitlines()
-    words = ["--fit", "pad", "--size", "24x32", "--out", "out2"]
+    words = ["--resize", "pad", "--size", "24x32", "--out", "out2"]
     assert main(["reconstruct", "run", "mixed", *words]) == 0
     said = capfd.readouterr().err
     note = "note: Pictures of other proportions were padded by their mirror image: 3."
@@ -122,14 +124,14 @@ def test_pictures_come_later_as_they_came_to_training(
             "--tile 128, or leave it out.",
         ),
         (
-            ["--fit", "crop"],
-            "--fit: received 'crop' without a size; allowed: --fit together with --size. "
+            ["--resize", "crop"],
+            "--resize: received 'crop' without a size; allowed: --resize together with --size. "
             "Add --size 64x96.",
         ),
         (
-            ["--size", "8x8", "--fit", "squash"],
-            "--fit: received 'squash'; allowed: stretch, crop, pad or random-crop. Try "
-            "--fit crop.",
+            ["--size", "8x8", "--resize", "squash"],
+            "--resize: received 'squash'; allowed: stretch, crop, pad or random-crop. Try "
+            "--resize crop.",
         ),
     ],
 )
@@ -144,7 +146,7 @@ def test_a_dense_network_takes_only_the_tile_it_was_trained_on(
 ) -> None:
     CAE("4C3-MP2-5N", epochs=1, tile=32).fit(np.zeros((1, 40, 70))).save("run")
     assert refused("reconstruct", "run", "mixed", "--tile", "64", "--out", "out") == (
-        "caes: --tile: received 64×64 for a network with dense layers; allowed: 32×32, the "
+        "caes: tile: received 64×64 for a network with dense layers; allowed: 32×32, the "
         "size it was trained on. Give that one, or train with other tiles."
     )
     assert not Path("out").exists()

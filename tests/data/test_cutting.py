@@ -110,9 +110,11 @@ def test_tiles_of_pages_say_the_page_too(tmp_path: Path) -> None:
 
 def test_size_and_channels_come_before_the_tiles(tmp_path: Path) -> None:
     _save(tmp_path / "a.png", (100, 200))
-    images = load(tmp_path, size=(20, 20), fit="crop", channels=1, tile=16, overlap=12)
+    images = load(
+        tmp_path, size=(20, 20), resize="crop", channels=1, tile=16, overlap=12
+    )
     assert images.shape == (4, 16, 16, 1)
-    whole = load(tmp_path, size=(20, 20), fit="crop", channels=1).pixels[0]
+    whole = load(tmp_path, size=(20, 20), resize="crop", channels=1).pixels[0]
     np.testing.assert_array_equal(images.pixels[3], whole[4:, 4:])
 
 

@@ -223,10 +223,10 @@ def test_every_option_that_changes_pixels_makes_another_set(tmp_path: Path) -> N
     imwrite(tmp_path / "scans" / "a.tif", scene, photometric="minisblack")
     asked: list[dict[str, Any]] = [
         {"size": (4, 4)},
-        {"size": (4, 4), "fit": "crop"},
-        {"size": (4, 4), "fit": "pad"},
-        {"size": (4, 4), "fit": "random-crop"},
-        {"size": (4, 4), "fit": "random-crop", "seed": 1},
+        {"size": (4, 4), "resize": "crop"},
+        {"size": (4, 4), "resize": "pad"},
+        {"size": (4, 4), "resize": "random-crop"},
+        {"size": (4, 4), "resize": "random-crop", "seed": 1},
         {"pages": "channels"},
     ]
     for made, options in enumerate(asked, start=1):
@@ -235,7 +235,7 @@ def test_every_option_that_changes_pixels_makes_another_set(tmp_path: Path) -> N
             assert_same(found, load(tmp_path / "scans", prepare=False, **options))
             assert len(prepared_sets()) == made
     # The same pixels are the same set.
-    load(tmp_path / "scans", prepare=True, size=(4, 4), fit="crop", seed=7)
+    load(tmp_path / "scans", prepare=True, size=(4, 4), resize="crop", seed=7)
     assert len(prepared_sets()) == len(asked)
 
 

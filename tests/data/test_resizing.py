@@ -11,12 +11,13 @@ from PIL import Image
 from caes.data import load, stream
 from caes.data.decode import parallel as decoding
 from caes.data.decode import pictures
-from caes.data.decode.resize import FITS, FitName, fitted, resized
+from caes.data.decode.resize import fitted, resized
 from caes.data.imageset import ImageSet, Skipped
+from caes.data.reading import RESIZES, ResizeName
 from caes.errors import ArgumentError, DataError
 
 TYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.float32, np.float64)
-fits: Any = st.sampled_from(FITS)
+ways: Any = st.sampled_from(RESIZES)
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 
 
@@ -26,26 +27,28 @@ def _picture(size: tuple[int, int], channels: int = 1, dtype: Any = np.uint8) ->
 
 
 @settings(deadline=None)
-@given(fits, sizes, sizes, st.sampled_from([1, 2, 3, 5]), st.sampled_from(TYPES))
-def test_every_fit_gives_the_size_in_the_picture_s_type_and_range(
-    fit: FitName,
+@given(ways, sizes, sizes, st.sampled_from([1, 2, 3, 5]), st.sampled_from(TYPES))
+def test_every_way_gives_the_size_in_the_picture_s_type_and_range(
+    resize: ResizeName,
     have: tuple[int, int],
     size: tuple[int, int],
     channels: int,
     dtype: Any,
 ) -> None:
     picture = _picture(have, channels, dtype)
-    found, _ = fitted(picture, size, fit, "a.png", 3)
+    found, _ = fitted(picture, size, resize, "a.png", 3)
     assert (found.shape, found.dtype) == ((*size, channels), picture.dtype)
     assert found.min() >= picture.min()
     assert found.max() <= picture.max()
 
 
 @settings(deadline=None)
-@given(fits, sizes)
-def test_the_right_size_is_left_alone(fit: FitName, size: tuple[int, int]) -> None:
+@given(ways, sizes)
+def test_the_right_size_is_left_alone(
+    resize: ResizeName, size: tuple[int, int]
+) -> None:
     picture = _picture(size)
-    found, notes = fitted(picture, size, fit)
+    found, notes = fitted(picture, size, resize)
     assert found is picture
     assert notes == ()
 
@@ -79,10 +82,10 @@ def test_pad_scales_to_lie_within_and_mirrors_around(dtype: Any) -> None:
     assert notes == ("Pictures of other proportions were padded by their mirror image",)
 
 
-@pytest.mark.parametrize("fit", ["crop", "pad"])
-def test_equal_proportions_are_only_scaled(fit: FitName) -> None:
+@pytest.mark.parametrize("resize", ["crop", "pad"])
+def test_equal_proportions_are_only_scaled(resize: ResizeName) -> None:
     picture = _picture((30, 60))
-    found, notes = fitted(picture, (10, 20), fit)
+    found, notes = fitted(picture, (10, 20), resize)
     np.testing.assert_array_equal(found, resized(picture, (10, 20)))
     assert notes == ()
 
@@ -133,23 +136,26 @@ def _mixed(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("resize", RESIZES)
 def test_folders_arrays_and_lists_are_fitted_alike(
-    fit: FitName, tmp_path: Path
+    resize: ResizeName, tmp_path: Path
 ) -> None:
-    found = load(_mixed(tmp_path), size=(16, 24), fit=fit, seed=5)
+    found = load(_mixed(tmp_path), size=(16, 24), resize=resize, seed=5)
     for name, pixels in zip(found.names, found.pixels, strict=True):
         picture = np.asarray(Image.open(tmp_path / name))
-        expected, _ = fitted(picture, (16, 24), fit, name, 5)
+        expected, _ = fitted(picture, (16, 24), resize, name, 5)
         np.testing.assert_array_equal(pixels, expected)
         alone = ImageSet.from_pixels(picture[None], [name])
         np.testing.assert_array_equal(
-            load(alone, size=(16, 24), fit=fit, seed=5).pixels[0], expected
+            load(alone, size=(16, 24), resize=resize, seed=5).pixels[0], expected
         )
 
 
 def test_notes_count_what_was_done(tmp_path: Path) -> None:
-    notes = {fit: load(_mixed(tmp_path), size=(15, 20), fit=fit).notes for fit in FITS}
+    notes = {
+        resize: load(_mixed(tmp_path), size=(15, 20), resize=resize).notes
+        for resize in RESIZES
+    }
     assert notes == {
         "stretch": (),
         "crop": ("Pictures of other proportions were cropped at the middle: 3.",),
@@ -166,17 +172,17 @@ def test_a_large_jpeg_is_cropped_at_random_from_its_full_size(tmp_path: Path) ->
     y, x = np.mgrid[:800, :800]
     Image.fromarray(np.uint8((y + x) % 256)).save(tmp_path / "a.jpg", quality=95)
     (found,) = (
-        load(tmp_path, size=(32, 32), fit="random-crop").pixels[..., 0].astype(int)
+        load(tmp_path, size=(32, 32), resize="random-crop").pixels[..., 0].astype(int)
     )
     steps = np.diff(found, axis=1) % 256
     assert np.median(steps) == 1  # a picture at half its size would climb by 2
 
 
-def test_other_fits_and_seeds_are_refused() -> None:
+def test_other_ways_and_seeds_are_refused() -> None:
     for options, message in (
         (
-            {"fit": "squeeze"},
-            "fit: received 'squeeze'; allowed: stretch, crop, pad or random-crop. Try "
+            {"resize": "squeeze"},
+            "resize: received 'squeeze'; allowed: stretch, crop, pad or random-crop. Try "
             "'crop'.",
         ),
         (

@@ -16,7 +16,7 @@ WAYS: tuple[dict[str, Any], ...] = (
     {},
     {},
     {"size": (8, 6), "channels": 1},
-    {"size": (5, 9), "channels": 3, "fit": "pad"},
+    {"size": (5, 9), "channels": 3, "resize": "pad"},
     {"pages": "channels"},
     {"tile": 8},
     {"strict": True},

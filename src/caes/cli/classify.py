@@ -37,7 +37,7 @@ class Classify(FineTuning):
         split: Which part to learn from, as in train or train[:50000].
         size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
             the stack was trained on.
-        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
             their mirror image) or random-crop (a piece, not scaled); without it
             as in the run's training.
         hold_out: Share of the labelled pictures kept apart to test on, where the
@@ -59,7 +59,7 @@ class Classify(FineTuning):
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     hold_out: float = 0.2
     out: Path | None = None
     force: bool = False
@@ -99,14 +99,14 @@ class Classify(FineTuning):
     def _fit(
         self, cae: "CAE", train: "ImageSet", seed: int, typed: str
     ) -> "CAEClassifier":
-        from caes.cli.sources import fit_of
+        from caes.cli.sources import resize_of
         from caes.estimators import CAEClassifier
 
         chosen = {**values(self, FineTuning), "random_state": seed}
         classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet).fit(train)
         classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
-        if (fit := fit_of(self, cae)) != "stretch":
-            classifier.provenance_ |= {"fit": fit}
+        if (resize := resize_of(self, cae)) != "stretch":
+            classifier.provenance_ |= {"resize": resize}
         return classifier
 
     def _report(

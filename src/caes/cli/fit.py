@@ -39,7 +39,7 @@ class Fit(Options):
             weights.
         split: Which part to learn from, as in train, train[:1000] or train[10%:].
         size: HEIGHTxWIDTH to resize every picture to, such as 64x96.
-        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
             their mirror image) or random-crop (a piece, not scaled); without it
             stretched.
         channels: 1 for grey, 3 for colour; without it pictures stay as they are.
@@ -63,7 +63,7 @@ class Fit(Options):
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     channels: int | None = None
     hold_out: float = 0.1
     out: Path | None = None
@@ -103,8 +103,8 @@ class Fit(Options):
             **values(self, Options), start=self.start, verbose=not self.quiet
         ).fit(train)
         cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
-        if self.fit is not None:
-            cae.provenance_ |= {"fit": self.fit}
+        if self.resize is not None:
+            cae.provenance_ |= {"resize": self.resize}
         return cae
 
     def _close(self, cae: "CAE", page: Path, train: "ImageSet") -> None:

@@ -37,7 +37,7 @@ class LabelCurve(FineTuning):
         split: Which part to learn from.
         size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
             the stack was trained on.
-        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
             their mirror image) or random-crop (a piece, not scaled); without it
             as in the run's training.
         hold_out: Share of the pictures kept apart to test on, where the source has no
@@ -61,7 +61,7 @@ class LabelCurve(FineTuning):
     random_state: tyro.conf.Suppress[None] = None
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     hold_out: float = 0.2
     out: Path | None = None
     pages: Pages = "pictures"

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from caes.cli.sources import Opening, fit_of, form_of, opened, parse_size
+from caes.cli.sources import Opening, form_of, opened, parse_size, resize_of
 from caes.data import ImageSet, split_names
 from caes.data.labels.draws import hold_out, only
 from caes.data.labels.labelled import (
@@ -51,7 +51,7 @@ def labelled_pictures(
         ArgumentError: Options that cannot be.
     """
     own, channels = form_of(cae)
-    form = (parse_size(options.size) or own, channels, fit_of(options, cae))
+    form = (parse_size(options.size) or own, channels, resize_of(options, cae))
     train, test = opened(options, options.split, *form), None
     count = int(labels) if labels and re.fullmatch(r"\d{1,18}", labels) else None
     if labels is not None and count is None:

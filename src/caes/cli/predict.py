@@ -21,7 +21,7 @@ class Predict:
         split: Which part; without it the test pictures, or, if there are none, all.
         size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
             the classifier was trained on.
-        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
             their mirror image) or random-crop (a piece, not scaled); without it
             as in the run's training.
         force: Replace the table if it exists.
@@ -39,7 +39,7 @@ class Predict:
     out: Path = Path("predictions.csv")
     split: str | None = None
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     force: bool = False
     pages: Pages = "pictures"
     strict: bool = False

@@ -24,7 +24,7 @@ class Probe:
         split: Which part to learn from.
         size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
             the auto-encoder was trained on.
-        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
             their mirror image) or random-crop (a piece, not scaled); without it
             as in the run's training.
         hold_out: Share of the labelled pictures kept apart to test on, where the
@@ -44,7 +44,7 @@ class Probe:
     seed: int = 0
     split: str = "train"
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     hold_out: float = 0.2
     pages: Pages = "pictures"
     strict: bool = False

@@ -33,7 +33,7 @@ class Reconstruct:
         split: Which part; without it the test pictures, or, if there are none, all.
         size: HEIGHTxWIDTH to resize every picture to; without it, the size they
             have where the network can take it, else the size it was trained on.
-        fit: How to bring pictures to that size: stretch, crop (evenly), pad (by
+        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
             their mirror image) or random-crop (a piece, not scaled); without it
             as in the run's training.
         tile: Side in pixels of the tiles that pictures of any size are worked on by,
@@ -55,7 +55,7 @@ class Reconstruct:
     out: Path
     split: str | None = None
     size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    fit: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     tile: int | None = None
     overlap: int | None = None
     force: bool = False

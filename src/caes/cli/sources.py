@@ -33,7 +33,7 @@ class Opening(Protocol):
         """What the pictures come from."""
 
     @property
-    def fit(self) -> str | None:
+    def resize(self) -> str | None:
         """How pictures are brought to a size; None for the run's way, or stretched."""
 
     @property
@@ -76,11 +76,11 @@ def opened_for_training(options: "Fit") -> tuple[ImageSet, ImageSet]:
     possible, the training pictures themselves; the sets' splits say which.
     """
     size = parse_size(options.size)
-    if options.fit is not None and size is None:
+    if options.resize is not None and size is None:
         raise ArgumentError(
-            "--fit",
-            f"{options.fit!r} without a size",
-            "--fit together with --size",
+            "--resize",
+            f"{options.resize!r} without a size",
+            "--resize together with --size",
             "Add --size 64x96.",
         )
     form = (size, options.channels)
@@ -127,17 +127,17 @@ def opened_for_model(
     """
     split = split_of(options)
     own, channels = form_of(model)
-    fit = fit_of(options, model)
+    resize = resize_of(options, model)
     size = parse_size(options.size)
     if size is None and (fixed or model.architecture_.dense):
         size = own
     try:
-        images = opened(options, split, size, channels, fit)
+        images = opened(options, split, size, channels, resize)
     except MixedSizesError:
-        return opened(options, split, own, channels, fit)
+        return opened(options, split, own, channels, resize)
     small = min(images.shape[1:3]) < model.architecture_.smallest
     if small and size is None:
-        return opened(options, split, own, channels, fit)
+        return opened(options, split, own, channels, resize)
     return images
 
 
@@ -147,9 +147,10 @@ def split_of(options: "Reconstruct | Predict") -> str:
     return options.split or ("test" if "test" in names else "+".join(names))
 
 
-def fit_of(options: Opening, model: "CAE | CAEClassifier") -> str:
+def resize_of(options: Opening, model: "CAE | CAEClassifier") -> str:
     """Give how pictures are brought to a size: as asked for, else as for training."""
-    return options.fit or model.provenance_.get("fit", "stretch")
+    known = model.provenance_
+    return options.resize or known.get("resize") or known.get("fit", "stretch")
 
 
 def form_of(model: "CAE | CAEClassifier") -> tuple[tuple[int, int], int | None]:
@@ -166,7 +167,7 @@ def opened(
     split: str,
     size: tuple[int, int] | None,
     channels: int | None,
-    fit: str | None = None,
+    resize: str | None = None,
     **more: Any,
 ) -> ImageSet:
     """Open a split of the pictures that are meant, in a size and with channels.
@@ -176,14 +177,14 @@ def opened(
         split: Which part.
         size: (H, W), or None to keep theirs.
         channels: 1 or 3, or None to keep theirs.
-        fit: How they are brought to the size; None as the options say.
+        resize: How they are brought to the size; None as the options say.
         more: Further arguments of `load`.
     """
     return load(
         options.source,
         split,
         size=size,
-        fit=fit or options.fit or "stretch",
+        resize=resize or options.resize or "stretch",
         channels=channels,
         strict=options.strict,
         pages=options.pages,

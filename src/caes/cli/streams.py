@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caes.cli.sources import fit_of, form_of, parse_size, say, split_of
+from caes.cli.sources import form_of, parse_size, resize_of, say, split_of
 from caes.data import ImageSet, Skipped, stream
 from caes.data.decode.gather import Stack, widened
 
@@ -23,7 +23,7 @@ def streamed_for_model(
         options.source,
         split_of(options),
         size=parse_size(options.size),
-        fit=fit_of(options, model),
+        resize=resize_of(options, model),
         channels=form_of(model)[1],
         strict=options.strict,
         pages=options.pages,

@@ -16,10 +16,9 @@ from caes.data.census.survey import Survey, survey_of, survey_of_sets
 from caes.data.decode.adapt import adapted
 from caes.data.decode.cutting import Cutter
 from caes.data.decode.gather import Stack
-from caes.data.decode.resize import FITS
 from caes.data.formats import LISTED
 from caes.data.imageset import ImageSet, Skipped, join, nominal_range
-from caes.data.reading import Pages, Reading
+from caes.data.reading import RESIZES, Pages, Reading
 from caes.data.sources.arrays import Arrays
 from caes.data.sources.base import Kind, Named
 from caes.data.sources.cifar10 import Cifar10
@@ -69,7 +68,7 @@ def load(
     split: str = "train",
     *,
     size: tuple[int, int] | None = None,
-    fit: str = "stretch",
+    resize: str = "stretch",
     channels: int | None = None,
     tile: int | tuple[int, int] | None = None,
     overlap: int | None = None,
@@ -93,7 +92,7 @@ def load(
         split: Which part, as in ``train``, ``test[:1000]``, ``train[10%:]+test``. Rows
             are counted before unreadable pictures are skipped.
         size: (H, W) to bring every picture to, antialiased.
-        fit: How: "stretch" keeps no proportions; "crop" scales to cover the size and
+        resize: How: "stretch" keeps no proportions; "crop" scales to cover the size and
             cuts off evenly what stands over; "pad" scales to lie within it, and mirrors
             the picture around; "random-crop" does not scale, but takes a piece whose
             place the seed and the picture's name draw, small pictures being mirrored.
@@ -114,13 +113,13 @@ def load(
         Pictures in the source's own type, finite, with what was skipped and noted.
 
     Raises:
-        ArgumentError: The split, size, fit, channels, tile, overlap, seed or pages
+        ArgumentError: The split, size, resize, channels, tile, overlap, seed or pages
             cannot be, or tiles are to be prepared.
         MixedSizesError: Pictures differ in size, and no size is given.
         DataError: The source is missing, damaged, empty, or of another kind.
         OutputError: ``prepare`` is True, and the cache cannot be written.
     """
-    options = _options(size, channels, strict, pages, progress, fit, seed)
+    options = _options(size, channels, strict, pages, progress, resize, seed)
     kind = _open(source, replace(options, prepare=prepare))
     if tile is not None:
         _check_unprepared(prepare)
@@ -142,7 +141,7 @@ def stream(
     split: str = "train",
     *,
     size: tuple[int, int] | None = None,
-    fit: str = "stretch",
+    resize: str = "stretch",
     channels: int | None = None,
     seed: int = 0,
     strict: bool = False,
@@ -154,7 +153,7 @@ def stream(
         source: As for `load`.
         split: As for `load`.
         size: As for `load`.
-        fit: As for `load`.
+        resize: As for `load`.
         channels: As for `load`.
         seed: As for `load`.
         strict: As for `load`.
@@ -168,7 +167,7 @@ def stream(
         ArgumentError: As for `load`.
         DataError: As for `load`.
     """
-    options = _options(size, channels, strict, pages, None, fit, seed)
+    options = _options(size, channels, strict, pages, None, resize, seed)
     return _pieces(_open(source, options), split)
 
 
@@ -219,7 +218,7 @@ def _called(kind: Kind) -> str:
 
 
 def _adapted(images: ImageSet, options: Reading) -> ImageSet:
-    return adapted(images, options.size, options.channels, options.fit, options.seed)
+    return adapted(images, options.size, options.channels, options.resize, options.seed)
 
 
 def split_names(source: Any, *, pages: Pages = "pictures") -> dict[str, int]:
@@ -266,7 +265,7 @@ def _options(
     strict: bool = False,
     pages: Pages = "pictures",
     progress: Callable[[int, int], None] | None = None,
-    fit: str = "stretch",
+    resize: str = "stretch",
     seed: int = 0,
 ) -> Reading:
     if pages not in get_args(Pages):
@@ -287,16 +286,19 @@ def _options(
             f"height and width, two whole numbers from 1 to {_LONGEST:,}",
             "Try size=(64, 96).",
         )
-    if fit not in FITS:
+    if resize not in RESIZES:
         raise ArgumentError(
-            "fit", repr(fit), ", ".join(FITS[:-1]) + f" or {FITS[-1]}", "Try 'crop'."
+            "resize",
+            repr(resize),
+            f"{', '.join(RESIZES[:-1])} or {RESIZES[-1]}",
+            "Try 'crop'.",
         )
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ArgumentError(
             "seed", repr(seed), "a whole number of at least 0", "Try 0."
         )
     form = size and (int(size[0]), int(size[1]))
-    return Reading(form, channels, strict, progress, pages, fit, int(seed))  # type: ignore[arg-type]
+    return Reading(form, channels, strict, progress, pages, resize, int(seed))  # type: ignore[arg-type]
 
 
 def _is_size(size: Any) -> bool:

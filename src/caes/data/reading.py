@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from caes.data.decode.resize import FitName
 from caes.errors import CaesError, DataError
 
 Pages = Literal["pictures", "channels"]
+ResizeName = Literal["stretch", "crop", "pad", "random-crop"]
+RESIZES: tuple[str, ...] = get_args(ResizeName)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Reading:
         strict: Whether the first unreadable picture ends the reading.
         progress: Called with (pictures done, pictures in all) while reading files.
         pages: Whether the pages of a file are pictures, or channels of one picture.
-        fit: How pictures are brought to the size.
+        resize: How pictures are brought to the size.
         seed: Draws random crops, together with the pictures' names.
         alone: Whether `Kind.pieces` decodes each picture only when it is asked for, so
             that memory never holds two large ones.
@@ -36,7 +37,7 @@ class Reading:
     strict: bool = False
     progress: Callable[[int, int], None] | None = None
     pages: Pages = "pictures"
-    fit: FitName = "stretch"
+    resize: ResizeName = "stretch"
     seed: int = 0
     alone: bool = False
     prepare: bool | None = None

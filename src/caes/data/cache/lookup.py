@@ -142,8 +142,8 @@ def _key(source: str, options: Reading, stamps: Iterable[str]) -> str:
 def _pixel_options(options: Reading) -> Iterator[str]:
     """Write every option that may change pixels: all but those known not to."""
     if options.size is None:
-        options = replace(options, fit="stretch")
-    if options.fit != "random-crop":
+        options = replace(options, resize="stretch")
+    if options.resize != "random-crop":
         options = replace(options, seed=0)
     for each in fields(options):
         if each.name not in _NOT_OF_PIXELS:

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from caes.data.decode.resize import FitName, Picture, fitted, in_type_of
+from caes.data.decode.resize import Picture, fitted, in_type_of
 from caes.data.imageset import ImageSet, counted
-from caes.data.reading import too_large
+from caes.data.reading import ResizeName, too_large
 from caes.errors import DataError
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow and OpenCV use it
@@ -40,7 +40,7 @@ def adapted(
     images: ImageSet,
     size: tuple[int, int] | None,
     channels: int | None,
-    fit: FitName = "stretch",
+    resize: ResizeName = "stretch",
     seed: int = 0,
 ) -> ImageSet:
     """Bring every picture of a set to a size and number of channels.
@@ -49,7 +49,7 @@ def adapted(
         images: Any set.
         size: (H, W), or None to keep it.
         channels: 1 or 3, or None to keep them.
-        fit: How pictures are brought to the size, as for `fitted`.
+        resize: How pictures are brought to the size, as for `fitted`.
         seed: Draws random crops, together with the pictures' names.
 
     Returns:
@@ -77,7 +77,7 @@ def adapted(
         raise too_large(images.source, "×".join(map(str, form))) from error
     done: Counter[str] = Counter()
     for row, picture in enumerate(images.pixels):
-        fit_in, notes = fitted(picture, size, fit, images.names[row], seed)
-        pixels[row] = with_channels(fit_in, channels)
+        brought, notes = fitted(picture, size, resize, images.names[row], seed)
+        pixels[row] = with_channels(brought, channels)
         done.update(notes)
     return replace(images, pixels=pixels, notes=(*images.notes, *counted(done)))

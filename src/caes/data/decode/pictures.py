@@ -67,7 +67,7 @@ def decode(
         decoded = _read(found, picture, options)
     pixels, notes = _checked(decoded.pixels), decoded.notes
     if options.size:
-        pixels, done = fitted(pixels, options.size, options.fit, name, options.seed)
+        pixels, done = fitted(pixels, options.size, options.resize, name, options.seed)
         notes = (*notes, *done)
     given = pixels.shape[2]
     if options.channels and options.channels != given:
@@ -134,7 +134,7 @@ def _as_channels(found: Opened, options: Reading) -> Decoded:
 
 def _near(options: Reading) -> tuple[int, int] | None:
     """Give the size that decoders may come near: none where pictures keep theirs."""
-    return None if options.fit == "random-crop" else options.size
+    return None if options.resize == "random-crop" else options.size
 
 
 def _check_form(form: Form) -> None:

@@ -1,17 +1,16 @@
 """Bring a picture to a size: stretched, cropped, padded, or a piece of it as it is."""
 
-from typing import Any, Literal, get_args
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from caes.data.reading import ResizeName
 from caes.data.tiles import mirrored
 
 Picture = NDArray[Any]  # H×W×C, any real number type
-FitName = Literal["stretch", "crop", "pad", "random-crop"]
-FITS: tuple[str, ...] = get_args(FitName)
 
 CROPPED = "Pictures of other proportions were cropped at the middle"
 PADDED = "Pictures of other proportions were padded by their mirror image"
@@ -20,7 +19,11 @@ CONTINUED = "Pictures smaller than the size were continued by their mirror image
 
 
 def fitted(
-    picture: Picture, size: tuple[int, int], fit: FitName, name: str = "", seed: int = 0
+    picture: Picture,
+    size: tuple[int, int],
+    resize: ResizeName,
+    name: str = "",
+    seed: int = 0,
 ) -> tuple[Picture, tuple[str, ...]]:
     """Bring a picture to exactly H×W, antialiased where it is scaled.
 
@@ -31,9 +34,9 @@ def fitted(
     Args:
         picture: H×W×C, any real number type.
         size: (H, W), at least 1 each.
-        fit: "stretch": proportions are not kept. "crop": scaled to cover the size, and
-            what stands over cut off evenly. "pad": scaled to lie within it. "random-
-            crop": not scaled; a piece of it, or all of it continued.
+        resize: "stretch": proportions are not kept. "crop": scaled to cover the size,
+            and what stands over cut off evenly. "pad": scaled to lie within it.
+            "random-crop": not scaled; a piece of it, or all of it continued.
         name: The picture's; with the seed it draws the place of a random crop.
         seed: A whole number of at least 0.
 
@@ -45,11 +48,11 @@ def fitted(
         return picture, ()
     height, width = picture.shape[:2]
     alike = height * size[1] == width * size[0]
-    if fit == "random-crop":
+    if resize == "random-crop":
         return _drawn(picture, size, name, seed)
-    if fit == "stretch" or alike:
+    if resize == "stretch" or alike:
         return resized(picture, size), ()
-    if fit == "crop":
+    if resize == "crop":
         return resized(picture, size, _middle((height, width), size)), (CROPPED,)
     return _padded(picture, size), (PADDED,)
 
