@@ -6,6 +6,7 @@ Exits with 1 when keeping them is not as much faster as it must be.
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -21,7 +22,7 @@ from caes.nn.stack import OneLevel, Stack
 from caes.train.batches import Batches
 from caes.train.loop import Settings, fabric_for, train
 from caes.train.options import Options
-from caes.train.pretrain import Reconstruction, pretrain, sharing
+from caes.train.pretrain import Reconstruction, pretrain, runner
 from caes.train.progress import Progress
 from sheet import RESULTS, Sheet, Source, pictures
 
@@ -93,9 +94,10 @@ def recomputed(images: ImageSet) -> float:
         below = [OneLevel(stack, lower) for lower in range(index)]
         level = OneLevel(stack, index)
         settings = Settings(EPOCHS)
-        with sharing(fabric, level):
+        compare = partial(level.compare, loss=OPTIONS.loss)
+        with runner(level, compare, fabric) as chosen:
             train(
-                Reconstruction(level, OPTIONS.loss),
+                Reconstruction(level, chosen),
                 Recomputed(batches, below),
                 None,
                 settings,

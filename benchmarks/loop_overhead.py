@@ -6,6 +6,7 @@ Exits with 1 when it is more than it may be.
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -122,7 +123,7 @@ def _problem(images: ImageSet) -> tuple[Reconstruction, Batches]:
         raise SystemExit("the fused path is not available here: is there a C compiler?")
     scaling = Scaling(*images.value_range)
     batches = Batches(images, scaling, BATCH, shuffle=np.random.default_rng(0))
-    return Reconstruction(model, "bce"), batches
+    return Reconstruction(model, partial(model.compare, loss="bce")), batches
 
 
 def _tabulate(

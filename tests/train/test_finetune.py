@@ -78,7 +78,7 @@ def _cross_entropies(model: Classifier, seen: Tensor, classes: Tensor) -> Tensor
 
 def test_pictures_are_changed_in_training() -> None:
     model, changes = _model(), Negative()
-    objective = Classification(model, changes, 0).train()  # type: ignore[arg-type]
+    objective = Classification(model, model.compare, changes, 0).train()  # type: ignore[arg-type]
     figures = objective(_pictures(7), _labels(7))
     assert changes.met == [7]
     expected = _cross_entropies(model, 1 - _pictures(7), _labels(7)).mean()
@@ -88,7 +88,7 @@ def test_pictures_are_changed_in_training() -> None:
 def test_nothing_is_changed_or_dropped_in_validation() -> None:
     model = _model(dropout=0.5)
     changes = Negative()
-    objective = Classification(model, changes, 0)  # type: ignore[arg-type]
+    objective = Classification(model, model.compare, changes, 0)  # type: ignore[arg-type]
     before = objective.generator.get_state()
     with torch.no_grad():
         figures = objective.eval()(_pictures(7), _labels(7))
@@ -102,7 +102,7 @@ def test_nothing_is_changed_or_dropped_in_validation() -> None:
 def test_dropout_and_augmentation_follow_the_seed() -> None:
     def loss(seed: int) -> float:
         model = _model(dropout=0.5)
-        objective = Classification(model, Augmentation(shift=0.2), seed)
+        objective = Classification(model, model.compare, Augmentation(shift=0.2), seed)
         return objective.train()(_pictures(7), _labels(7))[0].item()  # type: ignore[no-any-return]
 
     assert loss(4) == loss(4)

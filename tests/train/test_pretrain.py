@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -272,7 +273,8 @@ def test_the_objective_is_the_denoising_auto_encoder_s() -> None:
     stack = _stack(options)
     pictures = torch.from_numpy(_images(5).pixels / np.float32(255))
     noise = Corruption("masking", 0.3)
-    found = Reconstruction(stack, "mse", noise, seed=4)(pictures)
+    compare = partial(stack.compare, loss="mse")
+    found = Reconstruction(stack, compare, noise, seed=4)(pictures)
     corrupted = noise(pictures, torch.Generator().manual_seed(4))
     assert 0 < (corrupted == 0).sum() < corrupted.numel()
     weight = stack.each[0].weight.detach().double().numpy()
@@ -281,7 +283,7 @@ def test_the_objective_is_the_denoising_auto_encoder_s() -> None:
     expected = ((np.tanh(h @ weight) - y) ** 2).mean()
     np.testing.assert_allclose(found[:2].detach(), [expected] * 2, rtol=1e-5)
     with torch.no_grad():  # watched without noise
-        quiet = Reconstruction(stack, "mse", noise, seed=4)(pictures)
+        quiet = Reconstruction(stack, compare, noise, seed=4)(pictures)
     expected = ((np.tanh(np.tanh(y @ weight.T) @ weight) - y) ** 2).mean()
     np.testing.assert_allclose(quiet[:2], [expected] * 2, rtol=1e-5)
 

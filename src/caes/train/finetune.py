@@ -21,7 +21,7 @@ from caes.train.augment import Augmentation
 from caes.train.batches import Batches
 from caes.train.history import History
 from caes.train.loop import Settings, train
-from caes.train.pretrain import sharing
+from caes.train.pretrain import Compare, runner
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
 
@@ -31,15 +31,21 @@ class Classification(nn.Module):
 
     Args:
         model: The classifier.
+        compare: Computes its figures: `Classifier.compare`, or a runner's.
         augmentation: Random changes of the pictures; None for none.
         seed: Of augmentation and dropout.
     """
 
     def __init__(
-        self, model: Classifier, augmentation: Augmentation | None, seed: int
+        self,
+        model: Classifier,
+        compare: Compare,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
+        self.compare = compare
         self.augmentation = augmentation
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -49,13 +55,13 @@ class Classification(nn.Module):
         Without gradients, as in validation, nothing is changed and nothing dropped.
         """
         if not torch.is_grad_enabled():
-            return self.model.compare(pictures, labels)
+            return self.compare(pictures, labels)
         if self.augmentation is not None:
             pictures = self.augmentation(pictures, self.generator)
         masks = self.model.draw_masks(len(labels), self.generator)
-        if masks is not None:
-            masks = masks.to(pictures.device)
-        return self.model.compare(pictures, labels, masks)
+        if masks is None:
+            return self.compare(pictures, labels)
+        return self.compare(pictures, labels, masks.to(pictures.device))
 
 
 def finetune(
@@ -70,24 +76,12 @@ def finetune(
     progress: Progress,
     guesses: NDArray[np.int64] | None = None,
 ) -> History:
-    """Train a classifier.
+    """Train a classifier in place; on the CPU again afterwards.
 
-    Args:
-        model: Trained in place; on the CPU again afterwards.
-        images: Pictures, labelled and unlabelled.
-        labels: N class indices, -1 where there is no label.
-        scaling: From the pictures' units to [0, 1].
-        options: How to train; ``options.validation`` of the labelled ones is kept
-            apart.
-        seed: Of order, augmentation, dropout and split.
-        fabric: Device and precision.
-        progress: Is told of every batch and epoch.
-        guesses: N class indices to learn from as well, -1 for none; never where there
-            is a label. Labelled pictures then come again and again in a pass, so that
-            they make a fifth of it, and the passes are those of a round.
-
-    Raises:
-        ArgumentError: An option that cannot work.
+    N labels are class indices, -1 for none; guesses, where there is no label, as well.
+    With guesses, labelled pictures come again and again in a pass, so that they make a
+    fifth of it, and the passes are those of a round. ``options.validation`` of the
+    labelled ones is kept apart.
     """
     recipe = options.resolved()
     order = np.random.default_rng(seed)
@@ -105,7 +99,7 @@ def finetune(
     size = _batch_size(len(learn), recipe.batch_size)
     batches = Batches(images, scaling, size, shuffle=order, rows=learn, labels=labels)
     watched = Batches(images, scaling, 256, rows=watch, labels=labels)
-    objective = Classification(model, recipe.augmentation(images.shape[3]), seed)
+    changes = recipe.augmentation(images.shape[3])
     settings = Settings(
         epochs,
         recipe.learning_rate,
@@ -116,9 +110,9 @@ def finetune(
         peak=scaling.peak,
         optimizer=recipe.optimizer,
     )
-    with sharing(fabric, model.trunk):
+    with runner(model.trunk, model.compare, fabric) as compare:
         history = train(
-            objective,
+            Classification(model, compare, changes, seed),
             batches,
             watched if len(watch) else None,
             settings,
@@ -131,20 +125,12 @@ def finetune(
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier, and how it came to be.
-
-    Args:
-        model: The classifier of the last round that was finished.
-        history: Of the training that it went through itself.
-        rounds: Rounds of self-training before and with it; 0 if it learned from the
-            given labels only.
-        guessed: Pictures that it learned from with a label that was guessed.
-    """
+    """The classifier of the last round that was finished, and how it came to be."""
 
     model: Classifier
-    history: History
-    rounds: int
-    guessed: int
+    history: History  # of the training that it went through itself
+    rounds: int  # 0 if it learned from the given labels only
+    guessed: int  # pictures that it learned from with a label that was guessed
 
 
 def self_train(
@@ -165,22 +151,9 @@ def self_train(
     it sees every picture changed at random, which its teacher did not (Xie et al. 2020,
     "Noisy Student", algorithm 1).
 
-    Args:
-        build: Gives the network before its training, the same at every call.
-        images: Pictures, labelled and unlabelled.
-        labels: N class indices, -1 where there is no label.
-        scaling: From the pictures' units to [0, 1].
-        options: How to train, with ``options.rounds``.
-        seed: Of order, augmentation, dropout and split.
-        fabric: Device and precision.
-        progress: Is told of every batch and epoch.
-
-    Returns:
-        The last classifier. After Ctrl-C, or a loss that is not a number, within a
-        round: the one before it, with how the round ended in its history.
-
-    Raises:
-        ArgumentError: An option that cannot work.
+    ``build`` gives the network before its training, the same at every call. After
+    Ctrl-C, or a loss that is not a number, within a round, the classifier is the one
+    before it, with how the round ended in its history.
     """
 
     def trained(guesses: NDArray[np.int64] | None = None) -> Trained:
@@ -224,19 +197,7 @@ def pseudo_label(
     confidence: float,
     device: torch.device,
 ) -> NDArray[np.int64]:
-    """Classify the pictures without a label.
-
-    Args:
-        model: A trained classifier.
-        images: N pictures.
-        labels: N class indices, -1 where there is no label.
-        scaling: From the pictures' units to [0, 1].
-        confidence: Least probability of an answer that counts.
-        device: Where to compute.
-
-    Returns:
-        N class indices, int64; -1 where there is a label already, or no sure answer.
-    """
+    """Classify the pictures without a label: N classes, -1 where none is sure."""
     guesses = np.full(len(images), -1, np.int64)
     rows = np.flatnonzero(labels < 0)
     batches = Batches(images, scaling, AT_ONCE, rows=rows)

@@ -1,9 +1,10 @@
 """Training without labels: the auto-encoder learns to give its pictures back."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,12 +31,16 @@ IN_MEMORY = 2**28
 """Bytes of codes that are kept in memory; more go to a file, mapped into it."""
 
 
+Compare = Callable[..., Tensor]
+"""Gives (3,) figures, the loss first, of a batch's pictures and targets."""
+
+
 class Reconstruction(nn.Module):
     """The objective: what came in comes out, as it was before the noise.
 
     Args:
         model: The auto-encoder.
-        loss: "bce" or "mse".
+        compare: Computes its figures: `Model.compare` with a loss, or a runner's.
         noise: Corrupts what comes in while training; None for nothing.
         seed: Of the noise.
     """
@@ -43,13 +48,13 @@ class Reconstruction(nn.Module):
     def __init__(
         self,
         model: Model,
-        loss: str,
+        compare: Compare,
         noise: Corruption | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
-        self.loss = loss
+        self.compare = compare
         self.noise = noise
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -61,7 +66,7 @@ class Reconstruction(nn.Module):
         inputs = pictures
         if self.noise is not None and torch.is_grad_enabled():
             inputs = self.noise(pictures, self.generator)
-        return self.model.compare(inputs, pictures, self.loss)
+        return self.compare(inputs, pictures)
 
 
 def pretrain(
@@ -171,10 +176,10 @@ class _Training:
             optimizer=options.optimizer,
         )
         noise = noises(options, arch)[of]
-        objective = Reconstruction(model, options.loss, noise, self.seed + of)
-        with sharing(self.fabric, model):
+        plain = partial(model.compare, loss=options.loss)
+        with runner(model, plain, self.fabric) as compare:
             return train(
-                objective,
+                Reconstruction(model, compare, noise, self.seed + of),
                 batches,
                 watched if len(self.watch) else None,
                 settings,
@@ -184,11 +189,11 @@ class _Training:
 
 
 @contextmanager
-def sharing(fabric: Fabric, model: Model) -> Iterator[None]:
-    """Reserve threads for sharing out batches, where the model lets them be split."""
+def runner(model: Model, compare: Compare, fabric: Fabric) -> Iterator[Compare]:
+    """Choose, once for a training, who computes its batches' figures and gradients."""
     share = fabric.device.type == "cpu" and model.splits_batches
     with threads.reserved() if share else nullcontext():
-        yield
+        yield compare
 
 
 def _codes(
