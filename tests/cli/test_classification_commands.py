@@ -95,16 +95,16 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> list[ImageSet]:
 @pytest.fixture
 def reported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Note what the report is told."""
-    from caes.report import classification
+    from caes.report import classifier
 
     seen: dict[str, Any] = {}
-    write = classification.write_classification_report
+    write = classifier.write_classification_report
 
     def noting(folder: Path, **told: Any) -> Path:
         seen.update(told)
         return write(folder, **told)
 
-    monkeypatch.setattr(classification, "write_classification_report", noting)
+    monkeypatch.setattr(classifier, "write_classification_report", noting)
     return seen
 
 
@@ -178,7 +178,7 @@ def test_sub_folders_are_classes_and_the_run_is_whole(
     assert about("run")["names"] == ["high", "low", "middle"]
     assert about("run")["provenance"]["command"] == f"caes {' '.join(words)}"
     assert [row["class"] for row in table("run/per_class.csv")] == [*stripes.CLASSES]
-    assert len(list(Path("run/figures").glob("*.png"))) >= 3
+    assert len(list(Path("run/figures").glob("*.svg"))) >= 3
 
     train, few = learned
     tested = set(reported["images"].names)

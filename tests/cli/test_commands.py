@@ -46,7 +46,7 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_fit_learns_real_digits_and_writes_the_whole_run(digits_run: Path) -> None:
     assert sorted(path.name for path in digits_run.iterdir()) == FILES
-    assert len(list((digits_run / "figures").glob("*.png"))) >= 4
+    assert len(list((digits_run / "figures").glob("*.svg"))) >= 4
     with (digits_run / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 20

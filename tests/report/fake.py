@@ -110,3 +110,19 @@ def answers(
     given = np.full((len(truth), k), (1 - sure) / (k - 1), np.float32)
     given[np.arange(len(truth)), named] = sure
     return given
+
+
+STACK = stack_history({1: [0.4, 0.3, 0.3], 2: [0.2, 0.2, 0.2], 0: [0.3, 0.3]})
+
+
+def a_stack(about: History = STACK, **settings: Any) -> FakeCAE:
+    """For 8×8×1, a code of 2×2×2 values, told 4·4·2 + 2·2·2 places."""
+    usual = {"schedule": "greedy", "refine": 2}
+    return FakeCAE(
+        (8, 8, 1),
+        arch="2C3-MP2-2C3-MP2",
+        loss="mse",
+        history_=about,
+        decoder="tied",
+        settings=usual | settings,
+    )

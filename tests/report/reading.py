@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-VOID = {"meta", "link", "img", "source", "br"}
+VOID = {"meta", "link", "img", "br"}
 
 
 class Page(HTMLParser):
@@ -29,37 +29,40 @@ class Page(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
+        if not {"style", "svg"} & {*self.open}:
             self.text += data + " "
 
     def all(self, wanted: str) -> list[dict[str, str | None]]:
         return [attrs for tag, attrs in self.tags if tag == wanted]
 
 
-def check_self_contained(path: Path) -> None:
-    """Every picture is inside, and nothing is fetched or run."""
+def check(path: Path) -> None:
+    """Everything is inside, drawn in the page's colours, and has a text or heading."""
     html = path.read_text(encoding="utf-8")
     read = Page(html)
     pictures = [img["src"] for img in read.all("img")]
-    pictures += [source["srcset"] for source in read.all("source")]
-    assert pictures
+    pictures += [image["xlink:href"] for image in read.all("image")]
     for picture in pictures:
         kind, _, data = str(picture).partition(",")
         assert kind == "data:image/png;base64"
         Image.open(io.BytesIO(base64.b64decode(data))).verify()
     assert not read.all("script")
     assert [link["href"] for link in read.all("link")] == ["data:,"]
-    (style,) = re.findall("<style>.*</style>", html, re.DOTALL)
+    ((style, rest),) = re.findall("(?s)<style>(.*)</style>(.*)", html)
     assert "url(" not in style
     assert "@import" not in style
-
-
-def check_described(read: Page) -> None:
-    """Every picture has a text, and every section a heading."""
+    assert not re.search('style="[^"]*#[0-9a-f]{6}', rest)
+    named = [each["id"] for _, each in read.tags if "id" in each]
+    assert len(named) == len({*named})
+    assert read.all("svg")
+    assert all(chart["aria-label"] for chart in read.all("svg"))
     assert all(img["alt"] for img in read.all("img"))
     headings = {heading.get("id") for heading in read.all("h2")}
     assert {section["aria-labelledby"] for section in read.all("section")} == headings

@@ -1,25 +1,36 @@
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from caes.report.findings import Findings, examine
+from caes.report.results import Results, examine
 from caes.report.verdict import verdict
-from tests.report.fake import FakeCAE, history, pictures
+from caes.train.history import History
+from tests.report.fake import (
+    STACK,
+    FakeCAE,
+    a_stack,
+    history,
+    pictures,
+    stack_history,
+)
+
+TRAIN, TEST = pictures(50, 8, 8, 1), pictures(40, 8, 8, 1, seed=1)
 
 
 @pytest.fixture(scope="module")
-def found() -> Findings:
+def found() -> Results:
     """40 test pictures, a code of 4 values for 64, 30 parameters, a settled loss."""
     settled = history([0.4, 0.3, 0.3])
     cae = FakeCAE((8, 8, 1), arch="1C3-MP4", loss="mse", history_=settled)
-    return examine(cae, pictures(50, 8, 8, 1), pictures(40, 8, 8, 1, seed=1))
+    return examine(cae, TRAIN, TEST)
 
 
 def measured(
-    found: Findings, own: float, pca: float = 0.01, mean: float = 0.1
-) -> Findings:
+    found: Results, own: float, pca: float = 0.01, mean: float = 0.1
+) -> Results:
     def errors(mse: float) -> np.ndarray:
         return np.full(40, mse)
 
@@ -44,11 +55,11 @@ def measured(
         (math.nan, "Training failed: this network is of no use."),
     ],
 )
-def test_the_lead_follows_the_errors(found: Findings, own: float, lead: str) -> None:
+def test_the_lead_follows_the_errors(found: Results, own: float, lead: str) -> None:
     assert verdict(measured(found, own)).lead == lead
 
 
-def test_a_perfect_pca_is_called_so(found: Findings) -> None:
+def test_a_perfect_pca_is_called_so(found: Results) -> None:
     lead = "PCA is better here: it leaves no error at all."
     assert verdict(measured(found, 0.001, pca=0.0)).lead == lead
     assert (
@@ -56,7 +67,7 @@ def test_a_perfect_pca_is_called_so(found: Findings) -> None:
     )
 
 
-def test_the_figures_are_told_in_full(found: Findings) -> None:
+def test_the_figures_are_told_in_full(found: Results) -> None:
     assert verdict(measured(found, 0.005)).figures == (
         "On 40 test pictures the autoencoder's mean squared error is 0.00500 (23.0 dB) "
         "from 4 code values. PCA with as many leaves 0.0100 (20.0 dB), and the mean "
@@ -65,7 +76,7 @@ def test_the_figures_are_told_in_full(found: Findings) -> None:
     )
 
 
-def test_a_share_is_never_rounded_to_all_or_none(found: Findings) -> None:
+def test_a_share_is_never_rounded_to_all_or_none(found: Results) -> None:
     one = measured(found, 0.005)
     one.errors[0] = 0.02
     told = "The autoencoder comes closer than PCA on 98% of the pictures."
@@ -75,11 +86,11 @@ def test_a_share_is_never_rounded_to_all_or_none(found: Findings) -> None:
     assert "closer than PCA on 99% of" in verdict(many).figures
 
 
-def test_a_better_autoencoder_needs_no_excuse(found: Findings) -> None:
+def test_a_better_autoencoder_needs_no_excuse(found: Results) -> None:
     assert verdict(measured(found, 0.005)).context == ""
 
 
-def test_a_better_pca_is_explained(found: Findings) -> None:
+def test_a_better_pca_is_explained(found: Results) -> None:
     worse = measured(found, 0.05)
     falling = history([0.4, 0.3, 0.2])
     roomy = replace(worse, code_shape=(4, 4, 1), loss="bce", history=falling)
@@ -93,14 +104,14 @@ def test_a_better_pca_is_explained(found: Findings) -> None:
     )
 
 
-def test_a_code_as_large_as_the_picture_is_called_so(found: Findings) -> None:
+def test_a_code_as_large_as_the_picture_is_called_so(found: Results) -> None:
     whole = measured(found, 0.05, pca=0.0)
     whole = replace(whole, code_shape=(64,), pca=replace(whole.pca, components=64))
     told = "The code is no smaller than the picture, so that PCA can copy all of it."
     assert verdict(whole).context.startswith(told)
 
 
-def test_what_limits_the_comparison_is_said(found: Findings) -> None:
+def test_what_limits_the_comparison_is_said(found: Results) -> None:
     fair = measured(found, 0.005)
     short = replace(fair.pca, components=3, rows=4, errors=np.full(2, 0.01))
     lost = history([0.4, 0.3, math.nan], best_epoch=2, ended="diverged")
@@ -114,9 +125,124 @@ def test_what_limits_the_comparison_is_said(found: Findings) -> None:
     )
 
 
-def test_a_diverged_training_is_called_so(found: Findings) -> None:
+def test_a_diverged_training_is_called_so(found: Results) -> None:
     lost = history([0.4, math.inf], ended="diverged")
     assert verdict(replace(measured(found, math.nan), history=lost)).figures == (
         "In epoch 2 the loss became infinite or not a number. A smaller learning rate "
         "usually helps. PCA leaves 0.0100 (20.0 dB) on the same pictures."
     )
+
+
+def of_stack(about: History, own: float, **settings: Any) -> Results:
+    """A stack with these mean squared errors; 0.05 from the code alone."""
+    found = measured(examine(a_stack(about, **settings), TRAIN, TEST), own)
+    return replace(found, alone=None if found.alone is None else np.full(40, 0.05))
+
+
+def test_a_better_stack_is_told_more() -> None:
+    found = verdict(of_stack(STACK, 0.005))
+    assert (found.lead, found.figures) == (
+        "The autoencoder is better, though it is told more than the code: PCA leaves "
+        "2.00 times its error.",
+        "On 40 test pictures the autoencoder's mean squared error is 0.00500 (23.0 dB) "
+        "from 8 code values and 40 places of winners; from the code alone it is 0.0500 "
+        "(13.0 dB). PCA with as many code values leaves 0.0100 (20.0 dB), and the mean "
+        "training picture as the only answer 0.100 (10.0 dB). On every single picture "
+        "the autoencoder comes closer.",
+    )
+    assert found.context == (
+        "The places say where in its map each value was the largest; they are handed "
+        "from the way up to the way down beside the code, and PCA has nothing like "
+        "them: this flatters the autoencoder."
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "lead"),
+    [
+        (
+            0.01,
+            "The autoencoder and PCA are level, though the decoder is told more than "
+            "the code.",
+        ),
+        (
+            0.008,
+            "The autoencoder is better, though it is told more than the code: it leaves "
+            "20% less error than PCA.",
+        ),
+        (0.02, "PCA is better here: the autoencoder leaves 2.00 times its error."),
+    ],
+)
+def test_a_stack_is_judged_with_what_it_is_told(own: float, lead: str) -> None:
+    assert verdict(of_stack(STACK, own)).lead == lead
+
+
+def test_winner_take_all_is_judged_by_what_reconstructs() -> None:
+    found = verdict(of_stack(STACK, 0.02, sparsity="wta:0.5"))
+    assert (
+        "from 8 code values, of which 2 reconstruct, and 4 places of" in found.figures
+    )
+    assert "alone" not in found.figures
+    assert "roomy" not in found.context
+    assert (
+        "Only the largest value of each of the 2 maps of the code reconstructs, while "
+        "PCA was given all 8 values: this flatters PCA."
+    ) in found.context
+
+
+@pytest.mark.parametrize(
+    ("losses", "told"),
+    [
+        ({1: [0.4, 0.3, 0.2], 2: [0.2, 0.2, 0.2]}, "The loss of level 1 was"),
+        ({1: [0.4, 0.3, 0.2], 2: [0.2, 0.2, 0.1]}, "The loss of levels 1 and 2 was"),
+        (
+            {1: [0.4, 0.3, 0.3], 2: [0.2, 0.2, 0.1], 0: [0.3, 0.2]},
+            "The loss of level 2 and the refinement was",
+        ),
+    ],
+)
+def test_levels_whose_loss_still_fell_are_named(
+    losses: dict[int, list[float]], told: str
+) -> None:
+    found = verdict(of_stack(stack_history(losses), 0.02))
+    expected = f"{told} still falling at the end: more epochs would likely help."
+    assert expected in found.context
+
+
+def test_levels_that_only_gave_back_codes_are_a_reason() -> None:
+    apart = stack_history({1: [0.3, 0.3, 0.3], 2: [0.2, 0.2, 0.2]})
+    told = (
+        "PCA is made for the squared error, while the lowest level of this one was "
+        "trained on binary cross-entropy. Only level 1 learned to give back pictures, "
+        "level 2 a code: to refine all at once afterwards would likely help."
+    )
+    assert told in verdict(replace(of_stack(apart, 0.02), loss="bce")).context
+    refined = verdict(replace(of_stack(STACK, 0.02), loss="bce")).context
+    assert "while this network was trained on binary cross-entropy." in refined
+    assert "to refine" not in refined
+
+
+def test_an_interrupted_stack_is_called_unfinished() -> None:
+    cut = stack_history({1: [0.4, 0.3]}, ended="interrupted")
+    found = verdict(of_stack(cut, 0.2))
+    assert found.lead == "This stack is unfinished: level 2 did not learn."
+    assert found.context.startswith(
+        "The reconstructions go through all levels, and what has not learned is about "
+        "as random as at the start: the errors say nothing of the stack that was asked "
+        "for. The places"
+    )
+
+
+def test_a_level_whose_loss_is_no_number_is_named() -> None:
+    lost = stack_history({1: [0.4, 0.3, 0.3], 2: [0.2, math.nan]}, ended="diverged")
+    lost.best_epoch = 1
+    told = "In epoch 2 of level 2 the loss became infinite or not a number"
+    context = verdict(of_stack(lost, 0.005)).context
+    assert f"{told}; these are the weights of epoch 1." in context
+    figures = verdict(of_stack(lost, math.nan)).figures
+    assert figures.startswith(f"{told}. A smaller learning rate usually helps.")
+    lost.rows[-2:] = [replace(lost.rows[-1], epoch=1)]
+    lost.best_epoch = 0
+    unfinished = verdict(of_stack(lost, 0.005))
+    assert unfinished.lead == "This stack is unfinished: level 2 did not learn."
+    assert "these are the weights from before it." in unfinished.context

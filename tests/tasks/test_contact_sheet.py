@@ -10,17 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data import ImageSet, Skipped, survey
-from caes.report.canvas import MARGIN, SHARPNESS
-from caes.report.tiles import LARGEST
-from caes.tasks.contact_sheet import (
-    CELL,
-    COLUMNS,
-    GAP,
-    HEADING,
-    LEAST,
-    NAME,
-    ContactSheet,
-)
+from caes.report.pictures import LARGEST, LINE, MARGIN, SHARPNESS
+from caes.tasks.contact_sheet import COLUMNS, GAP, ContactSheet
+
+STEP = LARGEST + SHARPNESS * GAP
+HEADING = SHARPNESS * (MARGIN + LINE + 4 + GAP)
+NAME = SHARPNESS * (LINE + 2)
 
 
 def drawn(source: Any, total: int) -> NDArray[np.uint8]:
@@ -31,9 +26,8 @@ def drawn(source: Any, total: int) -> NDArray[np.uint8]:
 
 def cell(sheet: NDArray[np.uint8], at: int, named: bool = False) -> NDArray[np.uint8]:
     """Cut the room of a picture out of a sheet."""
-    down = CELL + GAP + (NAME if named else 0)
-    left = (MARGIN + at % COLUMNS * (CELL + GAP)) * SHARPNESS
-    top = (MARGIN + HEADING + at // COLUMNS * down) * SHARPNESS
+    left = SHARPNESS * MARGIN + at % COLUMNS * STEP
+    top = HEADING + at // COLUMNS * (STEP + NAME * named)
     return sheet[top : top + LARGEST, left : left + LARGEST]
 
 
@@ -41,9 +35,8 @@ def test_pictures_are_spread_evenly_and_shown_as_they_are() -> None:
     pixels = np.zeros((1000, 16, 16, 1), np.uint8)
     pixels[:] = (np.arange(1000) // 10 * 2).reshape(-1, 1, 1, 1)
     sheet = drawn(pixels, 1000)
-    wide = 2 * MARGIN + 10 * (CELL + GAP) - GAP
-    tall = 2 * MARGIN + HEADING + 10 * (CELL + GAP)
-    assert sheet.shape == (tall * SHARPNESS, wide * SHARPNESS, 3)
+    side = 10 * STEP - SHARPNESS * (GAP - MARGIN)
+    assert sheet.shape == (HEADING + side, SHARPNESS * MARGIN + side, 3)
     for at in range(100):
         assert (cell(sheet, at) == 2 * at).all()
 
@@ -100,14 +93,12 @@ def test_classes_stand_below_and_names_from_outside_are_no_formula(
         (tmp_path / name).mkdir()
         Image.new("L", (16, 16)).save(tmp_path / name / "1.png")
     sheet = drawn(tmp_path, 3)
-    wide = 2 * MARGIN + LEAST * (CELL + GAP) - GAP
-    tall = 2 * MARGIN + HEADING + CELL + GAP + NAME
-    assert sheet.shape == (tall * SHARPNESS, wide * SHARPNESS, 3)
-    top = (MARGIN + HEADING + CELL) * SHARPNESS
+    top = HEADING + LARGEST
+    assert len(sheet) == top + NAME + SHARPNESS * MARGIN
     for at in range(3):
         assert (cell(sheet, at, named=True) == 0).all()
-        left = (MARGIN + at * (CELL + GAP)) * SHARPNESS
-        below = sheet[top : top + NAME * SHARPNESS, left : left + LARGEST]
+        left = SHARPNESS * MARGIN + at * STEP
+        below = sheet[top : top + NAME, left : left + LARGEST]
         assert below.min() < 200
 
 
@@ -132,8 +123,8 @@ def test_a_picture_stands_there_once() -> None:
 
 def test_where_nothing_can_be_read_the_sheet_has_no_pictures(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"")
-    tall = 2 * MARGIN + HEADING
-    assert drawn(tmp_path, 1).shape[0] == tall * SHARPNESS
+    tall = HEADING + SHARPNESS * (MARGIN - GAP)
+    assert len(drawn(tmp_path, 1)) == tall
 
 
 def test_kept_pictures_do_not_hold_the_set() -> None:

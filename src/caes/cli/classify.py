@@ -16,7 +16,7 @@ from caes.train.recipes import FineTuning
 if TYPE_CHECKING:
     from caes.data import ImageSet
     from caes.estimators import CAE, CAEClassifier
-    from caes.report.contender import Contender
+    from caes.report.comparison import Contender
 
 
 @dataclass(kw_only=True)
@@ -119,7 +119,7 @@ class Classify(FineTuning):
         typed: str,
     ) -> Path:
         from caes.data.labels.labelled import labels_of
-        from caes.report.classification import write_classification_report
+        from caes.report.classifier import write_classification_report
 
         known = int((labels_of(train) >= 0).sum())
         return write_classification_report(

@@ -15,7 +15,7 @@ from caes.train.recipes import FineTuning, StartName
 
 if TYPE_CHECKING:
     from caes.data import ImageSet
-    from caes.report.label_summary import CurveRun
+    from caes.report.label_curve import CurveRun
 
 RUNS = "runs.csv"
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from caes.data.imageset import ImageSet
-    from caes.report.fitted import Fitted
+    from caes.report.baseline import Fitted
 
 __all__ = ["write_report"]
 
@@ -18,7 +18,7 @@ def write_report(
     *,
     command: str,
 ) -> Path:
-    """Measure a trained autoencoder and write ``figures/*.png`` and ``report.html``.
+    """Measure a trained autoencoder and write ``figures/`` and ``report.html``.
 
     Args:
         folder: The run's folder; figures of the same names are replaced.
@@ -35,13 +35,6 @@ def write_report(
         OutputError: The folder cannot be written.
     """
     # Only now, for matplotlib and scikit-learn take a second to import.
-    from caes.report.findings import examine
-    from caes.report.page import page
-    from caes.report.plates import galleries, plates
-    from caes.report.publish import publish
+    from caes.report.autoencoder import write
 
-    findings = examine(cae, train, test)
-    drawn = plates(findings)
-    figures = {name: plate.light for name, plate in drawn.items()}
-    text = page(cae, train, test, findings, drawn, command=command)
-    return publish(folder, text, figures | galleries(findings))
+    return write(folder, cae, train, test, command)

@@ -1,4 +1,4 @@
-"""The classifier beside its controls: a table, and what it means in plain words."""
+"""The classifier beside its controls: who errs how often, and in words."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,35 +7,112 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.report.amounts import count, listed, percent, points, told
-from caes.report.contender import Contender
-from caes.report.judgement import CHANCE, accuracy_interval, mcnemar
-from caes.report.reasons import FEW
-from caes.report.verdict import Verdict
+from caes.errors import ArgumentError
+from caes.report.numbers import capital, count, listed, p_words, percent, points
+from caes.report.page import Verdict
+from caes.report.statistics import CHANCE, FEW, accuracy_interval, mcnemar
 
+ROUNDING = 1e-3
+"""How far from 1 the probabilities of a picture may sum."""
 NAMED = 5
 """Classes without a test picture that are named."""
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
-    """How one of the contenders did.
+class Contender:
+    """The classifier or one of its controls, by its answers on the test pictures.
 
     Args:
-        title: Its name, at the beginning of a sentence.
-        name: Its name within a sentence.
-        right: N bool, which test pictures it names correctly.
-        seconds: Time of its training; None for a rule that needs none.
-        difference: Its error minus the classifier's, in [-1, 1]; 0 for itself.
-        p: Of McNemar's exact test against the classifier; 1 for itself.
+        name: What to call it in a sentence, such as "the classifier" or "logistic
+            regression on pixels".
+        probabilities: N×K in [0, 1], one row a test picture; rows sum to 1.
+        seconds: Time of its training.
     """
+
+    name: str
+    probabilities: NDArray[np.float32]
+    seconds: float
+
+    @property
+    def title(self) -> str:
+        """Its name at the beginning of a sentence."""
+        return capital(self.name)
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """N class indices, the most probable ones."""
+        answers: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return answers
+
+
+def check(
+    contenders: Sequence[Contender], truth: NDArray[np.int64], pictures: int, k: int
+) -> None:
+    """Make sure that all answer for N pictures of K classes.
+
+    Raises:
+        ArgumentError: No contender, no picture, a true class outside [0, K), or
+            probabilities that are not N×K, finite, and 1 in the sum of each row.
+    """
+    if not contenders:
+        raise ArgumentError(
+            "contenders",
+            "none",
+            "at least the classifier itself",
+            "Give its probabilities as the first contender.",
+        )
+    _check_truth(truth, pictures, k)
+    for each in contenders:
+        _check_probabilities(each, pictures, k)
+
+
+def _check_truth(truth: NDArray[np.int64], pictures: int, k: int) -> None:
+    if truth.shape != (pictures,) or not pictures:
+        raise ArgumentError(
+            "truth",
+            f"an array of shape {truth.shape} for {pictures} pictures",
+            "one class index for each test picture, and at least one picture",
+            "Check how the two were selected.",
+        )
+    strange = truth[(truth < 0) | (truth >= k)]
+    if strange.size:
+        raise ArgumentError(
+            "truth",
+            f"class {strange[0]}",
+            f"0 to {k - 1} for {k} classes",
+            "Give the labels as indices into classes.",
+        )
+
+
+def _check_probabilities(contender: Contender, pictures: int, k: int) -> None:
+    given = contender.probabilities
+    if given.shape != (pictures, k):
+        received = f"an array of shape {given.shape}"
+    elif not np.isfinite(given).all():
+        bad = int((~np.isfinite(given).all(axis=1)).sum())
+        received = f"NaN or infinity in {bad:,} of {pictures:,} rows"
+    elif given.min() < 0 or np.abs(given.sum(axis=1) - 1).max() > ROUNDING:
+        received = "rows that are not probabilities"
+    else:
+        return
+    raise ArgumentError(
+        f"probabilities of {contender.name}",
+        received,
+        f"{pictures} × {k} numbers in [0, 1], rows that sum to 1",
+        "Give the output of the softmax, or of predict_proba.",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How one of the contenders did."""
 
     title: str
     name: str
-    right: NDArray[np.bool_]
-    seconds: float | None
-    difference: float = 0.0
-    p: float = 1.0
+    right: NDArray[np.bool_]  # N, which test pictures it names correctly
+    seconds: float | None  # of its training; None for a rule that needs none
+    difference: float = 0.0  # its error minus the classifier's
+    p: float = 1.0  # of McNemar's exact test against the classifier
 
     @property
     def n(self) -> int:
@@ -62,12 +139,7 @@ class Standing:
 def standings(
     contenders: Sequence[Contender], truth: NDArray[np.int64]
 ) -> list[Standing]:
-    """Compare every contender with the first one.
-
-    Args:
-        contenders: The classifier, then its controls.
-        truth: N class indices.
-    """
+    """Compare every contender with the first one."""
     own = contenders[0].answers == truth
     rows = [(c.title, c.name, c.answers == truth, c.seconds) for c in contenders]
     return [_beside(own, *row) for row in rows]
@@ -84,13 +156,7 @@ def simplest(
 
 
 def judge(rows: Sequence[Standing], rule: Standing, unseen: Sequence[str]) -> Verdict:
-    """Say in plain words how the classifier stands.
-
-    Args:
-        rows: The classifier, then its controls.
-        rule: The simplest rule of all.
-        unseen: Classes without a test picture.
-    """
+    """Say in plain words how the classifier stands beside controls and rule."""
     own, *controls = rows
     lead = _lead(own, controls, rule)
     figures = " ".join([_error(own), *map(_control, controls)])
@@ -143,7 +209,7 @@ def _error(own: Standing) -> str:
 
 def _control(row: Standing) -> str:
     begin = f"{row.title} errs on {percent(row.error, row.n)}"
-    p = told(row.p)
+    p = p_words(row.p)
     if not row.difference:
         return f"{begin} too {p}."
     much = points(abs(row.difference), row.n)

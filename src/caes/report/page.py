@@ -1,79 +1,172 @@
-"""The page: findings into one HTML file that needs nothing else."""
+"""One layout for every page, and a page on disk with its figures and tables."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.colors import to_hex
 
 from caes.data.imageset import ImageSet
-from caes.report import tiles
-from caes.report.account import Entry, entries, story
-from caes.report.facts import facts, rivals
-from caes.report.findings import Findings
-from caes.report.fitted import Fitted
-from caes.report.plate import Plate
-from caes.report.sources import Part, sources
-from caes.report.templates import render
-from caes.report.verdict import verdict
+from caes.files import TableWriter, write_atomically
+from caes.report import numbers, pictures
+from caes.report.charts import Chart
+
+MOST_SKIPPED = 200
+"""Files left out that are named; the page counts the rest."""
+Table = Sequence[Sequence[object]]
+"""Rows of cells, the first row their names."""
+
+T = TypeVar("T")
 
 
-def page(
-    cae: Fitted,
-    train: ImageSet,
-    test: ImageSet,
-    findings: Findings,
-    plates: Mapping[str, Plate],
-    *,
-    command: str,
-) -> str:
-    """Write the page as HTML.
+@dataclass(frozen=True)
+class Fact:
+    """One headline figure: what it is, how much, and a few words to read it by."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The page's first words.
 
     Args:
-        cae: The autoencoder.
-        train: What it learned from.
-        test: What it was measured on.
-        findings: The measurements.
-        plates: The charts by name.
-        command: The command that made it, for the reader to copy.
+        lead: One sentence.
+        figures: What it rests on.
+        context: Why it may be so, and how far it holds; may be empty.
     """
-    return render(
-        "page.html",
-        arch=str(cae.architecture_),
-        command=command,
-        entries=_entries(findings),
-        difference=tiles.DIFFERENCE,
-        facts=facts(findings),
-        findings=findings,
-        last=findings.history.rows[-1] if findings.history.rows else None,
-        plates=plates,
-        provenance=cae.provenance_,
-        rivals=rivals(findings),
-        schooling=story(findings.phases),
-        settings=_settings(cae),
-        staged=findings.plan.staged,
-        stages=cae.architecture_.rows(cae.picture_shape_),
-        way=_way(cae),
-        told=findings.winners,
-        verdict=verdict(findings),
-        **sources(Part("Training", train), Part("Test", test)),
+
+    lead: str
+    figures: str
+    context: str
+
+
+def render(name: str, **values: object) -> str:
+    """Fill a template, such as "classifier.html"; every text is escaped."""
+    return _environment().get_template(name).render(values)
+
+
+def sources(
+    parts: Mapping[str, ImageSet], notes: Sequence[str] = ()
+) -> dict[str, object]:
+    """Give what "pictures.html" asks for.
+
+    Args:
+        parts: Pictures by what they were used for, "Training" or "Test".
+        notes: What a reader should know beside what the pictures say of themselves.
+    """
+    said = [note for images in parts.values() for note in images.notes]
+    skipped = [skip for images in parts.values() for skip in images.skipped]
+    return {
+        "most_skipped": MOST_SKIPPED,
+        "notes": _once([*notes, *said]),
+        "parts": parts,
+        "skipped": _once(skipped),
+    }
+
+
+def publish(
+    folder: Path,
+    page: str,
+    charts: Iterable[Chart],
+    montages: Mapping[str, bytes] | None = None,
+    tables: Mapping[str, Table] | None = None,
+) -> Path:
+    """Write ``figures/*.svg`` and ``*.png``, ``*.csv`` and at last ``report.html``.
+
+    What has the same name is replaced, charts of older pages among them.
+
+    Args:
+        folder: Where to.
+        page: The page.
+        charts: Its charts.
+        montages: PNG files by name, without ``.png``.
+        tables: Tables by name, without ``.csv``.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    figures = folder / "figures"
+    for chart in charts:
+        _write(figures / f"{chart.name}.svg", chart.svg.encode())
+        (figures / f"{chart.name}.png").unlink(missing_ok=True)
+    for name, png in (montages or {}).items():
+        _write(figures / f"{name}.png", png)
+    for name, table in (tables or {}).items():
+        with TableWriter(folder / f"{name}.csv") as writer:
+            for row in table:
+                writer.row(row)
+    path = folder / "report.html"
+    _write(path, page.encode())
+    return path
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("caes.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters |= {
+        "chance": numbers.chance,
+        "count": numbers.count,
+        "drawable": pictures.drawable,
+        "duration": numbers.duration,
+        "enlargement": pictures.enlargement,
+        "figure": numbers.figure,
+        "heat": pictures.heat_png,
+        "per_row": pictures.per_row,
+        "percent": numbers.percent,
+        "png": pictures.png,
+        "points": numbers.points,
+        "setting": _setting,
+        "shape": numbers.shape,
+        "share": numbers.share,
+        "signed": numbers.signed,
+        "sure": numbers.sure,
+        "uri": _uri,
+        "whole": "{:,}".format,
+    }
+    ramp = pictures.COLOURS(np.linspace(0, 1, 9))
+    environment.globals |= {
+        "palette": pictures.PALETTE,
+        "ramp": ", ".join(to_hex(colour) for colour in ramp),
+    }
+    return environment
 
 
-def _entries(findings: Findings) -> list[Entry]:
-    if not (findings.plan.staged and findings.history.rows):
-        return []
-    picture, loss = findings.picture_shape, findings.loss
-    return entries(findings.phases, findings.arch, picture, loss)
+def _uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def _settings(cae: Fitted) -> dict[str, object]:
-    """Give the settings, but for those within another one."""
-    given = cae.get_params()
-    return {name: value for name, value in given.items() if "__" not in name}
+def _setting(value: object) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_setting, value))
+    if hasattr(value, "architecture_"):
+        return f"a trained {value.architecture_}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _way(cae: Fitted) -> str:
-    """Say what a stack is, beside its text; nothing of a mirrored decoder."""
-    arch = cae.architecture_
-    if arch.decoder == "mirror":
-        return ""
-    one_by_one = cae.get_params().get("schedule") == "greedy" and arch.depth > 1
-    learned = "level by level" if one_by_one else "all levels at once"
-    return f"{arch.decoder} decoder, trained {learned}"
+def _once(values: Iterable[T]) -> list[T]:
+    """Drop what training and test pictures both say, for they share a source."""
+    return list(dict.fromkeys(values))
+
+
+def _write(path: Path, content: bytes) -> None:
+    with write_atomically(path) as file:
+        file.write(content)

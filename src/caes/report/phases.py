@@ -1,4 +1,4 @@
-"""A training in its phases: level by level, and perhaps all levels at once."""
+"""A training in its phases: all levels at once, or one after the other."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,51 +12,43 @@ from caes.train.options import Options, per_level
 FALLING = 0.003
 """A loss that fell by more than this share in its last epoch was still falling."""
 
+REFINEMENT = "the refinement"
 State = Ending | Literal["not begun", "taken over"]
+"""How a phase ended: never begun, for the training ended below, or long before it."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a training was asked to do.
 
-    Args:
-        epochs: Epochs of each phase in turn, by level, counted from 1; 0 for all levels
-            at once, which in a stack is the refinement.
-        best: Whether a phase keeps the weights of its best epoch, instead of the last.
+    Levels are counted from 1; 0 is all at once, which in a stack is the refinement.
     """
 
-    epochs: Mapping[int, int]
-    best: bool = False
-
-    @property
-    def staged(self) -> bool:
-        """Whether there is more than one phase."""
-        return len(self.epochs) > 1
+    epochs: Mapping[int, int]  # of each phase in turn, by level
+    best: bool = False  # whether the weights of the best epoch are kept, not the last
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a training in which the same levels learned.
+    """A stretch of a training in which the same levels learned."""
 
-    Args:
-        level: Which, counted from 1; 0 for all at once.
-        asked: Epochs in the settings.
-        rows: Those that were finished.
-        kept: The one whose weights were kept; 0 for what the phase began with.
-        state: How it ended. "taken over": before this training; "not begun": the
-            training ended below.
-    """
-
-    level: int
-    asked: int
-    rows: Sequence[Epoch]
-    kept: int
+    level: int  # counted from 1; 0 for all at once
+    asked: int  # epochs in the settings
+    rows: Sequence[Epoch]  # those that were finished
+    kept: int  # the one whose weights were kept; 0 for what the phase began with
     state: State
+    sole: bool = False  # whether there is no other
 
     @property
     def name(self) -> str:
-        """What learned, within a sentence."""
-        return f"level {self.level}" if self.level else "the refinement"
+        """What learned, within a sentence; nothing where that was all of it."""
+        name = f"level {self.level}" if self.level else REFINEMENT
+        return "" if self.sole else name
+
+    @property
+    def short_of(self) -> bool:
+        """Whether other weights than those of its last epoch were kept."""
+        return self.kept < len(self.rows)
 
     @property
     def outcome(self) -> Epoch | None:
@@ -67,12 +59,12 @@ class Phase:
     def missing(self) -> bool:
         """Whether a level has kept nothing of a whole epoch, here or before."""
         known = self.outcome is not None or self.state == "taken over"
-        return self.level > 0 and not known
+        return self.level > 0 and not self.sole and not known
 
     @property
     def falling(self) -> bool:
         """Whether the loss was still falling at the end."""
-        if len(self.rows) <= 1 or self.kept < len(self.rows):
+        if len(self.rows) <= 1 or self.short_of:
             return False
         before, last = (
             row.loss if row.validation_loss is None else row.validation_loss
@@ -100,10 +92,7 @@ def plan(settings: Mapping[str, Any], arch: Architecture) -> Plan:
 def phases(history: History, plan: Plan) -> list[Phase]:
     """Tell how each phase of a training went, in their order.
 
-    Args:
-        history: How it went; its levels may begin above the first, and end below the
-            last.
-        plan: What was asked.
+    Its levels may begin above the first, and end below the last.
     """
     found: dict[int, list[Epoch]] = {level: [] for level in plan.epochs}
     for row in history.rows:
@@ -115,10 +104,16 @@ def phases(history: History, plan: Plan) -> list[Phase]:
     # Of a phase that Ctrl-C ended in its first epoch there is no row.
     beyond = history.ended == "interrupted" and not history.best_epoch
     end = min(last + beyond, len(order) - 1)
+    sole = len(order) == 1
     return [
-        _phase(level, found[level], history, plan, _place(at, seen, end))
+        _phase(level, found[level], history, plan, _place(at, seen, end), sole)
         for at, level in enumerate(order)
     ]
+
+
+def whole(history: History, asked: int) -> Phase:
+    """Give the one phase of a training that had no other."""
+    return Phase(0, asked, history.rows, history.best_epoch, history.ended, sole=True)
 
 
 Place = Literal["below", "before", "end", "after"]
@@ -134,7 +129,12 @@ def _place(at: int, seen: Sequence[int], end: int) -> Place:
 
 
 def _phase(
-    level: int, rows: Sequence[Epoch], history: History, plan: Plan, place: Place
+    level: int,
+    rows: Sequence[Epoch],
+    history: History,
+    plan: Plan,
+    place: Place,
+    sole: bool,
 ) -> Phase:
     asked = plan.epochs.get(level, len(rows))
     states: dict[Place, State] = {
@@ -144,7 +144,7 @@ def _phase(
         "after": "not begun",
     }
     kept = history.best_epoch if place == "end" else _kept(rows, plan.best)
-    return Phase(level, asked, rows, kept, states[place])
+    return Phase(level, asked, rows, kept, states[place], sole)
 
 
 def _kept(rows: Sequence[Epoch], best: bool) -> int:

@@ -1,14 +1,14 @@
-"""What the figures mean, in plain words."""
+"""What an auto-encoder's results mean, in plain words."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
-from caes.report.account import levels
-from caes.report.amounts import count, decibels, figure, times
-from caes.report.findings import Findings
-from caes.report.reasons import caveats, reasons
+from caes.report.numbers import count, decibels, figure, times
+from caes.report.page import Verdict
+from caes.report.results import Results
+from caes.report.statistics import FEW
+from caes.report.training import levels
 
 NO_ERROR = 1e-12
 """A squared error that 32 bits do not tell from none."""
@@ -16,56 +16,43 @@ LEVEL = 0.02
 """Errors that differ by less than this share are called level."""
 MUCH = 1.5
 """From this ratio of errors on, it is told as a factor instead of a percentage."""
+ROOMY = 8
+"""Below so many picture values for one code value, PCA has it easy."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The page's first words.
-
-    Args:
-        lead: One sentence.
-        figures: What it rests on.
-        context: Why it may be so, and how far it holds; may be empty.
-    """
-
-    lead: str
-    figures: str
-    context: str
-
-
-def verdict(findings: Findings) -> Verdict:
+def verdict(results: Results) -> Verdict:
     """Judge an autoencoder beside PCA and the mean picture."""
-    if not math.isfinite(findings.mse):
+    if not math.isfinite(results.mse):
         lead = "Training failed: this network is of no use."
-        return Verdict(lead, _lost(findings), "")
-    if lead := _unfinished(findings):
-        context = " ".join([*_untrained(findings), *caveats(findings)])
-        return Verdict(lead, _measured(findings), context)
-    ratio = _ratio(findings)
-    because = reasons(findings) if ratio >= 1 - LEVEL else []
-    context = " ".join([*because, *caveats(findings)])
-    return Verdict(_lead(findings, ratio), _measured(findings), context)
+        return Verdict(lead, _lost(results), "")
+    if lead := _unfinished(results):
+        context = " ".join([*_untrained(results), *caveats(results)])
+        return Verdict(lead, _measured(results), context)
+    ratio = _ratio(results)
+    because = reasons(results) if ratio >= 1 - LEVEL else []
+    context = " ".join([*because, *caveats(results)])
+    return Verdict(_lead(results, ratio), _measured(results), context)
 
 
-def _ratio(findings: Findings) -> float:
+def _ratio(results: Results) -> float:
     """Give the autoencoder's error over PCA's."""
-    if findings.pca_mse <= NO_ERROR:
-        return 1.0 if findings.mse <= NO_ERROR else math.inf
-    return findings.mse / findings.pca_mse
+    if results.pca_mse <= NO_ERROR:
+        return 1.0 if results.mse <= NO_ERROR else math.inf
+    return results.mse / results.pca_mse
 
 
-def _unfinished(findings: Findings) -> str:
+def _unfinished(results: Results) -> str:
     """Say which levels of a stack have not learned, if any."""
-    missing = [phase for phase in findings.phases if phase.missing]
-    if not (findings.plan.staged and missing):
+    missing = [phase for phase in results.phases if phase.missing]
+    if not (results.staged and missing):
         return ""
-    if not findings.history.rows:
+    if not results.history.rows:
         return "This stack is unfinished: not one epoch was finished."
     return f"This stack is unfinished: {levels(missing)} did not learn."
 
 
-def _untrained(findings: Findings) -> Iterator[str]:
-    if findings.history.rows:
+def _untrained(results: Results) -> Iterator[str]:
+    if results.history.rows:
         yield (
             "The reconstructions go through all levels, and what has not learned is "
             "about as random as at the start: the errors say nothing of the stack that "
@@ -73,8 +60,8 @@ def _untrained(findings: Findings) -> Iterator[str]:
         )
 
 
-def _lead(findings: Findings, ratio: float) -> str:
-    if findings.mse >= findings.mean_mse > 0:
+def _lead(results: Results, ratio: float) -> str:
+    if results.mse >= results.mean_mse > 0:
         return "The autoencoder is no better than the mean picture: it learned nothing."
     if math.isinf(ratio):
         return "PCA is better here: it leaves no error at all."
@@ -84,8 +71,8 @@ def _lead(findings: Findings, ratio: float) -> str:
     if ratio > 1 + LEVEL:
         return f"PCA is better here: the autoencoder leaves {ratio - 1:.0%} more error."
     if ratio >= 1 - LEVEL:
-        return f"The autoencoder and PCA are level{_but(findings, 'the decoder')}."
-    better = f"The autoencoder is better{_but(findings, 'it')}"
+        return f"The autoencoder and PCA are level{_but(results, 'the decoder')}."
+    better = f"The autoencoder is better{_but(results, 'it')}"
     if ratio > 1 / MUCH:
         return f"{better}: it leaves {1 - ratio:.0%} less error than PCA."
     if ratio == 0:
@@ -93,45 +80,45 @@ def _lead(findings: Findings, ratio: float) -> str:
     return f"{better}: PCA leaves {times(1 / ratio)} times its error."
 
 
-def _but(findings: Findings, who: str) -> str:
-    return f", though {who} is told more than the code" * bool(findings.winners.places)
+def _but(results: Results, who: str) -> str:
+    return f", though {who} is told more than the code" * bool(results.winners.places)
 
 
-def _measured(findings: Findings) -> str:
-    pca = findings.pca
-    n = count(len(findings.errors), "test picture")
+def _measured(results: Results) -> str:
+    pca = results.pca
+    n = count(len(results.errors), "test picture")
     alike = "as many" if pca.components == pca.asked else f"only {pca.components:,}"
-    alike += " code values" * bool(findings.winners.places)
-    error = partial(_error, findings)
+    alike += " code values" * bool(results.winners.places)
+    error = partial(_error, results)
     sentences = [
-        f"On {n} the autoencoder's mean squared error is {error(findings.mse)} "
-        f"from {_given(findings)}.",
-        f"PCA with {alike} leaves {error(findings.pca_mse)}, and the mean training "
-        f"picture as the only answer {error(findings.mean_mse)}.",
-        *_wins(findings),
+        f"On {n} the autoencoder's mean squared error is {error(results.mse)} "
+        f"from {_given(results)}.",
+        f"PCA with {alike} leaves {error(results.pca_mse)}, and the mean training "
+        f"picture as the only answer {error(results.mean_mse)}.",
+        *_wins(results),
     ]
     return " ".join(sentences)
 
 
-def _given(findings: Findings) -> str:
+def _given(results: Results) -> str:
     """Say what the reconstructions are made from."""
-    code = count(findings.pca.asked, "code value")
-    told = findings.winners
-    if not told.places:
+    code = count(results.pca.asked, "code value")
+    beside = results.winners
+    if not beside.places:
         return code
-    kept = f", of which {told.used:,} reconstruct," * told.partial
-    given = f"{code}{kept} and {count(told.count, 'place')} of winners"
-    if findings.alone_mse is None:
+    kept = f", of which {beside.used:,} reconstruct," * beside.partial
+    given = f"{code}{kept} and {count(beside.count, 'place')} of winners"
+    if results.alone_mse is None:
         return given
-    return f"{given}; from the code alone it is {_error(findings, findings.alone_mse)}"
+    return f"{given}; from the code alone it is {_error(results, results.alone_mse)}"
 
 
-def _error(findings: Findings, mse: float) -> str:
-    return f"{figure(mse)} ({decibels(findings.psnr_of(mse))})"
+def _error(results: Results, mse: float) -> str:
+    return f"{figure(mse)} ({decibels(results.psnr_of(mse))})"
 
 
-def _wins(findings: Findings) -> Iterator[str]:
-    wins = findings.errors < findings.pca.errors
+def _wins(results: Results) -> Iterator[str]:
+    wins = results.errors < results.pca.errors
     if len(wins) == 1:
         return
     if wins.all() or not wins.any():
@@ -143,10 +130,104 @@ def _wins(findings: Findings) -> Iterator[str]:
         yield f"The autoencoder comes closer than PCA on {share}% of the pictures."
 
 
-def _lost(findings: Findings) -> str:
-    at = findings.diverged_at
+def _lost(results: Results) -> str:
+    at = results.diverged_at
     what = f"In {at} the loss became" if at else "The test error is"
     return (
         f"{what} infinite or not a number. A smaller learning rate usually helps. "
-        f"PCA leaves {_error(findings, findings.pca_mse)} on the same pictures."
+        f"PCA leaves {_error(results, results.pca_mse)} on the same pictures."
     )
+
+
+def reasons(results: Results) -> Iterator[str]:
+    """Say why PCA can be as good or better."""
+    pca = results.pca
+    room = results.picture_size / results.code_size
+    if room <= 1 and pca.components == pca.features:
+        yield "The code is no smaller than the picture, so that PCA can copy all of it."
+    elif room < ROOMY and pca.components == pca.asked and not results.winners.partial:
+        yield (
+            f"The code is roomy, one value for every {room:.2g} of the picture, and so "
+            "PCA loses little; an autoencoder shows its worth at small codes."
+        )
+    if pca.learned > 2 * results.parameters:
+        yield (
+            f"PCA also learned {pca.learned:,} numbers, a whole picture for each code "
+            f"value; the network has {results.parameters:,}."
+        )
+    yield from _objectives(results)
+    if whose := _still_falling(results):
+        yield f"{whose} still falling at the end: more epochs would likely help."
+
+
+def _objectives(results: Results) -> Iterator[str]:
+    """Say what was made small in training instead of the error."""
+    phases = results.phases
+    codes = [phase for phase in phases if phase.level > 1]
+    apart = codes and not any(phase.rows for phase in phases if not phase.level)
+    if results.loss == "bce":
+        who = "the lowest level of this one" if apart else "this network"
+        yield (
+            f"PCA is made for the squared error, while {who} was trained on binary "
+            "cross-entropy."
+        )
+    if apart:
+        yield (
+            f"Only level 1 learned to give back pictures, {levels(codes)} a code: to "
+            "refine all at once afterwards would likely help."
+        )
+
+
+def _still_falling(results: Results) -> str:
+    falling = [phase for phase in results.phases if phase.falling]
+    if not falling:
+        return ""
+    if not results.staged:
+        return "The loss was"
+    return f"The loss of {levels(falling)} was"
+
+
+def _kept(results: Results) -> str:
+    epoch = results.history.best_epoch
+    began = results.staged and not epoch
+    return "from before it" if began else f"of epoch {epoch}"
+
+
+def caveats(results: Results) -> Iterator[str]:
+    """Say what limits the comparison."""
+    pca = results.pca
+    yield from _told_more(results)
+    if pca.components < min(pca.asked, pca.features):
+        yield (
+            f"PCA could use no more code values, since it learned from "
+            f"{count(pca.rows, 'picture')}: this flatters the autoencoder."
+        )
+    if results.diverged_at:
+        yield (
+            f"In {results.diverged_at} the loss became infinite or not a number; "
+            f"these are the weights {_kept(results)}."
+        )
+    if results.same:
+        yield (
+            "These are the training pictures themselves: on new pictures both would "
+            "do worse."
+        )
+    if len(results.errors) < FEW:
+        yield "So few test pictures make an anecdote, not a measurement."
+
+
+def _told_more(results: Results) -> Iterator[str]:
+    """Say what the decoder is told that PCA is not."""
+    beside = results.winners
+    if beside.partial:
+        yield (
+            f"Only the largest value of each of the {beside.used:,} maps of the code "
+            f"reconstructs, while PCA was given all {beside.size:,} values: this "
+            "flatters PCA."
+        )
+    if beside.places:
+        yield (
+            "The places say where in its map each value was the largest; they are "
+            "handed from the way up to the way down beside the code, and PCA has "
+            "nothing like them: this flatters the autoencoder."
+        )

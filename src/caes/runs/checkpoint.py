@@ -35,7 +35,15 @@ FORMAT = 3
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
 TABLES = ("confusion.csv", "per_class.csv")
-FILES = (ABOUT, MODEL, HISTORY, "report.html", "figures/*.png", *TABLES)
+FILES = (
+    ABOUT,
+    MODEL,
+    HISTORY,
+    "report.html",
+    "figures/*.svg",
+    "figures/*.png",
+    *TABLES,
+)
 """All that the folder of a run holds."""
 NETWORK: dict[str, tuple[Any, ...]] = {
     "decoder": get_args(DecoderName),

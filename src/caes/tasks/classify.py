@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from caes.data import ImageSet
 from caes.data.labels.labelled import labelled_only, labels_of
 from caes.estimators import CAE, CAEClassifier
-from caes.report.contender import Contender
+from caes.report.comparison import Contender
 from caes.tasks.probe import fit_probe, pixels_of
 
 CONTROL = "the same network from random weights, on the labels alone"

@@ -5,27 +5,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from caes.data import ImageSet, Skipped, Survey
 from caes.data.decode.resize import resized
-from caes.report.canvas import LIGHT, MARGIN, SHARPNESS, blank, png
-from caes.report.gallery import write
-from caes.report.lettering import drawable, labels, short
-from caes.report.tiles import LARGEST, Tile, in_bytes, seen
+from caes.report.pictures import (
+    LARGEST,
+    Strip,
+    Tile,
+    drawable,
+    enlarged,
+    in_bytes,
+    labels,
+    montage,
+    seen,
+    short,
+)
 
 MOST = 100
 """Pictures on a sheet."""
 COLUMNS = 10
-LEAST = 4
-"""Columns of the narrowest sheet, so that its title has room."""
-CELL = LARGEST // SHARPNESS
-"""Page pixels that a picture has to lie in, both ways."""
 GAP = 8
-NAME = 16
-"""Page pixels below a picture, for its class."""
-HEADING = 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,25 +79,12 @@ class ContactSheet:
         Args:
             found: The set's survey: its ranges are shown as black to white.
         """
-        return png(self._draw(found))
-
-    def _draw(self, found: Survey) -> Figure:
-        columns = min(COLUMNS, max(len(self.kept), LEAST))
-        rows = -(-len(self.kept) // columns)
-        below = NAME if any(each.label for each in self.kept) else 0
-        step = CELL + GAP
-        width = 2 * MARGIN + columns * step - GAP
-        height = 2 * MARGIN + HEADING + rows * (step + below)
-        figure = blank(LIGHT, width, height)
-        title = self._title(found)
-        write(figure, MARGIN, MARGIN + 6, title, weight="bold", color=LIGHT.ink)
-        shown = zip(self._tiles(found), self._names(), strict=True)
-        for at, (picture, name) in enumerate(shown):
-            left = MARGIN + at % columns * step
-            top = MARGIN + HEADING + at // columns * (step + below)
-            _place(figure, picture, left, top)
-            write(figure, left + CELL / 2, top + CELL + NAME / 2, name, ha="center")
-        return figure
+        tiles, names = [*self._tiles(found)], self._names()
+        strips = [Strip([], self._title(found))]
+        for at in range(0, len(tiles), COLUMNS):
+            texts = names[at : at + COLUMNS] if any(names) else ()
+            strips.append(Strip(tiles[at : at + COLUMNS], texts=texts))
+        return montage(strips, cell=(LARGEST, LARGEST), gap=GAP, centred=True)
 
     def _title(self, found: Survey) -> str:
         name = short(found.source, 40)
@@ -116,7 +103,8 @@ class ContactSheet:
         for each in self.kept:
             low, high = _shown_range(found, each.form)
             wide = each.pixels.astype(np.float64)
-            yield in_bytes((wide - low) / ((high - low) or 1))
+            shown = in_bytes((wide - low) / ((high - low) or 1))
+            yield enlarged(shown, max(1, LARGEST // max(shown.shape[:2])))
 
 
 def _small(images: ImageSet, row: int) -> Kept:
@@ -140,15 +128,3 @@ def _shown_range(found: Survey, form: tuple[str, int]) -> tuple[float, float]:
         return values.nominal
     alike = [each for each in found.values.values() if each.dtype == form[0]]
     return min(each.low for each in alike), max(each.high for each in alike)
-
-
-def _place(figure: Figure, shown: Tile, left: int, top: int) -> None:
-    """Put a tile into the middle of a cell, enlarged by a whole factor."""
-    factor = max(1, LARGEST // max(shown.shape[:2]))
-    large = shown.repeat(factor, axis=0).repeat(factor, axis=1)
-    if large.ndim == 2:
-        large = large[..., None].repeat(3, axis=2)
-    tall, wide = large.shape[:2]
-    x = left * SHARPNESS + (LARGEST - wide) // 2
-    y = top * SHARPNESS + (LARGEST - tall) // 2
-    figure.figimage(large, x, round(figure.bbox.height) - y - tall)

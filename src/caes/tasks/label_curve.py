@@ -10,7 +10,7 @@ from caes.data import ImageSet
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labelled_only, labels_of
 from caes.estimators import CAE, CAEClassifier
-from caes.report.label_summary import CurveRun
+from caes.report.label_curve import CurveRun
 from caes.runs.ledger import Ledger, pass_on_interruption
 from caes.tasks.classify import CODES, CONTROL, PIXELS
 from caes.tasks.probe import fit_probe, pixels_of

@@ -15,9 +15,8 @@ from scipy.signal import correlate
 from caes.data import ImageSet, load
 from caes.estimators import CAE
 from caes.files import write_atomically
-from caes.report.canvas import LIGHT, png
+from caes.report.pictures import SHARPNESS, Strip, enlarged, in_bytes, montage, seen
 from caes.runs.ledger import Ledger, pass_on_interruption
-from caes.tasks.studies.plate import draw
 
 AUTOENCODERS: dict[str, dict[str, Any]] = {
     "clean": {"arch": "20C7"},
@@ -34,6 +33,9 @@ TRAINING: dict[str, Any] = {
 }
 SETS = {"mnist": "train[:10000]", "cifar10": "train[:10000]"}
 EPOCHS = 5
+FACTOR = 4
+"""Page pixels a weight in the figure."""
+GAP = 4
 KEYS = ("data", "autoencoder")
 FIGURES = ("pixels", "response", "of", "loss", "pictures", "epochs", "seconds")
 
@@ -104,8 +106,19 @@ def draw_filters(folder: Path, *, quick: bool, say: Callable[[str], None]) -> No
         }
         path = folder / f"filters-{data}.png"
         with write_atomically(path) as file:
-            file.write(png(draw(found, LIGHT)))
+            file.write(montage([_strip(*each) for each in found.items()], gap=GAP))
         say(str(path))
+
+
+def _strip(title: str, filters: NDArray[np.float32]) -> Strip:
+    """Lay maps×k×k×C side by side.
+
+    Grey is 0; each filter's largest weight is black or white, or full colour.
+    """
+    largest = np.abs(filters).reshape(len(filters), -1).max(1)[:, None, None, None]
+    unit = 0.5 + 0.5 * filters / np.where(largest > 0, largest, 1)
+    tiles = [in_bytes(seen(each)) for each in unit]
+    return Strip([enlarged(tile, FACTOR * SHARPNESS) for tile in tiles], title)
 
 
 def _filters(

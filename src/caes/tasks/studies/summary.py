@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from statistics import fmean, stdev
 
-from caes.report.judgement import paired
+from caes.report.statistics import paired
 
 Errors = dict[int, dict[str, dict[int, float]]]
 """Error in per cent by number of labels, start ("stack" or "random") and seed."""

@@ -1,0 +1,175 @@
+"""The page of an auto-encoder, its charts and montages."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from caes.data.imageset import ImageSet
+from caes.report import charts, training
+from caes.report.baseline import Fitted
+from caes.report.charts import Chart, Filters, chart
+from caes.report.numbers import count
+from caes.report.numbers import figure as written
+from caes.report.page import publish, render, sources
+from caes.report.pictures import (
+    SHARPNESS,
+    Strip,
+    enlarged,
+    enlargement,
+    heat,
+    montage,
+    per_row,
+)
+from caes.report.results import DIFFERENCE, Example, Results, examine, facts, rivals
+from caes.report.verdict import verdict
+
+
+def write(
+    folder: Path, cae: Fitted, train: ImageSet, test: ImageSet, command: str
+) -> Path:
+    """Measure, draw, and write the page; as `caes.report.write_report` says."""
+    results = examine(cae, train, test)
+    drawn = {each.name: each for each in draw(results)}
+    text = page(cae, train, test, results, drawn, command)
+    return publish(folder, text, drawn.values(), dict(montages(results)))
+
+
+def page(
+    cae: Fitted,
+    train: ImageSet,
+    test: ImageSet,
+    results: Results,
+    drawn: dict[str, Chart],
+    command: str,
+) -> str:
+    """Write the page as HTML, with the charts drawn, by name."""
+    rows = results.history.rows
+    phases, shape = results.phases, results.picture_shape
+    table = training.entries(phases, results.arch, shape, results.loss)
+    return render(
+        "autoencoder.html",
+        arch=str(results.arch),
+        beside=results.winners,
+        charts=drawn,
+        command=command,
+        difference=DIFFERENCE,
+        entries=table if results.staged and rows else [],
+        facts=facts(results),
+        last=rows[-1] if rows else None,
+        loss=training.loss_name(0, results.loss),
+        provenance=cae.provenance_,
+        results=results,
+        rivals=rivals(results),
+        rows=results.arch.rows(shape),
+        schooling=training.story(phases),
+        settings=_settings(cae),
+        source=train.source,
+        verdict=verdict(results),
+        way=_way(cae),
+        **sources({"Training": train, "Test": test}),
+    )
+
+
+def draw(results: Results) -> Iterator[Chart]:
+    """Draw every chart that there is something to draw for."""
+    counted = _counted(results.picture_shape[-1])
+    yield from training.charts(results.phases, results.loss, counted)
+    yield _errors(results)
+    if results.filters is not None:
+        found = charts.coloured(results.filters)
+        side = results.filters.shape[1]
+        alt = f"Grid of {count(len(found.tiles), 'filter')} of {side}×{side}."
+        yield chart("filters", partial(charts.filters, found), alt, _scale(found))
+
+
+def montages(results: Results) -> Iterator[tuple[str, bytes]]:
+    """Lay test pictures over their reconstructions, for papers and slides."""
+    yield "reconstructions", montage([*_strips("Test pictures", results.shown)])
+    if results.best:
+        best = _strips("Best reconstructed", results.best)
+        worst = _strips("Worst reconstructed", results.worst)
+        yield "best-and-worst", montage([*best, *worst])
+
+
+def _strips(title: str, examples: Sequence[Example]) -> Iterator[Strip]:
+    first = examples[0].picture
+    heading = f"{title}, each over its squared error"
+    factor, step = SHARPNESS * enlargement(first), per_row(first)
+    for at in range(0, len(examples), step):
+        some = examples[at : at + step]
+        pictures, again, apart = (
+            [enlarged(tile, factor) for tile in tiles]
+            for tiles in zip(
+                *((each.picture, each.again, heat(each.difference)) for each in some),
+                strict=True,
+            )
+        )
+        yield Strip(pictures, heading if at == 0 else "", "picture")
+        yield Strip(again, name="reconstruction")
+        texts = [written(each.error) for each in some]
+        yield Strip(apart, name=f"difference,\n0 to {DIFFERENCE}", texts=texts)
+
+
+def _settings(cae: Fitted) -> dict[str, object]:
+    """Give the settings, but for those within another one."""
+    given = cae.get_params()
+    return {name: value for name, value in given.items() if "__" not in name}
+
+
+def _way(cae: Fitted) -> str:
+    """Say what a stack is, beside its text; nothing of a mirrored decoder."""
+    arch = cae.architecture_
+    if arch.decoder == "mirror":
+        return ""
+    one_by_one = cae.get_params().get("schedule") == "greedy" and arch.depth > 1
+    learned = "level by level" if one_by_one else "all levels at once"
+    return f"{arch.decoder} decoder, trained {learned}"
+
+
+def _errors(results: Results) -> Chart:
+    median = float(np.median(results.pca.errors))
+    own = float(np.median(results.errors))
+    alt = (
+        f"Histogram of the errors of {count(len(results.errors), 'test picture')}; "
+        f"their median is {written(own)}, that of PCA {written(median)}."
+    )
+    unusable = int((~np.isfinite(results.errors)).sum())
+    caption = f"{count(unusable, 'error')} not finite, left out." if unusable else ""
+    histogram = partial(charts.histogram, results.errors, median)
+    return chart("errors", histogram, alt, caption)
+
+
+def _counted(channels: int) -> str:
+    if channels == 1:
+        return (
+            "As Keras counts it: the share of pixels that equal their reconstruction "
+            "rounded to 0 or 1. A grey pixel never does, so 100% is out of reach."
+        )
+    return (
+        "As Keras counts it: the share of pixels whose strongest channel is the same "
+        "in the reconstruction."
+    )
+
+
+def _scale(found: Filters) -> str:
+    reach = f"{found.strongest:.2g}"
+    scale = f"One scale for all, from −{reach} to {reach}."
+    if found.channels == 1:
+        words = f"Red adds, blue takes away, white is 0. {scale}"
+    elif found.channels == 2:
+        words = f"The first of 2 channels. Red adds, blue takes away. {scale}"
+    elif found.channels == 3:
+        words = f"The weights of red, green and blue as colours; grey is 0. {scale}"
+    else:
+        words = (
+            f"The weights of the first 3 of {found.channels} channels as red, green "
+            f"and blue; grey is 0. {scale}"
+        )
+    drawn = len(found.tiles)
+    return (
+        words
+        if drawn == found.total
+        else f"The first {drawn} of {found.total}. {words}"
+    )

@@ -1,0 +1,375 @@
+"""The page of a classifier: what it gets wrong, beside its controls."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from caes.data.imageset import ImageSet
+from caes.data.scaling import Scaling
+from caes.report import charts, training
+from caes.report.charts import Chart, chart
+from caes.report.comparison import (
+    Contender,
+    Standing,
+    check,
+    judge,
+    simplest,
+    standings,
+)
+from caes.report.numbers import cell, count, duration, percent, sure
+from caes.report.page import Fact, Table, publish, render, sources
+from caes.report.phases import whole
+from caes.report.pictures import (
+    SHARPNESS,
+    Strip,
+    Tile,
+    enlarged,
+    enlargement,
+    labels,
+    montage,
+    tile,
+)
+from caes.report.statistics import BINS, Bin, calibration_error, reliability
+from caes.train.history import History
+
+COUNTED = "The share of training pictures named correctly, counted as they were met."
+WITH = "to learn from, with their class"
+WITHOUT = "seen without their class"
+ROUNDS = "in the last round, over all that had a label"
+DRAWN = 30
+"""Classes drawn; the table beside the page has all."""
+SHOWN = 24
+"""Mistakes shown, at most."""
+COLUMNS = 8
+"""Of them side by side."""
+SLIGHT = 0.005
+"""Confidence and accuracy that differ by less are called alike."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one class fared; what there is nothing to take a share of is NaN."""
+
+    number: int  # counted from 1
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int  # its test pictures
+    taken_for: str  # what it was most often mistaken for; empty without a mistake
+    taken: int  # how often
+
+
+def scores(confused: NDArray[np.int64], classes: Sequence[str]) -> list[Score]:
+    """Score each class by K×K counts, the true class down, the answer across."""
+    measured = _measured(confused)
+    mistakes = confused - np.diag(np.diag(confused))
+    rivals = mistakes.argmax(axis=1)
+    taken = mistakes.max(axis=1)
+    return [
+        Score(
+            number=at + 1,
+            name=name,
+            precision=float(precision),
+            recall=float(recall),
+            f1=float(f1),
+            support=int(support),
+            taken_for=classes[rivals[at]] if taken[at] else "",
+            taken=int(taken[at]),
+        )
+        for at, (name, precision, recall, f1, support) in enumerate(
+            zip(classes, *measured, strict=True)
+        )
+    ]
+
+
+def mean_f1(rows: Sequence[Score]) -> float:
+    """Average F1 over the classes that have test pictures."""
+    return float(np.mean([row.f1 for row in rows if row.support]))
+
+
+def scores_table(rows: Sequence[Score]) -> Table:
+    """Lay the scores out for a file; what is not defined is left empty."""
+    head = ("class", "precision", "recall", "f1", "support")
+    return [
+        head,
+        *(
+            (row.name, *map(cell, (row.precision, row.recall, row.f1)), row.support)
+            for row in rows
+        ),
+    ]
+
+
+def _measured(confused: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+    """Let scikit-learn count each cell as so many pictures."""
+    k = len(confused)
+    truth, answers = np.divmod(np.arange(k * k), k)
+    found: tuple[NDArray[np.float64], ...] = precision_recall_fscore_support(
+        truth,
+        answers,
+        labels=np.arange(k),
+        sample_weight=confused.ravel(),
+        zero_division=np.nan,
+    )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Mistake:
+    """A test picture that got a wrong answer; classes are indices."""
+
+    name: str
+    true: int
+    answer: int
+    probability: float  # of that answer
+    picture: Tile
+
+
+def mistakes(
+    images: ImageSet, truth: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> list[Mistake]:
+    """Give the mistakes with the highest probability, the highest first."""
+    answers, surest = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(answers != truth)
+    rows = wrong[np.argsort(-surest[wrong], kind="stable")][:SHOWN]
+    some = images[rows]
+    unit = Scaling(*images.value_range).to_unit(some.pixels)
+    return [
+        Mistake(
+            name=some.names[at],
+            true=int(truth[row]),
+            answer=int(answers[row]),
+            probability=float(surest[row]),
+            picture=tile(unit[at]),
+        )
+        for at, row in enumerate(rows)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A classifier on its test pictures, beside its controls, measured once."""
+
+    classes: Sequence[str]
+    rows: Sequence[Standing]  # the classifier and its controls
+    rule: Standing  # the simplest rule beside them
+    counts: NDArray[np.int64]  # K×K, the true class down, the answer across
+    drawn: NDArray[np.intp]  # the classes with the most mistakes, in their order
+    scores: Sequence[Score]
+    bins: Sequence[Bin]
+    calibration: float
+    mistakes: Sequence[Mistake]
+
+    @property
+    def own(self) -> Standing:
+        """The classifier itself."""
+        return self.rows[0]
+
+    @property
+    def largest(self) -> float:
+        """The largest error among the classifier and its controls, in [0, 1]."""
+        return max(row.error for row in self.rows) or 1.0
+
+    @property
+    def shown(self) -> list[Score]:
+        """The scores of the classes that are drawn."""
+        return [self.scores[at] for at in self.drawn]
+
+    @property
+    def unseen(self) -> list[str]:
+        """Classes without a test picture."""
+        return [score.name for score in self.scores if not score.support]
+
+
+def examine(
+    images: ImageSet,
+    truth: NDArray[np.int64],
+    classes: Sequence[str],
+    contenders: Sequence[Contender],
+) -> Results:
+    """Measure the classifier and its controls.
+
+    Raises:
+        ArgumentError: The contenders do not answer for N pictures of K classes.
+    """
+    check(contenders, truth, len(images), len(classes))
+    rows = standings(contenders, truth)
+    probabilities, answers = contenders[0].probabilities, contenders[0].answers
+    counts = confusion_matrix(truth, answers, labels=np.arange(len(classes)))
+    return Results(
+        classes=classes,
+        rows=rows,
+        rule=simplest(rows[0], truth, classes),
+        counts=counts,
+        drawn=most_confused(counts),
+        scores=scores(counts, classes),
+        bins=reliability(probabilities, truth),
+        calibration=calibration_error(probabilities, truth),
+        mistakes=mistakes(images, truth, probabilities),
+    )
+
+
+def most_confused(counts: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Choose the classes to draw: all, or those with the most mistakes."""
+    wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * np.diag(counts)
+    return np.sort(np.argsort(-wrong, kind="stable")[:DRAWN])
+
+
+def counts_table(counts: NDArray[np.int64], classes: Sequence[str]) -> Table:
+    """Lay the whole confusion matrix out for a file."""
+    rows = zip(classes, counts.tolist(), strict=True)
+    return [["true class", *classes], *([name, *row] for name, row in rows)]
+
+
+def write_classification_report(
+    folder: Path,
+    *,
+    images: ImageSet,
+    truth: NDArray[np.int64],
+    classes: tuple[str, ...],
+    contenders: Sequence[Contender],
+    history: History,
+    settings: Mapping[str, object],
+    provenance: Mapping[str, str],
+    command: str,
+    notes: Sequence[str],
+    labelled: int,
+    unlabelled: int,
+) -> Path:
+    """Write ``report.html``, ``figures/``, ``confusion.csv``, ``per_class.csv``.
+
+    Args:
+        folder: Where to; files of the same names are replaced.
+        images: The N test pictures.
+        truth: Their classes, N indices in [0, K).
+        classes: K names.
+        contenders: The classifier itself, then its controls.
+        history: How the classifier was trained; its epochs may be none.
+        settings: The classifier's, by name.
+        provenance: How it was made, ready to print.
+        command: The command that made it, for the reader to copy.
+        notes: What a reader should know beside all that, a sentence each.
+        labelled: Pictures it learned from with their class.
+        unlabelled: Pictures it learned from without.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ArgumentError: The contenders do not answer for N pictures of K classes.
+        OutputError: The folder cannot be written.
+    """
+    results = examine(images, truth, classes, contenders)
+    asked, rows = settings.get("epochs"), history.rows
+    phase = whole(history, asked if isinstance(asked, int) else len(rows))
+    made = training.epochs([phase])
+    drawn = {each.name: each for each in draw(results)}
+    drawn |= {c.name: c for c in training.charts([phase], "cross-entropy", COUNTED)}
+    drawn.pop("psnr", None)
+    rounds = bool(settings.get("rounds") and unlabelled)
+    page = render(
+        "classifier.html",
+        charts=drawn,
+        command=command,
+        facts=[
+            *facts(results),
+            Fact(
+                "Labelled",
+                count(labelled, "picture"),
+                "to learn from, with their class",
+            ),
+            Fact(
+                "Unlabelled", count(unlabelled, "picture"), "seen without their class"
+            ),
+            Fact("Epochs", f"{len(rows):,}", ROUNDS) if rounds else made,
+            Fact("Time", duration(results.own.seconds or 0), "for training"),
+        ],
+        images=images,
+        last=rows[-1] if rows else None,
+        learned=f"{count(labelled, 'picture')} with labels, {unlabelled:,} without",
+        loss="cross-entropy",
+        provenance=provenance,
+        reliable=how_reliable(results.bins),
+        results=results,
+        settings=settings,
+        verdict=judge(results.rows, results.rule, results.unseen),
+        **sources({"Test": images}, notes),
+    )
+    shown = {"mistakes": surest(results)} if results.mistakes else {}
+    tables = {
+        "confusion": counts_table(results.counts, classes),
+        "per_class": scores_table(results.scores),
+    }
+    return publish(folder, page, drawn.values(), shown, tables)
+
+
+def facts(results: Results) -> Iterator[Fact]:
+    """Give the headline figures of the test."""
+    own = results.own
+    low, high = (percent(1 - bound, own.n) for bound in reversed(own.interval))
+    right, wrong = percent(1 - own.error, own.n), percent(own.error, own.n)
+    yield Fact("Accuracy", right, f"95% confidence: {low} to {high}")
+    yield Fact("Error", wrong, f"{own.wrong:,} of {count(own.n, 'test picture')}")
+    mean = mean_f1(results.scores)
+    yield Fact("F1", f"{mean:.3f}", f"mean over {count(len(results.classes), 'class')}")
+    note = f"expected, {BINS} bins"
+    yield Fact("Calibration error", f"{results.calibration:.1%}", note)
+
+
+def draw(results: Results) -> Iterator[Chart]:
+    """Draw the confusion matrix and the reliability diagram."""
+    k, total = len(results.drawn), len(results.classes)
+    caption = (
+        "Numbers are pictures; an empty cell has none. The stronger a cell's colour, "
+        "the larger its share of the row (on a scale of square roots, so that few "
+        "mistakes show): blue is right, orange wrong."
+    )
+    if k < total:
+        caption = f"The {k} of {total} classes with the most mistakes. {caption}"
+    alt = (
+        f"Confusion matrix of {count(k, 'class')}: {results.own.wrong:,} of "
+        f"{count(results.own.n, 'test picture')} lie off its diagonal."
+    )
+    confusion = partial(
+        charts.confusion, results.counts, results.drawn, labels(results.classes)
+    )
+    yield chart("confusion", confusion, alt, caption)
+    alt = f"Reliability diagram. {how_reliable(results.bins)}"
+    yield chart("reliability", partial(charts.reliability, results.bins), alt)
+
+
+def surest(results: Results) -> bytes:
+    """Lay the mistakes side by side, each over its class, its answer and how sure."""
+    names, found = labels(results.classes), results.mistakes
+    factor = SHARPNESS * enlargement(found[0].picture)
+    strips = [Strip([], "Most confident mistakes: true class → answer")]
+    for at in range(0, len(found), COLUMNS):
+        some = found[at : at + COLUMNS]
+        texts = [
+            f"{names[each.true]} → {names[each.answer]}\n{sure(each.probability)} sure"
+            for each in some
+        ]
+        strips.append(Strip([enlarged(e.picture, factor) for e in some], texts=texts))
+    return montage(strips)
+
+
+def how_reliable(bins: Sequence[Bin]) -> str:
+    """Say in one sentence whether the classifier is too sure of itself."""
+    full = [part for part in bins if part.count]
+    n = sum(part.count for part in full)
+    certain = math.fsum(part.count * part.confidence for part in full) / n
+    right = math.fsum(part.count * part.accuracy for part in full) / n
+    apart = certain - right
+    if abs(apart) < SLIGHT:
+        words = "it knows how often it errs"
+    elif apart > 0:
+        words = f"too sure of itself, by {100 * apart:.1f} points"
+    else:
+        words = f"too modest, by {-100 * apart:.1f} points"
+    return f"On average it is {certain:.1%} sure and {right:.1%} right: {words}."

@@ -1,0 +1,292 @@
+"""All that the report of an auto-encoder says, measured once."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from caes.data.imageset import ImageSet
+from caes.errors import DataError
+from caes.nn.architecture import Architecture
+from caes.report.baseline import (
+    Baseline,
+    Fitted,
+    Winners,
+    baseline,
+    from_code,
+    winners,
+)
+from caes.report.numbers import count, decibels, duration, figure, psnr, shape
+from caes.report.page import Fact
+from caes.report.phases import Phase, Plan, phases, plan
+from caes.report.pictures import Tile, reduced, tile
+from caes.report.training import epoch_of, epochs
+from caes.train.history import History
+
+SHOWN = 10
+"""Test pictures beside their reconstructions."""
+EXTREMES = 5
+"""Best and worst reconstructed ones."""
+DIFFERENCE = 0.5
+"""The absolute difference, on the scale [0, 1], that gets the strongest colour."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A test picture beside what the autoencoder made of it."""
+
+    name: str
+    error: float  # mean squared, on the network's scale
+    picture: Tile
+    again: Tile
+    difference: Tile  # absolute, H×W; 255 is `DIFFERENCE` and more
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One row of the comparison on the test pictures."""
+
+    name: str
+    code: int  # values it keeps of a picture
+    places: int  # of winners, that it is told beside them
+    learned: int  # numbers it learned
+    mse: str
+    psnr: str
+    share: float  # its error, in per cent of the largest one in the table
+    own: bool  # whether it is the autoencoder
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A trained autoencoder, measured on test pictures."""
+
+    history: History
+    loss: str  # "bce" or "mse", what pictures were compared by
+    plan: Plan
+    arch: Architecture
+    parameters: int
+    code_shape: tuple[int, ...]
+    picture_shape: tuple[int, int, int]  # (H, W, C)
+    errors: NDArray[np.float64]  # N mean squared errors on the network's scale
+    peak: float  # of the PSNR, on the same scale
+    winners: Winners
+    alone: NDArray[np.float64] | None  # N errors, had the places not been told
+    pca: Baseline
+    same: bool  # whether the test pictures are the training pictures themselves
+    shown: Sequence[Example]  # spread evenly over the test pictures
+    best: Sequence[Example]  # the smallest error first
+    worst: Sequence[Example]  # the largest error first
+    filters: NDArray[np.float32] | None  # maps×k×k×C, the first level's kernels
+
+    @property
+    def phases(self) -> list[Phase]:
+        """The training in its phases."""
+        return phases(self.history, self.plan)
+
+    @property
+    def staged(self) -> bool:
+        """Whether there was more than one phase."""
+        return len(self.phases) > 1
+
+    @property
+    def code_size(self) -> int:
+        """Values in a picture's code."""
+        return math.prod(self.code_shape)
+
+    @property
+    def picture_size(self) -> int:
+        """Values in a picture."""
+        return math.prod(self.picture_shape)
+
+    @property
+    def mse(self) -> float:
+        """Mean squared error over the test pictures, on the network's scale."""
+        return float(self.errors.mean())
+
+    @property
+    def psnr(self) -> float:
+        """The same in dB."""
+        return self.psnr_of(self.mse)
+
+    def psnr_of(self, mse: float) -> float:
+        """Give a mean squared error in dB."""
+        return psnr(mse, self.peak)
+
+    @property
+    def pca_mse(self) -> float:
+        """PCA's mean squared error on the same pictures."""
+        return float(self.pca.errors.mean())
+
+    @property
+    def mean_mse(self) -> float:
+        """The mean training picture's, as the only answer."""
+        return float(self.pca.mean_errors.mean())
+
+    @property
+    def alone_mse(self) -> float | None:
+        """The autoencoder's mean squared error from the code alone."""
+        return None if self.alone is None else float(self.alone.mean())
+
+    @property
+    def diverged_at(self) -> str | None:
+        """The first epoch whose loss is not finite, as a sentence names it, or None."""
+        for phase in self.phases:
+            for row in phase.rows:
+                if not math.isfinite(row.loss):
+                    return epoch_of(phase, row.epoch)
+        return None
+
+
+def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Results:
+    """Measure an autoencoder on test pictures, and PCA beside it.
+
+    Raises:
+        DataError: Training and test pictures are not of one H×W×C.
+    """
+    _check(train, test)
+    settings = cae.get_params()
+    arch, picture = cae.architecture_, cae.picture_shape_
+    errors = np.asarray(cae.errors(test), dtype=np.float64)
+    shown, best, worst = _chosen(errors)
+    chosen = examples(cae, test, [*shown, *best, *worst], errors)
+    code_shape = arch.code_shape(picture)
+    sparse = settings.get("sparsity") is not None
+    beside = winners(arch, picture, sparse=sparse)
+    return Results(
+        history=cae.history_,
+        loss=str(settings["loss"]),
+        plan=plan(settings, arch),
+        arch=arch,
+        parameters=arch.parameters(picture),
+        code_shape=code_shape,
+        picture_shape=picture,
+        errors=errors,
+        peak=cae.scaling_.peak,
+        winners=beside,
+        alone=from_code(cae, test) if beside.places and not sparse else None,
+        pca=baseline(cae, train, test, math.prod(code_shape)),
+        same=_same(train, test),
+        shown=chosen[: len(shown)],
+        best=chosen[len(shown) : len(shown) + len(best)],
+        worst=chosen[len(shown) + len(best) :],
+        filters=cae.first_filters(),
+    )
+
+
+def _chosen(errors: NDArray[np.float64]) -> tuple[list[int], list[int], list[int]]:
+    """Pick rows to show: spread evenly, the best, and the worst with NaN first."""
+    n = len(errors)
+    spread = np.unique(np.linspace(0, n - 1, min(n, SHOWN)).round().astype(int))
+    order = np.argsort(errors, kind="stable")
+    extremes = min(EXTREMES, n // 2)
+    return spread.tolist(), order[:extremes].tolist(), order[::-1][:extremes].tolist()
+
+
+def _check(train: ImageSet, test: ImageSet) -> None:
+    learned, tried = (shape(images.shape[1:]) for images in (train, test))
+    if learned != tried:
+        raise DataError(
+            test.source,
+            f"test pictures of {tried}",
+            f"pictures like the training ones, {learned}",
+            "Load them with size and channels as the training pictures were.",
+        )
+
+
+def _same(train: ImageSet, test: ImageSet) -> bool:
+    alike = train.shape == test.shape and train.dtype == test.dtype
+    return alike and train.fingerprint == test.fingerprint
+
+
+def examples(
+    cae: Fitted, images: ImageSet, rows: Sequence[int], errors: NDArray[np.float64]
+) -> list[Example]:
+    """Reconstruct some of the pictures, whose N errors are known, and make tiles."""
+    some = images[np.asarray(rows, dtype=np.intp)]
+    given = cae.to_unit(some), cae.reconstruct(some)
+    before, after = map(cae.scaling_.shown, given)
+    apart = np.abs(before - after).mean(axis=-1) / DIFFERENCE
+    return [
+        Example(
+            name=some.names[at],
+            error=float(errors[row]),
+            picture=tile(before[at]),
+            again=tile(after[at]),
+            difference=reduced(apart[at]),
+        )
+        for at, row in enumerate(rows)
+    ]
+
+
+def facts(results: Results) -> list[Fact]:
+    """Give the headline figures in the page's order."""
+    return [
+        Fact("Parameters", f"{results.parameters:,}", "weights and biases"),
+        _code(results),
+        _compression(results),
+        Fact(
+            "Test error",
+            figure(results.mse),
+            f"mean squared, {count(len(results.errors), 'picture')}",
+        ),
+        Fact("Test PSNR", decibels(results.psnr), "of that mean error"),
+        epochs(results.phases),
+        *_speed(results),
+    ]
+
+
+def rivals(results: Results) -> list[Rival]:
+    """Compare the autoencoder with PCA and with the mean training picture."""
+    pca, beside = results.pca, results.winners
+    own = (beside.size, beside.count, results.parameters, results.mse)
+    rows = [("Autoencoder", *own)]
+    if results.alone_mse is not None:
+        alone = (beside.size, 0, results.parameters, results.alone_mse)
+        rows.append(("Autoencoder, from its code alone", *alone))
+    ours = len(rows)
+    rows.append(("PCA", pca.components, 0, pca.learned, results.pca_mse))
+    rows.append(("Mean training picture", 0, 0, pca.features, results.mean_mse))
+    largest = max(mse for *_, mse in rows if math.isfinite(mse)) or 1.0
+    return [
+        Rival(
+            name=name,
+            code=code,
+            places=places,
+            learned=learned,
+            mse=figure(mse),
+            psnr=decibels(results.psnr_of(mse)),
+            share=100 * mse / largest if math.isfinite(mse) else 100.0,
+            own=at < ours,
+        )
+        for at, (name, code, places, learned, mse) in enumerate(rows)
+    ]
+
+
+def _code(results: Results) -> Fact:
+    maps = len(results.code_shape) > 1
+    note = shape(results.code_shape) if maps else "one a dense unit"
+    return Fact("Code", count(results.code_size, "value"), note)
+
+
+def _compression(results: Results) -> Fact:
+    ratio = results.picture_size / results.code_size
+    return Fact(
+        "Compression",
+        f"{ratio:.3g} : 1",
+        f"{results.picture_size:,} values a picture, {shape(results.picture_shape)}",
+    )
+
+
+def _speed(results: Results) -> list[Fact]:
+    rows = results.history.rows
+    if not rows:
+        return []
+    speed = statistics.median(row.images_per_second for row in rows)
+    spent = sum(row.seconds for row in rows)
+    return [
+        Fact("Speed", f"{speed:,.0f} images/s", "in training, median epoch"),
+        Fact("Time", duration(spent), "for all epochs"),
+    ]

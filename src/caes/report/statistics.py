@@ -1,0 +1,123 @@
+"""How sure one may be: intervals, paired tests, calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest, ttest_rel
+
+from caes.errors import ArgumentError
+
+CONFIDENCE = 0.95
+"""Share of such intervals that hold the true value."""
+CHANCE = 0.05
+"""A difference with a smaller p is called more than chance."""
+FEW = 30
+"""Below so many test pictures a comparison is an anecdote."""
+BINS = 10
+"""Of a reliability diagram, as many as are usual."""
+
+
+def accuracy_interval(right: int, n: int) -> tuple[float, float]:
+    """Bound the true accuracy behind ``right`` of ``n``, by Wilson's score interval.
+
+    It speaks for the choice of the test pictures, not for another training.
+    """
+    found = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def mcnemar(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
+    """Test whether two classifiers err equally often, by McNemar's exact test.
+
+    Only the pictures that one of the two gets right and the other wrong count
+    (McNemar 1947; exact as in Dietterich 1998): if both are equally good, each of
+    these is the toss of a coin. Takes N bool each, whether they are right; gives the
+    two-sided p, in (0, 1].
+    """
+    _check_pairs("right_b", len(right_a), len(right_b))
+    first = int(np.count_nonzero(right_a & ~right_b))
+    second = int(np.count_nonzero(right_b & ~right_a))
+    if first + second == 0:
+        return 1.0
+    return float(binomtest(first, first + second).pvalue)
+
+
+def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    """Compare paired values, by the t-test for pairs: the mean of a − b, and p.
+
+    The mean is NaN without any pair; p is NaN for fewer than two pairs, and where all
+    differences are the same.
+    """
+    _check_pairs("b", len(a), len(b))
+    first, second = (np.asarray(values, np.float64) for values in (a, b))
+    apart = first - second
+    if not apart.size:
+        return float("nan"), float("nan")
+    # Differences that only rounding tells apart are the same.
+    noise = 1e-9 * max(np.abs(first).max(), np.abs(second).max())
+    if len(apart) < 2 or np.ptp(apart) <= noise:
+        return float(apart.mean()), float("nan")
+    return float(apart.mean()), float(ttest_rel(first, second).pvalue)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The pictures whose top probability lies in one bin, (low, high]."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float  # their mean top probability; NaN without pictures
+    accuracy: float  # the share of them named correctly; NaN without pictures
+
+
+def reliability(
+    probabilities: NDArray[np.float32], truth: NDArray[np.int64], bins: int = BINS
+) -> list[Bin]:
+    """Sort pictures by their top probability into bins of one width.
+
+    Bin m of M is ((m − 1)/M, m/M], as in Guo et al. 2017.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    edges = np.linspace(0, 1, bins + 1)
+    # In the probabilities' own type: a float32 of 0.1 is a little more than 0.1.
+    place = np.searchsorted(edges[1:-1].astype(confidence.dtype), confidence)
+    return [
+        Bin(
+            low=float(edges[at]),
+            high=float(edges[at + 1]),
+            count=int(np.count_nonzero(place == at)),
+            confidence=_mean(confidence[place == at]),
+            accuracy=_mean(right[place == at]),
+        )
+        for at in range(bins)
+    ]
+
+
+def calibration_error(
+    probabilities: NDArray[np.float32], truth: NDArray[np.int64], bins: int = BINS
+) -> float:
+    """Give the expected calibration error, in [0, 1] (Guo et al. 2017, eq. 3)."""
+    apart = (
+        part.count * abs(part.accuracy - part.confidence)
+        for part in reliability(probabilities, truth, bins)
+        if part.count
+    )
+    return sum(apart) / len(truth)
+
+
+def _mean(values: NDArray[np.float32] | NDArray[np.bool_]) -> float:
+    return float(values.mean(dtype=np.float64)) if values.size else float("nan")
+
+
+def _check_pairs(argument: str, first: int, second: int) -> None:
+    if first != second:
+        raise ArgumentError(
+            argument,
+            f"{second} values beside {first}",
+            "as many values as the other has",
+            "Compare the two on the same pictures or seeds.",
+        )

@@ -1,0 +1,381 @@
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from caes.data.imageset import ImageSet, Skipped
+from caes.errors import ArgumentError, OutputError
+from caes.report import classifier
+from caes.report import pictures as tiles
+from caes.report.classifier import (
+    mistakes,
+    scores,
+    scores_table,
+    write_classification_report,
+)
+from caes.report.comparison import Contender
+from caes.report.statistics import reliability
+from caes.train.history import History
+from tests.report.fake import answers, history, pictures
+from tests.report.reading import Page, check
+
+TRUTH = np.repeat(np.arange(4), [40, 25, 20, 15])
+CLASSES = ("ant", "bee", "cat", "dog")
+
+
+def contenders(*wrong: Sequence[int], k: int = 4) -> list[Contender]:
+    """The classifier and its controls, each wrong on these pictures."""
+    names = ("the classifier", "the same network from random weights", "pixels alone")
+    return [
+        Contender(name, answers(TRUTH, k, rows), 75 - 70 * at)
+        for at, (name, rows) in enumerate(zip(names, wrong, strict=False))
+    ]
+
+
+def report(folder: Path, **about: Any) -> Page:
+    usual: dict[str, Any] = {
+        "images": pictures(len(TRUTH), 6, 9, 1, source="pets", split="test"),
+        "truth": TRUTH,
+        "classes": CLASSES,
+        "contenders": contenders(range(4), range(2, 20), range(1, 6)),
+        "history": history([1.2, 0.4, 0.3], [1.3, 0.6, 0.5]),
+        "settings": {"epochs": 3, "dropout": 0.5, "patience": None},
+        "provenance": {"caes": "0.0", "seed": "7"},
+        "command": "caes classify pets --labels 40",
+        "notes": ["Ten labels a class."],
+        "labelled": 40,
+        "unlabelled": 5000,
+    }
+    path = write_classification_report(folder, **(usual | about))
+    return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
+    folder = tmp_path_factory.mktemp("run")
+    return folder, report(folder)
+
+
+def test_the_page_needs_nothing_but_itself(usual: tuple[Path, Page]) -> None:
+    folder, _ = usual
+    check(folder / "report.html")
+
+
+def test_the_sections_stand_in_their_order(usual: tuple[Path, Page]) -> None:
+    _, read = usual
+    assert [heading.get("id") for heading in read.all("h2")] == [
+        "controls",
+        "confusion",
+        "mistakes",
+        "calibration",
+        "training",
+        "made",
+        "pictures",
+    ]
+
+
+def test_the_verdict_is_on_the_page(usual: tuple[Path, Page]) -> None:
+    _, read = usual
+    assert (
+        "The classifier is better than the same network from random weights and not to "
+        "be told apart from pixels alone. It errs on 4.0% of 100 test pictures (95% "
+        "confidence: 1.6% to 9.8%). The same network from random weights errs on "
+        "18.0%: 14.0 points more, which is more than chance (p = 0.00131). Pixels alone "
+        "errs on 5.0%: 1.0 points more, which may be chance (p = 1)."
+    ) in read.text
+
+
+def test_the_page_says_what_was_done(usual: tuple[Path, Page]) -> None:
+    _, read = usual
+    for told in (
+        "pets 4 classes, learned from 40 pictures with labels, 5,000 without",
+        "caes classify pets --labels 40",
+        "Accuracy 96.0% 95% confidence: 90.2% to 98.4%",
+        "Error 4.0% 4 of 100 test pictures",
+        "F1 0.968 mean over 4 classes",
+        "Calibration error 16.0% expected, 10 bins",
+        "Labelled 40 pictures to learn from, with their class",
+        "Unlabelled 5,000 pictures seen without their class",
+        "Epochs 3 as asked",
+        "Time 1 min 15 s for training",
+        "The classifier 4 4.0% 1.6% to 9.8% – – 1 min 15 s",
+        "The same network from random weights 18 18.0% 11.7% to 26.7% +14.0 0.00131 5.0 s",
+        "Always “ant”, the most frequent here 60 60.0% 50.2% to 69.1% +56.0 < 0.001 –",
+        "Difference: the error minus that of the classifier, in percentage points.",
+        "ant 1.000 0.900 0.947 40 bee (4×)",
+        "All 4 mistakes, the surest first.",
+        "ant → bee 80.0% sure 00000",
+        "On average it is 80.0% sure and 96.0% right: too modest, by 16.0 points.",
+        "70% to 80% 100 80.0% 96.0%",
+        "The expected calibration error, 16.0%, is the mean distance",
+        "After epoch 3 the cross-entropy was 0.300 on the training pictures and 0.500 "
+        "on the validation pictures.",
+        "patience not set",
+        "seed 7",
+        "Test pets test 100 6×9×1 uint8, 0 to 255",
+        "Ten labels a class.",
+    ):
+        assert told in read.text
+
+
+def test_figures_and_tables_are_files_too(usual: tuple[Path, Page]) -> None:
+    folder, _ = usual
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == [
+        "confusion.csv",
+        "figures/accuracy.svg",
+        "figures/confusion.svg",
+        "figures/loss.svg",
+        "figures/mistakes.png",
+        "figures/reliability.svg",
+        "per_class.csv",
+        "report.html",
+    ]
+    with (folder / "confusion.csv").open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["true class", *CLASSES]
+    assert rows[0] == ["ant", "36", "4", "0", "0"]
+    with (folder / "per_class.csv").open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["class", "precision", "recall", "f1", "support"]
+    assert rows[1] == ["bee", "0.862069", "1", "0.925926", "25"]
+
+
+def test_a_faultless_classifier_has_no_mistakes_to_show(tmp_path: Path) -> None:
+    read = report(tmp_path, contenders=contenders([]), history=History())
+    assert "The classifier names every test picture correctly." in read.text
+    assert "There is none: all 100 test pictures got the right answer." in read.text
+    assert "No other classifier was given to compare with." in read.text
+    assert "No epoch was finished." in read.text
+    assert "Beside its controls" not in read.text
+    figures = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert figures == ["confusion.svg", "reliability.svg"]
+
+
+def test_a_training_that_stopped_early_is_called_so(tmp_path: Path) -> None:
+    stopped = history([0.4, 0.3, 0.2], [0.5, 0.4, 0.6], best_epoch=2, ended="early")
+    read = report(tmp_path, history=stopped, settings={"epochs": 20})
+    assert "Epochs 3 of 20: stopped early; weights of epoch 2 kept" in read.text
+
+
+def test_epochs_of_self_training_are_those_of_its_last_round(tmp_path: Path) -> None:
+    settings = {"epochs": 20, "rounds": 1}
+    assert "in the last round" in report(tmp_path, settings=settings).text
+    alone = report(tmp_path, settings=settings, unlabelled=0)
+    assert "in the last round" not in alone.text
+
+
+def test_an_epoch_without_an_accuracy_has_no_chart_of_it(tmp_path: Path) -> None:
+    about = history([0.4])
+    about.rows[:] = [replace(row, accuracy=None, psnr=None) for row in about.rows]
+    report(tmp_path, history=about)
+    figures = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert "loss.svg" in figures
+    assert "accuracy.svg" not in figures
+
+
+@pytest.mark.parametrize(
+    ("images", "told"),
+    [
+        (pictures(100, 5, 5, 2), "Shown is the first of 2 channels."),
+        (pictures(100, 400, 300, 3), "All 4 mistakes"),
+        (
+            ImageSet.from_pixels(np.full((100, 5, 5, 7), 60000, np.uint16)),
+            "Shown are the first 3 of 7 channels as red, green and blue.",
+        ),
+    ],
+    ids=["two channels", "photographs", "16 bits"],
+)
+def test_any_pictures_give_a_page(tmp_path: Path, images: ImageSet, told: str) -> None:
+    assert told in report(tmp_path, images=images).text
+    assert (tmp_path / "report.html").stat().st_size < 2_000_000
+
+
+def test_two_classes_and_one_picture_give_a_page(tmp_path: Path) -> None:
+    truth = np.array([1])
+    read = report(
+        tmp_path,
+        images=pictures(1, 3, 3, 1),
+        truth=truth,
+        classes=("no", "yes"),
+        contenders=[Contender("it", answers(truth, 2, [0]), 0.0)],
+    )
+    assert "It names 0.0% of the test pictures correctly." in read.text
+    assert "The only mistake." in read.text
+    assert "So few test pictures make an anecdote, not a measurement." in read.text
+    assert "no – 0" not in read.text
+    assert "no 0.000 – 0.000 0" in read.text
+    assert "yes – 0.000 0.000 1 no (1×)" in read.text
+
+
+def test_many_classes_are_cut_down_to_the_most_confused(tmp_path: Path) -> None:
+    classes = tuple(f"class {at}" for at in range(40))
+    wrong = contenders(range(4), k=40)
+    read = report(tmp_path, classes=classes, contenders=wrong)
+    for told in (
+        "Nothing is known of classes without a test picture: “class 4”, “class 5”, "
+        "“class 6”, “class 7”, “class 8” and 31 more.",
+        "The 30 of 40 classes with the most mistakes.",
+        "Scores by class, of these 30",
+        "The tables beside this page have all 40 classes.",
+    ):
+        assert told in read.text
+    lines = (tmp_path / "per_class.csv").read_text().splitlines()
+    assert len(lines) == 41
+    assert lines[40] == "class 39,,,,0"
+
+
+def test_names_from_outside_are_escaped(tmp_path: Path) -> None:
+    bad = "<script>alert('x')</script>"
+    images = pictures(100, 4, 4, 1, source=bad, notes=(bad,), names=[bad] * 100)
+    read = report(
+        tmp_path,
+        images=replace(images, skipped=(Skipped(bad, bad),)),
+        classes=(bad, "bee", "cat", bad),
+        contenders=[replace(each, name=bad) for each in contenders([0], [1])],
+        settings={bad: bad},
+        provenance={bad: bad},
+        command=bad,
+        notes=[bad],
+    )
+    assert not read.all("script")
+    assert read.text.count(bad) > 20
+    assert bad in (tmp_path / "confusion.csv").read_text()
+
+
+def test_a_class_that_the_figures_cannot_write_is_numbered(tmp_path: Path) -> None:
+    read = report(tmp_path, classes=("ant", "bee", "猫", "dog"))
+    assert "no. 3 猫 1.000 1.000 1.000 20" in read.text
+
+
+def test_answers_to_another_question_leave_no_page(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        report(tmp_path, truth=TRUTH[:-1])
+    assert str(caught.value) == (
+        "truth: received an array of shape (99,) for 100 pictures; allowed: one class "
+        "index for each test picture, and at least one picture. Check how the two were "
+        "selected."
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_older_page_stays_when_the_new_one_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("older")
+    (tmp_path / "figures").write_text("in the way")
+    with pytest.raises(OutputError):
+        report(tmp_path)
+    assert (tmp_path / "report.html").read_text() == "older"
+
+
+def test_the_same_answers_give_the_same_page_twice(
+    usual: tuple[Path, Page], tmp_path: Path
+) -> None:
+    report(tmp_path)
+    again = (tmp_path / "report.html").read_bytes()
+    assert again == (usual[0] / "report.html").read_bytes()
+
+
+SAME = np.zeros(200, np.int64)
+
+
+@given(st.tuples(st.integers(2, 6), st.integers(1, 60), st.integers(0, 999)))
+def test_scores_are_scikit_learns(size: tuple[int, int, int]) -> None:
+    k, n, seed = size
+    truth, given = np.random.default_rng(seed).integers(0, k, (2, n))
+    every = list(range(k))
+    counts = metrics.confusion_matrix(truth, given, labels=every)
+    found = scores(counts, [str(at) for at in every])
+    expected = metrics.precision_recall_fscore_support(
+        truth, given, labels=every, zero_division=np.nan
+    )
+    measured = [(each.precision, each.recall, each.f1, each.support) for each in found]
+    np.testing.assert_allclose(np.array(measured).T, np.array(expected))
+
+
+def test_the_classes_with_most_mistakes_are_drawn_in_their_order() -> None:
+    counts = np.diag(np.full(40, 7))
+    counts[38, 3] = 2
+    counts[5, 39] = 1
+    assert classifier.most_confused(counts).tolist() == [*range(28), 38, 39]
+
+
+def test_what_is_not_defined_is_left_empty() -> None:
+    counts = np.array([[3, 1, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]])
+    rows = scores(counts, ["a", "b", "c", "d"])
+    assert scores_table(rows) == [
+        ("class", "precision", "recall", "f1", "support"),
+        ("a", "0.75", "0.75", "0.75", 4),
+        ("b", "0.666667", "1", "0.8", 2),
+        ("c", "", "", "", 0),
+        ("d", "", "0", "0", 1),
+    ]
+    assert classifier.mean_f1(rows) == pytest.approx((0.75 + 0.8 + 0) / 3)
+    assert math.isnan(rows[2].f1)
+
+
+def test_a_class_is_taken_for_its_most_frequent_wrong_answer() -> None:
+    counts = np.array([[9, 1, 2], [0, 5, 0], [4, 4, 0]])
+    rows = scores(counts, ["a", "b", "c"])
+    told = [(row.number, row.taken_for, row.taken) for row in rows]
+    assert told == [(1, "c", 2), (2, "", 0), (3, "a", 4)]
+
+
+def test_the_surest_mistakes_come_first() -> None:
+    truth = np.array([0, 1, 2, 0, 1])
+    given = np.concatenate(
+        [answers(truth[:3], 3, [0, 2], sure=0.5), answers(truth[3:], 3, [1], sure=0.9)]
+    )
+    found = mistakes(pictures(5, 4, 4, 1), truth, given)
+    told = [(each.name, each.true, each.answer) for each in found]
+    assert told == [("00004", 1, 2), ("00000", 0, 1), ("00002", 2, 0)]
+    sure = [each.probability for each in found]
+    assert sure == pytest.approx([0.9, 0.5, 0.5])
+
+
+def test_there_may_be_none_or_more_than_are_shown() -> None:
+    truth = np.zeros(90, np.int64)
+    images = pictures(90, 4, 4, 1)
+    assert mistakes(images, truth, answers(truth, 2)) == []
+    assert len(mistakes(images, truth, answers(truth, 2, range(90)))) == 24
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.bool_])
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_pictures_of_any_type_are_shown(dtype: type, channels: int) -> None:
+    rng = np.random.default_rng(0)
+    unit = rng.random((2, 5, 6, channels))
+    top = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
+    images = ImageSet.from_pixels((unit.round() * top).astype(dtype))
+    truth = np.array([0, 1])
+    found = mistakes(images, truth, answers(truth, 2, [1]))
+    expected = tiles.tile(unit[1].round().astype(np.float32))
+    np.testing.assert_array_equal(found[0].picture, expected)
+
+
+@pytest.mark.parametrize(
+    ("sure", "told"),
+    [
+        (
+            0.9,
+            "On average it is 90.0% sure and 90.0% right: it knows how often it errs.",
+        ),
+        (
+            0.95,
+            "On average it is 95.0% sure and 90.0% right: too sure of itself, by 5.0 points.",
+        ),
+        (
+            0.6,
+            "On average it is 60.0% sure and 90.0% right: too modest, by 30.0 points.",
+        ),
+    ],
+)
+def test_confidence_is_weighed_against_accuracy(sure: float, told: str) -> None:
+    bins = reliability(answers(SAME, 2, range(20), sure), SAME)
+    assert classifier.how_reliable(bins) == told
