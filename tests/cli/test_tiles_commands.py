@@ -13,7 +13,7 @@ from caes import CAE
 from caes.cli import main
 from caes.cli.fit import Fit
 from caes.cli.sources import opened_for_training
-from caes.data.decode.cutting import whole_names
+from caes.data.tiles import whole_names
 
 SIZES = {"scan.png": (200, 5000), "a.png": (97, 131), "b.png": (30, 41)}
 FAST = ("--arch", "4C3-MP2-2C3-MP2", "--epochs", "1", "--quiet")

@@ -8,8 +8,8 @@ from PIL import Image
 from tifffile import imwrite
 
 from caes.data import Skipped, load
-from caes.data.decode.cutting import whole_names
 from caes.data.imageset import ImageSet
+from caes.data.tiles import whole_names
 from caes.errors import ArgumentError, DataError
 
 

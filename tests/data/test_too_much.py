@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data import Skipped, load, survey
-from caes.data.decode.gather import Stack
+from caes.data.decode.gather import Gatherer
 from caes.data.decode.pictures import Decoded, UnreadableError, decode, quiet_decoding
 from caes.data.formats.colour import from_ink, on_white
 from caes.data.reading import Reading, check_unpacking
@@ -120,14 +120,14 @@ def test_large_pictures_come_from_ink_as_small_ones_do() -> None:
 
 
 def test_one_picture_is_held_once() -> None:
-    stack, picture = Stack(1, "somewhere"), np.zeros((2, 3, 4), np.float32)
-    stack.add(0, Decoded(picture))
-    assert np.shares_memory(stack.batch(["a"], strict=False).pixels, picture)
+    gatherer, picture = Gatherer(1, "somewhere"), np.zeros((2, 3, 4), np.float32)
+    gatherer.add(0, Decoded(picture))
+    assert np.shares_memory(gatherer.batch(["a"]).pixels, picture)
     fixed = np.zeros((2, 3, 4), np.float32)
     fixed.flags.writeable = False
-    stack = Stack(1, "somewhere")
-    stack.add(0, Decoded(fixed))
-    assert stack.batch(["a"], strict=False).pixels.flags.writeable
+    gatherer = Gatherer(1, "somewhere")
+    gatherer.add(0, Decoded(fixed))
+    assert gatherer.batch(["a"]).pixels.flags.writeable
 
 
 def test_what_ends_a_line_or_commands_a_terminal_is_escaped(tmp_path: Path) -> None:

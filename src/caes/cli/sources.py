@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from caes.data import ImageSet, load, split_names
-from caes.data.decode.cutting import whole_names
 from caes.data.labels.draws import keep_apart
 from caes.data.reading import Pages
+from caes.data.tiles import whole_names
 from caes.errors import ArgumentError, MixedSizesError
 from caes.files import reserved
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from caes.cli.sources import form_of, parse_size, resize_of, say, split_of
 from caes.data import ImageSet, Skipped, stream
-from caes.data.decode.gather import Stack, widened
+from caes.data.decode.gather import unreadable, widened
 
 if TYPE_CHECKING:
     from caes.cli.reconstruct import Reconstruct
@@ -61,7 +61,8 @@ def _like_the_learnt(
             reason = f"channels: {piece.shape[3]}, while the model takes {channels}"
             for name in piece.names:
                 skipped = Skipped(name, reason)
-                Stack(0, options.source).skip(0, skipped, options.strict)
+                if options.strict:
+                    raise unreadable(options.source, skipped)
                 yield skipped
     if odd is not None and not found:
         yield odd  # for the model to refuse

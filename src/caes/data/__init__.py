@@ -14,8 +14,8 @@ import numpy as np
 
 from caes.data.census.survey import Survey, survey_of, survey_of_sets
 from caes.data.decode.adapt import adapted
-from caes.data.decode.cutting import Cutter
-from caes.data.decode.gather import Stack
+from caes.data.decode.gather import Gatherer, Tiling
+from caes.data.decode.tiling import tiled
 from caes.data.formats import LISTED
 from caes.data.imageset import ImageSet, Skipped, join, nominal_range
 from caes.data.reading import RESIZES, Pages, Reading
@@ -173,32 +173,37 @@ def stream(
 
 def _pieces(kind: Kind, split: str) -> Iterator[ImageSet | Skipped]:
     kind.options = replace(kind.options, alone=True)
-    unread, found = Stack(0, _called(kind)), False
+    unread, found = Gatherer(0, _called(kind), kind.options.strict), False
     for name, rows in rows_of(split, kind.splits()):
         for piece in kind.pieces(name, rows) if rows else ():
             if isinstance(piece, Skipped):
-                unread.skip(len(unread.skipped), piece, kind.options.strict)
+                unread.skip(len(unread.skipped), piece)
                 yield piece
             else:
                 found = True
                 yield _adapted(piece, kind.options)
     if not found:
-        unread.batch([], kind.options.strict)  # says what is wrong with them
+        unread.batch([])  # says what is wrong with them
 
 
 def _in_tiles(kind: Kind, split: str, tile: Any, overlap: int | None) -> ImageSet:
     side = side_of(tile)
     counts = kind.splits()
     total = sum(len(rows) for _, rows in rows_of(split, counts))
-    share, strict = overlap_of(overlap, side), kind.options.strict
-    cutter = Cutter(side, share, _called(kind), strict)
+    tiling = Tiling(side, overlap_of(overlap, side))
+    pieces = _told(_pieces(kind, split), total, kind.options)
+    return tiled(pieces, tiling, _called(kind), split, kind.options.strict)
+
+
+def _told(
+    pieces: Iterator[ImageSet | Skipped], total: int, options: Reading
+) -> Iterator[ImageSet | Skipped]:
     done = 0
-    for piece in _pieces(kind, split):
-        cutter.add(piece)
+    for piece in pieces:
+        yield piece
         done += 1 if isinstance(piece, Skipped) else len(piece)
-        if kind.options.progress:
-            kind.options.progress(min(done, total), total)
-    return cutter.images(split)
+        if options.progress:
+            options.progress(min(done, total), total)
 
 
 def _check_unprepared(prepare: bool | None) -> None:

@@ -153,10 +153,11 @@ class ImageSet:
 def counted(notes: Mapping[str, int]) -> tuple[str, ...]:
     """Write notes as sentences, each with the number of pictures it is true of.
 
-    >>> counted({"Palette pictures were expanded to colour": 1_200})
-    ('Palette pictures were expanded to colour: 1,200.',)
+    >>> counted({"Palette pictures were expanded to colour": 1_200, "Seen whole.": 3})
+    ('Palette pictures were expanded to colour: 1,200.', 'Seen whole.')
     """
-    return tuple(f"{note}: {n:,}." for note, n in notes.items())
+    told = notes.items()
+    return tuple(note if note.endswith(".") else f"{note}: {n:,}." for note, n in told)
 
 
 def index_names(rows: range, count: int) -> list[str]:

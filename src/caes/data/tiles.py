@@ -5,7 +5,7 @@ column is shifted back to end with the picture, so that nothing is lost and noth
 invented. Only a picture smaller than a tile is continued, by its mirror image.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ Side = tuple[int, int]
 Patch = NDArray[Any]
 """H×W×C, any real number type."""
 
+_SEPARATOR = "#"
 _STEPS = 4096
 """Weights are multiples of 1/4096: products of two are exact in 32 bits."""
 
@@ -116,6 +117,24 @@ def mirrored(picture: Patch, least: Side) -> Patch:
     if not (below or right):
         return picture
     return np.pad(picture, [(0, below), (0, right), (0, 0)], mode="symmetric")
+
+
+def tile_name(picture: str, place: Side) -> str:
+    """Name a tile by its picture, and its row and column in pixels.
+
+    >>> tile_name("a.png", (0, 112))
+    'a.png#0,112'
+    """
+    return f"{picture}{_SEPARATOR}{place[0]},{place[1]}"
+
+
+def whole_names(names: Iterable[str]) -> list[str]:
+    """Give the names of the pictures that tiles were cut from.
+
+    >>> whole_names(["a.png#0,0", "a.png#0,112"])
+    ['a.png', 'a.png']
+    """
+    return [name.rpartition(_SEPARATOR)[0] or name for name in names]
 
 
 @dataclass(frozen=True)

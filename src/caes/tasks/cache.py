@@ -72,10 +72,9 @@ def _table(sets: Sequence[PreparedSet], now: float) -> Table:
     for name in ("pictures", "form", "size", "last used"):
         table.add_column(name, justify="right")
     for each in sets:
-        of = "" if each.finished else f" of {each.asked:,}, unfinished"
         table.add_row(
             each.source or "?",
-            f"{each.pictures:,}{of}",
+            f"{each.pictures:,}" if each.finished else "unfinished",
             each.form,
             written_bytes(each.size),
             f"{_written_time(max(0.0, now - each.used))} ago",

@@ -1,9 +1,9 @@
-"""The index of a prepared set: what its pictures are, and how far it has come."""
+"""The index of a prepared set: what its pictures are, written once all are there."""
 
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,54 +11,48 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from caes.data.decode.gather import Batch
-from caes.data.imageset import Skipped, counted
+from caes.data.imageset import Skipped
 from caes.files import cache_folder, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 """Version of pixels and index together; raised when pictures would come out otherwise.
 """
-INDEX, JOURNAL = "index.json", "journal.json"
+INDEX = "index.json"
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Index:
-    """What a prepared set holds, or what a set that is being built has so far.
+    """What a prepared set holds.
 
     Args:
         source: The path that the pictures come from.
         asked: Pictures that were asked for.
-        done: How many of them have been met; all of them in a finished set.
-        pixels: The name of the array's file, which has room for all that were asked
-            for, or fewer: the pictures come first, the rest is empty.
+        pixels: The name of the array's file: the pictures come first, and there may be
+            room for more.
         missing: Positions of those that were skipped, ascending.
         skipped: Their names and reasons.
-        notes: How many pictures each note is true of.
-        others: Of a set that is being built, what does not go with most pictures so
-            far: arrays' names, positions and notes.
+        notes: A sentence for each thing that was done to some.
     """
 
     source: str
     asked: int
-    done: int
-    pixels: str = ""
-    missing: list[int] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    notes: dict[str, int] = field(default_factory=dict)
-    others: list[tuple[str, list[int], dict[str, int]]] = field(default_factory=list)
+    pixels: str
+    missing: list[int]
+    skipped: list[tuple[str, str]]
+    notes: list[str]
 
     @property
     def rows(self) -> list[int]:
         """Positions of those in the array, ascending."""
-        missing = {*self.missing}.union(*(rows for _, rows, _ in self.others))
-        return [row for row in range(self.done) if row not in missing]
+        return sorted({*range(self.asked)}.difference(self.missing))
 
     def batch(self, pixels: NDArray[Any]) -> Batch:
-        """Give what a finished set holds, its array being mapped."""
+        """Give what the set holds, its array being mapped."""
         rows = self.rows
         skipped = tuple(Skipped(name, reason) for name, reason in self.skipped)
-        notes = counted(self.notes)
-        return Batch(pixels[: len(rows)], rows, skipped, notes)
+        missing, notes = tuple(self.missing), tuple(self.notes)
+        return Batch(pixels[: len(rows)], rows, skipped, notes, missing)
 
 
 def prepared_folder() -> Path:
@@ -71,37 +65,31 @@ def located(source: str) -> str:
     return os.path.abspath(source) if os.path.exists(source) else source
 
 
-def read_index(path: Path) -> Index | None:
-    """Read an index or a journal; None where there is none, or a damaged one."""
+def read_index(folder: Path) -> Index | None:
+    """Read a set's index; None where there is none, or a damaged one."""
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         about["skipped"] = [(str(name), str(why)) for name, why in about["skipped"]]
-        about["others"] = [(str(n), [*rows], dict(c)) for n, rows, c in about["others"]]
         index = Index(**about)
-        whole = 0 <= index.done <= index.asked
-        return index if whole and len(index.missing) == len(index.skipped) else None
+        return index if len(index.missing) == len(index.skipped) else None
     except _DAMAGED:
         return None
 
 
-def write_index(path: Path, index: Index) -> None:
-    """Write an index or a journal.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    with write_atomically(path) as file:
+def write_index(folder: Path, index: Index) -> None:
+    """Write a set's index, or raise an `OutputError`."""
+    with write_atomically(folder / INDEX) as file:
         file.write(json.dumps(asdict(index)).encode())
 
 
-def mapped(path: Path, count: int, *, writable: bool = False) -> Any:
+def mapped(path: Path, count: int) -> Any:
     """Map a set's array; None where it is not there, or holds fewer pictures."""
     try:
-        pixels = open_memmap(path, mode="r+" if writable else "r")
+        pixels = open_memmap(path, mode="r")
     except _DAMAGED:
         return None
-    fits = pixels.ndim == 4 and len(pixels) >= count
-    return pixels if fits and pixels.dtype.kind in "uif" else None
+    whole = pixels.ndim == 4 and len(pixels) >= count
+    return pixels if whole and pixels.dtype.kind in "uif" else None
 
 
 def set_folders() -> Iterator[Path]:

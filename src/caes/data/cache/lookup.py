@@ -15,14 +15,13 @@ from caes.data.cache.build import alone, build
 from caes.data.cache.index import (
     FORMAT,
     INDEX,
-    JOURNAL,
     located,
     mapped,
     prepared_folder,
     read_index,
 )
-from caes.data.decode.gather import Batch, Stack
-from caes.data.decode.parallel import decode_all
+from caes.data.decode.gather import Batch, unreadable
+from caes.data.decode.parallel import gather
 from caes.data.decode.pictures import Encoded, UnreadableError, upright_size
 from caes.data.reading import Reading
 from caes.errors import OutputError
@@ -47,10 +46,10 @@ def decoded(
     """Decode pictures, or find them decoded already.
 
     Args:
-        pictures: As for `caes.data.decode.parallel.decode_all`.
+        pictures: As for `caes.data.decode.parallel.gather`.
         names: A name for each.
         source: What they belong to.
-        options: As for `decode_all`; and whether to prepare a set: None for where it is
+        options: As for `gather`; and whether to prepare a set: None for where it is
             worth it, and possible.
         stamps: Gives what the set's key is made of beside the options: all that tells
             whether the files are still the same.
@@ -68,14 +67,14 @@ def decoded(
     if wanted is None:
         wanted = _worth_it(pictures, len(names), options)
     if not wanted:
-        return decode_all(pictures, names, source, options)
+        return gather(pictures, names, source, options)
     try:
         return _prepared(pictures, names, source, options, stamps())
     except OutputError as error:
         if options.prepare:
             raise
         note = f"No prepared set could be kept: {error.argument} is {error.received}."
-        batch = decode_all(pictures, names, source, options)
+        batch = gather(pictures, names, source, options)
         return replace(batch, notes=(*batch.notes, note))
 
 
@@ -96,15 +95,9 @@ def _prepared(
     stamps: Iterable[str],
 ) -> Batch:
     folder = prepared_folder() / _key(source, options, stamps)
-
-    def waiting() -> None:
-        journal = read_index(folder / JOURNAL)
-        if options.progress and journal is not None:
-            options.progress(min(journal.done, len(names) - 1), len(names))
-
     batch = _opened(folder)
     if batch is None:
-        with alone(folder, waiting):
+        with alone(folder):
             if (batch := _opened(folder)) is None:
                 build(folder, pictures, names, source, options)
                 batch = _opened(folder)
@@ -116,13 +109,12 @@ def _prepared(
             "Try again.",
         )
     if options.strict and batch.skipped:
-        Stack(len(names), source).skip(0, batch.skipped[0], strict=True)
+        raise unreadable(source, batch.skipped[0])
     return batch
 
 
 def _opened(folder: Path) -> Batch | None:
-    index = read_index(folder / INDEX)
-    if index is None or index.done < index.asked or not index.rows:
+    if (index := read_index(folder)) is None or not index.rows:
         return None
     pixels = mapped(folder / index.pixels, len(index.rows))
     if pixels is None:

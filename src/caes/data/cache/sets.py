@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from caes.data.cache.index import INDEX, JOURNAL, mapped, read_index, set_folders
+from caes.data.cache.index import INDEX, mapped, read_index, set_folders
 from caes.files import output_errors
 
 
@@ -19,7 +19,6 @@ class PreparedSet:
         folder: Where it is.
         source: What the pictures came from; empty where that cannot be told.
         pictures: How many are in it.
-        asked: How many there are to be, the unreadable ones included.
         form: "28×28×1 uint8"; empty where that cannot be told.
         finished: Whether it can be read.
         size: Bytes on disk.
@@ -29,7 +28,6 @@ class PreparedSet:
     folder: Path
     source: str
     pictures: int
-    asked: int
     form: str
     finished: bool
     size: int
@@ -94,22 +92,19 @@ def _look(folder: Path) -> PreparedSet | None:
     try:
         files = [each.stat() for each in folder.iterdir()]
         used = max([each.st_mtime for each in files], default=folder.stat().st_mtime)
-        # Blocks, for an array of which little is filled yet may be mostly a hole.
+        # Blocks, for of an array of which little is filled yet much may be a hole.
         size = sum(getattr(each, "st_blocks", each.st_size / 512) for each in files)
     except FileNotFoundError:  # it went away meanwhile
         return None
-    index = read_index(folder / INDEX)
-    finished = index is not None
-    index = index or read_index(folder / JOURNAL)
+    index = read_index(folder)
     pixels = None if index is None else mapped(folder / index.pixels, len(index.rows))
     form = "" if pixels is None else "×".join(map(str, pixels.shape[1:]))
     return PreparedSet(
         folder=folder,
         source="" if index is None else index.source,
         pictures=0 if index is None else len(index.rows),
-        asked=0 if index is None else index.asked,
         form="" if pixels is None else f"{form} {pixels.dtype}",
-        finished=finished and pixels is not None,
+        finished=pixels is not None,
         size=int(512 * size),
         used=used,
     )

@@ -1,9 +1,10 @@
-"""Decoded pictures gathered in one array, widened when one needs more."""
+"""Pictures gathered in one array, whole or cut into tiles, widened as one needs it."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,17 @@ from caes.data.decode.pictures import Decoded
 from caes.data.formats import LISTED
 from caes.data.imageset import Skipped, counted
 from caes.data.reading import too_large
+from caes.data.tiles import Grid, Side, mirrored
 from caes.errors import DataError
 
 REPEATED = "Grey pictures among colour ones were repeated to three channels"
 DEEPENED = "8-bit pictures among 16-bit ones were multiplied by 257"
 WIDENED = "Pictures of fewer bits among floating-point ones were given as many"
+CONTINUED = "Pictures smaller than a tile were continued by their mirror image"
 
 Family = tuple[int, str]
+Pieces = NDArray[Any]
+"""n×h×w×C, any real number type: one whole picture, or the tiles of one."""
 
 
 @dataclass(frozen=True)
@@ -27,164 +32,188 @@ class Batch:
     """What became of the pictures that were asked for.
 
     Args:
-        pixels: N×H×W×C, those that could be read, in order.
+        pixels: N×H×W×C, those that could be read, or their tiles, in order.
         rows: N positions among the pictures that were asked for, ascending.
         skipped: Those that could not be read.
         notes: A sentence for each thing that was done to some of them.
+        missing: Positions of those that were skipped, ascending.
+        places: N places in the pictures, (row, column) in pixels.
     """
 
     pixels: NDArray[Any]
     rows: list[int]
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
+    missing: tuple[int, ...] = ()
+    places: tuple[Side, ...] = ()
+
+
+class Tiling(NamedTuple):
+    """How pictures are cut: (H, W) of a tile, and what neighbours share, in pixels."""
+
+    tile: Side
+    overlap: int
+
+    def cut(self, picture: NDArray[Any]) -> tuple[Pieces, list[Side], bool]:
+        """Give a picture's tiles, their places, and whether it had to be continued."""
+        whole = mirrored(picture, self.tile)
+        grid = Grid(whole.shape[:2], self.tile, self.overlap)
+        places = [(top, left) for top in grid.rows for left in grid.columns]
+        return np.concatenate([*grid.bands(whole)]), places, whole is not picture
+
+
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 
 
 @dataclass
-class Group:
-    """Gathers pictures of one size and family whose number is known beforehand.
+class _Group:
+    """The pictures of one family, in an array that grows and widens as it must."""
 
-    Args:
-        count: The most pictures that can come.
-        source: What they belong to, for errors.
-    """
-
-    count: int
+    count: int | None
     source: str
-    pixels: NDArray[Any] | None = None
-    rows: list[int] = field(default_factory=list)
+    empty: Empty
+    pixels: Pieces | None = None
+    rows: list[int] = field(default_factory=list)  # the picture of each piece
+    places: list[Side] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    pictures: int = 0
 
-    def add(self, row: int, decoded: Decoded) -> None:
-        """Copy a picture in, given its position among all that were asked for."""
-        picture, old = decoded.pixels, self.pixels
-        if old is None:
-            self.pixels = self._first(picture)
+    def add(self, row: int, pieces: Pieces, places: list[Side]) -> None:
+        if self.pixels is None:
+            # Itself where it can be, as it may be large.
+            kept = pieces.flags.c_contiguous and pieces.flags.writeable
+            self.pixels = pieces if kept else pieces.copy()
         else:
-            self._join(picture, old)
-        self.notes.update(decoded.notes)
-        self.rows.append(row)
+            self._join(pieces, self.pixels)
+        self.rows += [row] * len(pieces)
+        self.places += places
+        self.pictures += 1
 
-    def said(self) -> tuple[str, ...]:
-        """Write the notes, each with the number of pictures it is true of."""
-        return counted(self.notes)
+    def _join(self, pieces: Pieces, old: Pieces) -> None:
+        done, channels = len(self.rows), max(old.shape[3], pieces.shape[3])
+        dtype = np.promote_types(old.dtype, pieces.dtype)
+        self._note(channels > old.shape[3], dtype, dtype != old.dtype, self.pictures)
+        pixels, room = old, self._room(done + len(pieces), len(old))
+        if (channels, dtype) != (old.shape[3], old.dtype) or room > len(old):
+            pixels = self._grown(old, done, (room, *old.shape[1:3], channels), dtype)
+            self.pixels = pixels
+        _fill(pixels[done : done + len(pieces)], pieces)
+        self._note(pieces.shape[3] < channels, dtype, pieces.dtype != dtype, 1)
 
-    def _first(self, picture: NDArray[Any]) -> NDArray[Any]:
-        """Give the array of one picture: itself where it can be, as it may be large."""
-        kept = picture.flags.c_contiguous and picture.flags.writeable
-        return picture[None] if kept else picture[None].copy()
-
-    def _join(self, picture: NDArray[Any], old: NDArray[Any]) -> None:
-        pixels = self._wide_enough(picture, old)
-        pixels[len(self.rows)] = widened(picture, pixels.shape[3], pixels.dtype)
-        if picture.shape[2] < pixels.shape[3]:
-            self.notes[REPEATED] += 1
-        if picture.dtype != pixels.dtype:
-            self.notes[deepening(pixels.dtype)] += 1
-
-    def _wide_enough(self, picture: NDArray[Any], old: NDArray[Any]) -> NDArray[Any]:
-        """Give the array, with room for a picture more, of all that it needs."""
-        done = len(self.rows)
-        channels = max(old.shape[3], picture.shape[2])
-        dtype = np.promote_types(old.dtype, picture.dtype)
-        self.notes[REPEATED] += done * (channels > old.shape[3])
-        self.notes[deepening(dtype)] += done * (dtype != old.dtype)
-        self.notes = +self.notes
-        if (channels, dtype) == (old.shape[3], old.dtype) and done < len(old):
-            return old
-        # A few odd pictures, perhaps large ones, should not take room for all.
-        room = len(old) if done < len(old) else 8 * done if done < 64 else self.count
-        self.pixels = self._empty(room, (*picture.shape[:2], channels), dtype)
-        for row in range(done):
-            self.pixels[row] = widened(old[row], channels, dtype)
-        return self.pixels
-
-    def _empty(self, room: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        form = (min(room, self.count), *shape)
+    def _grown(
+        self, old: Pieces, done: int, form: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Pieces:
         try:
-            return np.empty(form, dtype)
+            if self.count is None and (form[1:], dtype) == (old.shape[1:], old.dtype):
+                old.resize(form, refcheck=False)  # where it is: never held twice
+                return old
+            pixels = self.empty(form, dtype)
         except MemoryError as error:
             raise too_large(self.source, "×".join(map(str, form))) from error
+        _fill(pixels[:done], old[:done])
+        return pixels
+
+    def _room(self, needed: int, have: int) -> int:
+        """Give room for more: a few odd ones, perhaps large, take none for all."""
+        if needed <= have:
+            return have
+        if self.count is None:
+            return max(needed, have + have // 4)
+        return min(8 * have if have < 64 else self.count, self.count)
+
+    def _note(self, repeat: bool, dtype: np.dtype[Any], deepen: bool, n: int) -> None:
+        if repeat:
+            self.notes[REPEATED] += n
+        if deepen:
+            self.notes[WIDENED if dtype.kind == "f" else DEEPENED] += n
+
+
+def _fill(pixels: Pieces, pieces: Pieces) -> None:
+    """Copy pieces into as many of a form that has more channels or bits, or as many."""
+    if (pixels.shape, pixels.dtype) == (pieces.shape, pieces.dtype):
+        pixels[:] = pieces
+        return
+    for place, piece in enumerate(pieces):
+        pixels[place] = widened(piece, pixels.shape[3], pixels.dtype)
 
 
 @dataclass
-class Stack:
+class Gatherer:
     """Gathers pictures; those that cannot be brought to most others' form are skipped.
 
     Grey goes with colour, 8 bits with 16, and floating-point numbers with each other.
 
     Args:
-        count: The most pictures that can come.
+        count: The most pictures that can come, if known.
         source: What they belong to, for errors.
+        strict: Whether a picture that is skipped is an error.
+        tiling: How each is cut into tiles; None keeps it whole.
+        empty: Makes an array of a shape and type; None makes them in memory.
     """
 
-    count: int
+    count: int | None
     source: str
-    groups: dict[Family, Group] = field(default_factory=dict)
+    strict: bool = False
+    tiling: Tiling | None = None
+    empty: Empty = np.empty
     skipped: dict[int, Skipped] = field(default_factory=dict)
+    _groups: dict[Family, _Group] = field(default_factory=dict)
 
     def fits(self, picture: NDArray[Any]) -> bool:
         """Whether a picture has the height and width of its like before."""
-        group = self.groups.get(family_of(picture))
-        if group is None or group.pixels is None:
+        group = self._groups.get(family_of(picture))
+        if group is None or group.pixels is None or self.tiling:
             return True
         return group.pixels.shape[1:3] == picture.shape[:2]
 
     def add(self, row: int, decoded: Decoded) -> None:
         """Copy a picture in, given its position among all that were asked for."""
-        family = family_of(decoded.pixels)
-        if family not in self.groups:
-            self.groups[family] = self.group()
-        self.groups[family].add(row, decoded)
+        picture = decoded.pixels
+        group = self._groups.setdefault(
+            family_of(picture), _Group(self.count, self.source, self.empty)
+        )
+        if self.tiling is None:
+            group.add(row, picture[None], [])
+        else:
+            tiles, places, continued = self.tiling.cut(picture)
+            group.add(row, tiles, places)
+            if continued:
+                group.notes[CONTINUED] += 1
+        group.notes.update(decoded.notes)
 
-    def group(self) -> Group:
-        """Make what gathers the pictures of one family."""
-        return Group(self.count, self.source)
-
-    def skip(self, row: int, skipped: Skipped, strict: bool) -> None:
-        """Note a picture that cannot be read, or with ``strict`` raise."""
-        if strict:
-            raise self._unreadable(
-                skipped, "Mend or remove it, or leave out --strict to skip it."
-            )
+    def skip(self, row: int, skipped: Skipped) -> None:
+        """Note a picture that cannot be read, or raise where that is an error."""
+        if self.strict:
+            raise unreadable(self.source, skipped)
         self.skipped[row] = skipped
 
-    def reached(self, done: int) -> None:
-        """Take note that so many pictures have been met."""
-
-    def largest(self) -> list[Group]:
-        """Give the families, that of most pictures first."""
-        return sorted(self.groups.values(), key=lambda group: -len(group.rows))
-
-    def batch(self, names: list[str], strict: bool) -> Batch:
-        """Give what was gathered, of the largest family; nothing at all is an error.
+    def batch(self, names: list[str]) -> Batch:
+        """Give what was gathered, of the largest family, once; none is an error.
 
         Args:
             names: The names of all pictures that were asked for.
-            strict: Whether pictures of other families are an error too.
         """
-        groups = self.largest()
+        groups = sorted(self._groups.values(), key=lambda group: -group.pictures)
         if not groups or groups[0].pixels is None:
             raise self._nothing()
         most, pixels = groups[0], groups[0].pixels
-        odd = [(row, group.pixels) for group in groups[1:] for row in group.rows]
-        for row, others in sorted(odd, key=lambda each: each[0]):
-            self.skip(row, Skipped(names[row], unlike(others, pixels)), strict)
-        skipped = tuple(self.skipped[row] for row in sorted(self.skipped))
-        return Batch(pixels[: len(most.rows)], most.rows, skipped, most.said())
-
-    def _unreadable(self, skipped: Skipped, next_step: str) -> DataError:
-        alone = Path(self.source).name == skipped.name  # the source is this picture
-        return DataError(
-            self.source if alone else f"{skipped.name} in {self.source}",
-            f"an unreadable picture ({skipped.reason})",
-            f"a whole {LISTED} picture",
-            next_step,
+        odd = {row: group.pixels for group in groups[1:] for row in group.rows}
+        for row, others in sorted(odd.items(), key=lambda each: each[0]):
+            self.skip(row, Skipped(names[row], unlike(others, pixels)))
+        missing = sorted(self.skipped)
+        return Batch(
+            pixels[: len(most.rows)],
+            most.rows,
+            tuple(self.skipped[row] for row in missing),
+            counted(most.notes),
+            tuple(missing),
+            tuple(most.places),
         )
 
     def _nothing(self) -> DataError:
         first = self.skipped[min(self.skipped)]
         if len(self.skipped) == 1:
-            return self._unreadable(first, "Mend or replace it.")
+            return unreadable(self.source, first, "Mend or replace it.")
         return DataError(
             self.source,
             f"{len(self.skipped):,} pictures, all unreadable "
@@ -192,6 +221,21 @@ class Stack:
             f"at least one whole {LISTED} picture",
             "Check the files.",
         )
+
+
+def unreadable(
+    source: str,
+    skipped: Skipped,
+    next_step: str = "Mend or remove it, or leave out --strict to skip it.",
+) -> DataError:
+    """The error for a picture that cannot be read."""
+    alone = Path(source).name == skipped.name  # the source is this picture
+    return DataError(
+        source if alone else f"{skipped.name} in {source}",
+        f"an unreadable picture ({skipped.reason})",
+        f"a whole {LISTED} picture",
+        next_step,
+    )
 
 
 def family_of(picture: NDArray[Any]) -> Family:
@@ -216,18 +260,10 @@ def _form(pixels: NDArray[Any] | None) -> str:
     return f"{number} channel{'s' if number > 1 else ''} of {pixels.dtype}"
 
 
-def deepening(dtype: np.dtype[Any]) -> str:
-    """Say what `widened` does to pictures of fewer bits than this type's."""
-    return WIDENED if dtype.kind == "f" else DEEPENED
-
-
 def widened(picture: NDArray[Any], channels: int, dtype: Any) -> NDArray[Any]:
-    """Bring a grey or narrow picture to more channels or bits, where it has fewer.
+    """Bring a grey or narrow picture H×W×C to more channels or bits, if it has fewer.
 
-    Args:
-        picture: H×W×C.
-        channels: As many as it has, or 3.
-        dtype: Its own type, or a wider one.
+    Channels are as many as it has, or 3; the type is its own, or a wider one.
     """
     if picture.dtype != dtype:
         picture = picture.astype(dtype)

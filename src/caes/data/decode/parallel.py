@@ -8,7 +8,9 @@ from contextlib import closing, contextmanager
 from itertools import islice
 from typing import TypeVar
 
-from caes.data.decode.gather import Batch, Stack
+import numpy as np
+
+from caes.data.decode.gather import Batch, Empty, Gatherer
 from caes.data.decode.pictures import (
     Decoded,
     Encoded,
@@ -31,11 +33,12 @@ _CHUNK = 8
 _AHEAD = 2 * _THREADS  # chunks decoded and not yet stored, so that memory is bounded
 
 
-def decode_all(
+def gather(
     pictures: Callable[[], Iterable[Encoded]],
     names: list[str],
     source: str,
     options: Reading,
+    empty: Empty = np.empty,
 ) -> Batch:
     """Decode pictures of one size, or bring them to one.
 
@@ -43,50 +46,26 @@ def decode_all(
         pictures: Gives the encoded pictures, from the first at every call.
         names: A name for each, for errors and `Skipped`.
         source: What they belong to, for errors.
-        options: Size, channels, strictness and progress.
+        options: How they are read.
+        empty: Makes the array.
 
     Raises:
         MixedSizesError: Sizes differ, and no size is given.
         DataError: No picture can be read, or with ``strict`` one cannot, or memory does
             not hold them.
     """
-    stack = Stack(len(names), source)
-    gather(stack, pictures, names, options)
-    return stack.batch(names, options.strict)
-
-
-def gather(
-    stack: Stack,
-    pictures: Callable[[], Iterable[Encoded]],
-    names: list[str],
-    options: Reading,
-    done: int = 0,
-) -> None:
-    """Decode pictures into a stack, from the one after those that are done.
-
-    Args:
-        stack: Takes them.
-        pictures: As for `decode_all`.
-        names: As for `decode_all`.
-        options: As for `decode_all`.
-        done: Pictures that the stack has had already.
-
-    Raises:
-        MixedSizesError: As for `decode_all`.
-        DataError: As for `decode_all`.
-    """
-    waiting = islice(pictures(), done, None)
-    with closing(attempts(waiting, names[done:], options)) as results:
-        for row, result in enumerate(results, done):
-            if isinstance(result, Decoded):
-                if not stack.fits(result.pixels):
-                    raise _mixed_sizes(stack.source, _mapped(_size, pictures()))
-                stack.add(row, result)
+    gatherer = Gatherer(len(names), source, options.strict, empty=empty)
+    with closing(attempts(pictures(), names, options)) as results:
+        for row, result in enumerate(results):
+            if not isinstance(result, Decoded):
+                gatherer.skip(row, Skipped(names[row], str(result)))
+            elif gatherer.fits(result.pixels):
+                gatherer.add(row, result)
             else:
-                stack.skip(row, Skipped(names[row], str(result)), options.strict)
-            stack.reached(row + 1)
+                raise _mixed_sizes(source, _mapped(_size, pictures()))
             if options.progress:
                 options.progress(row + 1, len(names))
+    return gatherer.batch(names)
 
 
 def attempts(
