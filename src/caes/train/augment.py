@@ -199,20 +199,11 @@ def _crop_and_flip(
 def affine(
     angle: "Tensor", factor: "Tensor", slope: "Tensor", x: "Tensor", y: "Tensor"
 ) -> "Tensor":
-    """Give the matrices that read a picture turned, scaled, sheared and shifted.
+    """Give the matrices, N×2×3, that read pictures turned, scaled, sheared and shifted.
 
-    The matrix is [f·R(a)·S(s) | (x, y)] with R(a) = [[cos a, -sin a], [sin a, cos a]]
-    and S(s) = [[1, s], [0, 1]].
-
-    Args:
-        angle: a, in radians; N, as all arguments.
-        factor: f; above 1 the picture shrinks, for it is read from further out.
-        slope: s, pixels to the side for each pixel down.
-        x: Pixels to the right.
-        y: Pixels down.
-
-    Returns:
-        N×2×3, from the output's pixels to the input's.
+    The matrix is [f·R(a)·S(s) | (x, y)] with R(a) = [[cos a, -sin a], [sin a, cos a]],
+    the angle a in radians, and S(s) = [[1, s], [0, 1]]; above a factor f of 1 the
+    picture shrinks, for it is read from further out; x and y are in pixels.
     """
     import torch
 
@@ -228,11 +219,7 @@ def _coefficients(
     draws: "dict[str, Tensor]",
     generator: "Generator",
 ) -> "Tensor":
-    """Draw each picture's warp: its matrix, and its elastic nodes if asked for.
-
-    Returns:
-        N×2×3 or N×2×(3+nodes²), in pixels.
-    """
+    """Draw each picture's warp, in pixels: its matrix, and its elastic nodes if any."""
     import torch
 
     n, height, width, _ = pictures.shape
@@ -281,16 +268,8 @@ def places(coefficients: "Tensor", height: int, width: int) -> "Tensor":
     """Give the place in the input that each of the output's pixels is read from.
 
     Matrix and elastic field are one matrix product: both are linear in what was drawn.
-
-    Args:
-        coefficients: N×2×3, matrices, or N×2×(3+nodes²), with elastic nodes; in any
-            unit.
-        height: H.
-        width: W.
-
-    Returns:
-        N×2×H×W: x, then y, from the centre, in that unit.
     """
+    # N×2×3, matrices, or N×2×(3+nodes²), with elastic nodes, to N×2×H×W: x, then y
     n, _, terms = coefficients.shape
     basis = _basis(height, width, terms > 3).to(coefficients.device)
     return (coefficients.reshape(2 * n, terms) @ basis).view(n, 2, height, width)
@@ -301,13 +280,6 @@ def warp(pictures: "Tensor", coefficients: "Tensor") -> "Tensor":
 
     With ``align_corners=True``, -1 and 1 are the centres of the first and last pixel,
     (W-1)/2 pixels from the picture's centre.
-
-    Args:
-        pictures: N×H×W×C, float32.
-        coefficients: As in ``places``, in pixels.
-
-    Returns:
-        N×H×W×C, between the smallest and the largest value of the batch.
     """
     import torch.nn.functional as F
 

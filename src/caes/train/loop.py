@@ -61,34 +61,21 @@ class _Fed:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train.
-
-    Args:
-        epochs: Passes over the pictures.
-        learning_rate: Of the optimizer, at the start.
-        decay: How it falls until the end: "constant", "linear", "cosine", or
-            "one-cycle", which first rises for a tenth of the time (Smith 2018).
-        patience: Epochs without a better validation loss before stopping; None never
-            stops. With it, the weights of the best epoch are restored.
-        weight_decay: Share of each weight, but of no bias, taken off a step, times the
-            learning rate (Loshchilov & Hutter 2019); 0 for none.
-        average: Share in [0, 1) of the running average of all weights that stays at
-            each step; the average is what is watched, and kept. 0 for none.
-        level: The level of a stack that is trained, counted from 1; 0 for all.
-        peak: Of the PSNR, in the units of what is reconstructed.
-        optimizer: "adam" (Kingma & Ba 2015), as Keras has it, or "sgd": against the
-            gradient, by the learning rate, without momentum.
-    """
+    """How to train; learning rate and decay as in `Options`."""
 
     epochs: int
     learning_rate: float = 1e-3
-    decay: DecayName = "constant"
-    patience: int | None = None
+    decay: DecayName = "constant"  # one-cycle: Smith 2018
+    patience: int | None = None  # with it, the weights of the best epoch are restored
+    # Share of each weight, but of no bias, taken off a step, times the learning rate
+    # (Loshchilov & Hutter 2019).
     weight_decay: float = 0.0
+    # Share of the running average of all weights that stays at each step; the average
+    # is what is watched, and kept.
     average: float = 0.0
-    level: int = 0
-    peak: float = 1.0
-    optimizer: OptimizerName = "adam"
+    level: int = 0  # of a stack, counted from 1; 0 for all
+    peak: float = 1.0  # of the PSNR, in the units of what is reconstructed
+    optimizer: OptimizerName = "adam"  # as Keras has it; or sgd, without momentum
 
     def rate(self, progress: float) -> float:
         """Give the learning rate at a share in [0, 1] of the whole training."""
@@ -114,12 +101,7 @@ EPSILON = 1e-7
 
 
 def fabric_for(device: DeviceName, precision: PrecisionName) -> Fabric:
-    """Open a device with a precision.
-
-    Raises:
-        ArgumentError: This machine does not have the device, or the device not the
-            precision.
-    """
+    """Open a device with a precision, or refuse what this machine does not have."""
     try:
         fabric = Fabric(accelerator=device, devices=1, precision="32-true")
     except RuntimeError as error:
@@ -140,11 +122,7 @@ def fabric_for(device: DeviceName, precision: PrecisionName) -> Fabric:
 
 @cache
 def device_for(name: DeviceName) -> torch.device:
-    """Give the device that a name stands for on this machine.
-
-    Raises:
-        ArgumentError: This machine does not have it.
-    """
+    """Give the device that a name stands for on this machine, or refuse it."""
     return fabric_for(name, "32-true").device
 
 
@@ -159,20 +137,11 @@ def train(
 ) -> History:
     """Train an objective's parameters.
 
-    Args:
-        objective: Called with a batch; gives (3,): the loss to descend, the mean
-            squared error and the accuracy, NaN where there is no such thing. Without
-            gradients, as in validation, it is in evaluation mode.
-        batches: What to learn from.
-        validation: What to watch; None watches nothing.
-        settings: How to train.
-        fabric: Device and precision.
-        progress: Is told of every batch and epoch.
-
-    Returns:
-        The history. The objective holds the last weights, or the best ones when
-        ``settings.patience`` is given. After Ctrl-C it holds what was learnt so far,
-        after a loss that is not a number the weights before that epoch.
+    The objective gives (3,) for a batch: the loss to descend, the mean squared error
+    and the accuracy, NaN where there is no such thing; without gradients, as in
+    validation, it is in evaluation mode. In the end it holds the last weights, or the
+    best ones with patience; after Ctrl-C what was learnt so far, after a loss that is
+    not a number the weights before that epoch.
     """
     optimizer = _optimizer(objective, settings)
     trained, optimizer = fabric.setup(objective, optimizer)

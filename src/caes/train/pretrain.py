@@ -38,11 +38,7 @@ Compare = Callable[..., Tensor]
 class Reconstruction(nn.Module):
     """The objective: what came in comes out, as it was before the noise.
 
-    Args:
-        model: The auto-encoder.
-        compare: Computes its figures: `Model.compare` with a loss, or a runner's.
-        noise: Corrupts what comes in while training; None for nothing.
-        seed: Of the noise.
+    ``compare`` gives its figures: `Model.compare` with a loss, or a runner's.
     """
 
     def __init__(
@@ -85,23 +81,9 @@ def pretrain(
     In a greedy schedule (Masci et al. 2011, section 3.2) each level learns from the
     code of those below it, which stay as they are; the code is computed once a level.
 
-    Args:
-        model: Trained in place; on the CPU again afterwards.
-        images: What to learn from; ``options.validation`` of it is kept apart.
-        scaling: From the pictures' units to [0, 1].
-        options: How to train.
-        seed: Of the order, of the noise and of the split.
-        fabric: Device and precision.
-        progress: Is told of every batch and epoch.
-        fixed: Levels of a stack, from the lowest, that are trained already and stay.
-
-    Returns:
-        What happened, level by level. After Ctrl-C, or a loss that is not a number, the
-        levels above are as they were.
-
-    Raises:
-        ArgumentError: ``options.validation`` leaves no pictures on one side.
-        OutputError: The codes of a level find no room on disk.
+    The model is trained in place, but for the ``fixed`` lowest levels of a stack, and
+    on the CPU again afterwards. After Ctrl-C, or a loss that is not a number, the levels
+    above are as they were.
     """
     order = np.random.default_rng(seed)
     learn, watch = split_rows(len(images), options.validation, order)
@@ -202,12 +184,8 @@ def _codes(
     scaling: Scaling | None,
     fabric: Fabric,
 ) -> NDArray[np.float32] | None:
-    """Compute a level's code of every picture once: N×h×w×maps or N×units.
-
-    Returns:
-        The codes; None after Ctrl-C.
-    """
-    kept: NDArray[np.float32] | None = None
+    """Compute a level's code of every picture once; None after Ctrl-C."""
+    kept: NDArray[np.float32] | None = None  # N×h×w×maps or N×units
     start = 0
     batches = Batches(entering, scaling, AT_ONCE)
     with stop_on_interrupt() as stop:

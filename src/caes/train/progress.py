@@ -24,14 +24,7 @@ class Progress:
         """Take the bar off the terminal."""
 
     def batch(self, learning: bool, n: int, total: "Tensor", seen: int) -> None:
-        """Take note of ``n`` pictures done.
-
-        Args:
-            learning: False while validating.
-            n: Pictures in the batch.
-            total: (3,), figures summed over ``seen`` pictures.
-            seen: Pictures of this pass so far.
-        """
+        """Take note of ``n`` pictures; ``total``, (3,), is over ``seen`` of a pass."""
 
     def epoch(self, row: Epoch) -> None:
         """Take note of a finished epoch."""
