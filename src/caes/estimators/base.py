@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from caes.data import ImageSet, load
 from caes.data.scaling import Scaling
-from caes.errors import ArgumentError, DataError
+from caes.errors import ArgumentError, DataError, RunError
 from caes.files import new_folder
 from caes.nn.architecture import Architecture, Shape
 from caes.nn.inference import AT_ONCE, infer
@@ -31,7 +31,7 @@ Pictures = ImageSet | ArrayLike
 class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     """An estimator of pictures, in any form in which they may come."""
 
-    model_: nn.Module
+    model_: Any  # a Model or a Classifier
     architecture_: Architecture
     picture_shape_: Shape
     scaling_: Scaling
@@ -43,6 +43,10 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     random_state: Any
     device: DeviceName
     _flat: bool
+
+    _model: type[nn.Module]  # what a run of this kind of estimator holds
+    _below: str  # the argument for the stack underneath, a part of the model in the end
+    _one_size = False  # whether pictures of other sizes are refused in any case
 
     def to_unit(self, X: Pictures) -> NDArray[np.float32]:
         """Scale pictures as the network sees them.
@@ -104,7 +108,8 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
                 kind of estimator.
         """
         run = checkpoint.read(Path(folder))
-        cls._check_kind(run, Path(folder))
+        if not isinstance(run.model, cls._model):
+            raise RunError(str(folder), *cls._other_kind(folder))
         known = cls._get_param_names()
         params = {name: run.params[name] for name in known if name in run.params}
         for name, value in params.items():
@@ -119,14 +124,22 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         estimator._flat = False
         return estimator
 
-    @classmethod
-    def _check_kind(cls, run: checkpoint.Run, folder: Path) -> None:
+    @staticmethod
+    def _other_kind(folder: str | os.PathLike[str]) -> tuple[str, str, str]:
+        """Say what a run of the other kind is, what is allowed, and what to do."""
         raise NotImplementedError
 
     def _run(self) -> checkpoint.Run:
-        raise NotImplementedError
+        return checkpoint.Run(
+            self.model_,
+            self.scaling_,
+            self._plain_params(),
+            self.history_,
+            self.provenance_,
+        )
 
     def _adopt(self, run: checkpoint.Run) -> Self:
+        self.model_ = run.model
         self.architecture_ = run.model.arch
         self.picture_shape_ = run.picture
         self.scaling_ = run.scaling
@@ -136,7 +149,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _plain_params(self) -> dict[str, Any]:
-        params: dict[str, Any] = self.get_params(deep=False)
+        params: dict[str, Any] = self.get_params(deep=False) | {self._below: None}
         if not isinstance(self.random_state, int | None):
             params["random_state"] = self.seed_
         return params
@@ -144,13 +157,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     def _open(
         self, X: Pictures, *, reset: bool = False, tiled: bool = False
     ) -> ImageSet:
-        """Take pictures in any form, and check that they suit the model.
-
-        Args:
-            X: The pictures.
-            reset: Whether they are to be learnt from.
-            tiled: Whether they may be of any size.
-        """
+        """Take pictures in any form: to learn from, or such as suit the model."""
         if not reset:
             check_is_fitted(self)
         if is_table(X):
@@ -168,7 +175,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         return load(X)
 
     def _unflatten(self, table: NDArray[Any], reset: bool) -> ImageSet:
-        self._flat = self._flat if not reset else True
+        self._flat = reset or self._flat
         shape = self._shape_of(table.shape[1]) if reset else self.picture_shape_
         return ImageSet.from_pixels(table.reshape(-1, *shape))
 
@@ -188,20 +195,18 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         return height, width, channels
 
     def _check_shape(self, images: ImageSet, tiled: bool = False) -> None:
-        _, *shape = images.shape
-        needed = self.picture_shape_
-        fixed = bool(self.architecture_.dense) and not tiled
-        if shape[2] != needed[2] or (fixed and tuple(shape) != needed):
+        shape, needed = images.shape[1:], self.picture_shape_
+        fixed = (self._one_size or bool(self.architecture_.dense)) and not tiled
+        if shape[2] != needed[2] or (fixed and shape != needed):
+            allowed = by_signs(needed) if fixed else f"{needed[2]} channels"
             raise DataError(
                 "X",
-                f"pictures of {shape[0]}×{shape[1]}×{shape[2]}",
-                f"pictures of {needed[0]}×{needed[1]}×{needed[2]}"
-                if fixed
-                else f"pictures of {needed[2]} channels",
+                f"pictures of {by_signs(shape)}",
+                f"pictures of {allowed}",
                 "Load them with size= and channels= as the model was trained.",
             )
         if not tiled:
-            self.architecture_.check(tuple(shape))
+            self.architecture_.check(shape)
 
     def _infer(
         self,
@@ -212,6 +217,13 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         if isinstance(pictures, ImageSet):
             pictures = Batches(pictures, self.scaling_, AT_ONCE)
         return infer(self.model_, compute, pictures, device_for(self.device))
+
+    def __sklearn_clone__(self) -> Self:
+        """Keep a fitted stack underneath fitted: it is a start, not a part."""
+        twin: Self = super().__sklearn_clone__()
+        if hasattr(below := getattr(self, self._below), "model_"):
+            setattr(twin, self._below, below)
+        return twin
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -233,6 +245,11 @@ def enough_memory(arch: Architecture) -> Iterator[None]:
             "a network that fits in memory with its batch",
             "Take fewer maps, smaller kernels or pictures, or a smaller batch.",
         ) from error
+
+
+def by_signs(shape: Sequence[int]) -> str:
+    """Write sizes as 28×28×1."""
+    return "×".join(map(str, shape))
 
 
 def is_table(X: Pictures) -> bool:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from dataclasses import KW_ONLY
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 from caes.data import ImageSet, load
 from caes.data.scales import parse_scale
 from caes.data.scaling import scaling_of
-from caes.errors import ArgumentError, RunError
+from caes.errors import ArgumentError
 from caes.estimators.base import (
     PictureEstimator,
     Pictures,
+    by_signs,
     enough_memory,
     seed_of,
 )
@@ -373,24 +373,13 @@ class CAE(
         weight = next(self.model_.parameters())
         return weight.detach().permute(0, 2, 3, 1).numpy()
 
-    @classmethod
-    def _check_kind(cls, run: checkpoint.Run, folder: Path) -> None:
-        if not isinstance(run.model, Model):
-            raise RunError(
-                str(folder),
-                "a classifier",
-                "the run of an auto-encoder",
-                "Open it with CAEClassifier.load, or use caes predict.",
-            )
+    _model = Model
+    _below = "start"
 
-    def _run(self) -> checkpoint.Run:
-        return checkpoint.Run(
-            self.model_,
-            self.scaling_,
-            self._plain_params(),
-            self.history_,
-            self.provenance_,
-        )
+    @staticmethod
+    def _other_kind(folder: str | os.PathLike[str]) -> tuple[str, str, str]:
+        next_step = "Open it with CAEClassifier.load, or use caes predict."
+        return "a classifier", "the run of an auto-encoder", next_step
 
     def _loaded(self, X: Pictures) -> ImageSet:
         """Give what to learn from: tiles, where asked for and not there yet."""
@@ -422,8 +411,8 @@ class CAE(
         if arch.dense and found[0] != own:
             raise ArgumentError(
                 "tile",
-                f"{found[0][0]}×{found[0][1]} for a network with dense layers",
-                f"{own[0]}×{own[1]}, the size it was trained on",
+                f"{by_signs(found[0])} for a network with dense layers",
+                f"{by_signs(own)}, the size it was trained on",
                 "Give that one, or train with other tiles.",
             )
         return TiledInference(
@@ -432,20 +421,10 @@ class CAE(
 
     def _adopt(self, run: checkpoint.Run) -> Self:
         super()._adopt(run)
-        self.model_: Model = run.model  # type: ignore[assignment]
+        self.model_: Model
         code = self.architecture_.code_shape(self.picture_shape_)
         self._n_features_out = int(np.prod(code))
         return self
-
-    def _plain_params(self) -> dict[str, Any]:
-        # The levels that were taken over are part of the model by now.
-        return super()._plain_params() | {"start": None}
-
-    def __sklearn_clone__(self) -> Self:
-        """Keep a stack to start from fitted: cloned, it would have nothing to give."""
-        twin: Self = super().__sklearn_clone__()
-        twin.start = self.start
-        return twin
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -455,8 +434,7 @@ class CAE(
 
 def _form(arch: Architecture, picture: Shape) -> str:
     kinds = ", ".join((arch.decoder, arch.padding, arch.activation, arch.output))
-    height, width, channels = picture
-    return f"{arch} ({kinds}) for pictures of {height}×{width}×{channels}"
+    return f"{arch} ({kinds}) for pictures of {by_signs(picture)}"
 
 
 def _stands_on(upper: Architecture, lower: Architecture) -> bool:

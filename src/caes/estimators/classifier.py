@@ -3,7 +3,6 @@
 import os
 from dataclasses import KW_ONLY, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -17,10 +16,11 @@ from caes.data import ImageSet, load
 from caes.data.imageset import join
 from caes.data.labels.targets import known_labels, numbered
 from caes.data.scaling import Scaling, scaling_of
-from caes.errors import ArgumentError, DataError, RunError
+from caes.errors import ArgumentError, DataError
 from caes.estimators.base import (
     PictureEstimator,
     Pictures,
+    by_signs,
     enough_memory,
     is_table,
     seed_of,
@@ -264,66 +264,36 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
                 "Train one on such pictures, or load them with channels=.",
             )
         if stack.architecture_.dense and images.shape[1:] != stack.picture_shape_:
-            height, width, _ = stack.picture_shape_
+            needed, given = stack.picture_shape_[:2], images.shape[1:3]
             raise ArgumentError(
                 "stack",
-                f"one with dense layers for {height}×{width}, and pictures of "
-                f"{images.shape[1]}×{images.shape[2]}",
+                f"one with dense layers for {by_signs(needed)}, and pictures of "
+                f"{by_signs(given)}",
                 "pictures of the size it was trained on",
-                f"Load them with size=({height}, {width}).",
+                f"Load them with size={needed}.",
             )
 
-    @classmethod
-    def _check_kind(cls, run: checkpoint.Run, folder: Path) -> None:
-        if not isinstance(run.model, Classifier):
-            raise RunError(
-                str(folder),
-                "an auto-encoder",
-                "the run of a classifier",
-                f"Make one with: caes classify DATA --from {folder}.",
-            )
+    _model = Classifier
+    _below = "stack"
+    _one_size = True  # the head has a weight for each place
+
+    @staticmethod
+    def _other_kind(folder: str | os.PathLike[str]) -> tuple[str, str, str]:
+        next_step = f"Make one with: caes classify DATA --from {folder}."
+        return "an auto-encoder", "the run of a classifier", next_step
 
     def _run(self) -> checkpoint.Run:
-        return checkpoint.Run(
-            self.model_,
-            self.scaling_,
-            self._plain_params(),
-            self.history_,
-            self.provenance_,
-            tuple(self.classes_.tolist()),
-            self.class_names_,
-        )
+        classes = tuple(self.classes_.tolist())
+        return replace(super()._run(), classes=classes, names=self.class_names_)
 
     def _adopt(self, run: checkpoint.Run) -> Self:
         super()._adopt(run)
-        self.model_: Classifier = run.model  # type: ignore[assignment]
+        self.model_: Classifier
         self.stack_ = None
         if run.classes:
             self.classes_ = np.array(run.classes)
             self.class_names_ = run.names
         return self
-
-    def _plain_params(self) -> dict[str, Any]:
-        # What was taken from the stack is part of the model by now.
-        return super()._plain_params() | {"stack": None}
-
-    def __sklearn_clone__(self) -> Self:
-        """Keep a fitted stack fitted, as its labels are not what it learnt from."""
-        twin: Self = super().__sklearn_clone__()
-        if isinstance(self.stack, CAE) and hasattr(self.stack, "model_"):
-            twin.stack = self.stack
-        return twin
-
-    def _check_shape(self, images: ImageSet, tiled: bool = False) -> None:
-        """Refuse pictures of another form: the head has a weight for each place."""
-        needed, given = self.picture_shape_, images.shape[1:]
-        if given != needed:
-            raise DataError(
-                "X",
-                f"pictures of {given[0]}×{given[1]}×{given[2]}",
-                f"pictures of {needed[0]}×{needed[1]}×{needed[2]}",
-                "Load them with size= and channels= as the model was trained.",
-            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -332,8 +302,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
 
 
 def _form(images: ImageSet) -> str:
-    _, height, width, channels = images.shape
-    return f"{height}×{width}×{channels} {images.dtype}"
+    return f"{by_signs(images.shape[1:])} {images.dtype}"
 
 
 def _origin(stack: CAE | None) -> str:

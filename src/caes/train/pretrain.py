@@ -82,8 +82,8 @@ def pretrain(
     code of those below it, which stay as they are; the code is computed once a level.
 
     The model is trained in place, but for the ``fixed`` lowest levels of a stack, and
-    on the CPU again afterwards. After Ctrl-C, or a loss that is not a number, the levels
-    above are as they were.
+    on the CPU again afterwards. After Ctrl-C, or a loss that is not a number, the
+    levels above are as they were.
     """
     order = np.random.default_rng(seed)
     learn, watch = split_rows(len(images), options.validation, order)
