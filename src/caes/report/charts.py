@@ -150,7 +150,7 @@ def course(stretches: Sequence[Stretch], title: str) -> Figure:
         some = "gaps: not a finite number"
         none = "no epoch has a finite value"
         axes[0].plot([], " ", label=none if np.isnan(values).all() else some)
-    _legend(figure, axes, columns=3)
+    _legend(figure, axes, most=3)
     return figure
 
 
@@ -168,14 +168,14 @@ def _blank(title: str, wide: float = CHART[0], tall: float = CHART[1]) -> Figure
     return figure
 
 
-def _legend(figure: Figure, axes: Sequence[Axes], columns: int = 1) -> None:
+def _legend(figure: Figure, axes: Sequence[Axes], most: int = 1) -> None:
     """Name each kind of line once, below; a line that is alone needs no name."""
     handles = [each.get_legend_handles_labels() for each in axes]
     kinds = {name: line for pair in handles for line, name in zip(*pair, strict=True)}
     if len(kinds) > 1 or axes[0].patches:
-        figure.legend(
-            kinds.values(), kinds.keys(), loc="outside lower left", ncols=columns
-        )
+        columns = min(most, 2) if len(kinds) > 3 else most  # 3 of 4 do not fit
+        lines, names = [*kinds.values()], [*kinds]
+        figure.legend(lines, names, loc="outside lower left", ncols=columns)
 
 
 def _finite(stretches: Sequence[Stretch]) -> NDArray[np.float64]:

@@ -68,7 +68,15 @@ class Score:
 
 def scores(confused: NDArray[np.int64], classes: Sequence[str]) -> list[Score]:
     """Score each class by K×K counts, the true class down, the answer across."""
-    measured = _measured(confused)
+    k = len(confused)
+    truth, answers = np.divmod(np.arange(k * k), k)
+    measured = precision_recall_fscore_support(
+        truth,
+        answers,
+        labels=np.arange(k),
+        sample_weight=confused.ravel(),  # each cell stands for so many pictures
+        zero_division=np.nan,
+    )
     mistakes = confused - np.diag(np.diag(confused))
     rivals = mistakes.argmax(axis=1)
     taken = mistakes.max(axis=1)
@@ -96,28 +104,11 @@ def mean_f1(rows: Sequence[Score]) -> float:
 
 def scores_table(rows: Sequence[Score]) -> Table:
     """Lay the scores out for a file; what is not defined is left empty."""
-    head = ("class", "precision", "recall", "f1", "support")
-    return [
-        head,
-        *(
-            (row.name, *map(cell, (row.precision, row.recall, row.f1)), row.support)
-            for row in rows
-        ),
+    cells = [
+        (row.name, *map(cell, (row.precision, row.recall, row.f1)), row.support)
+        for row in rows
     ]
-
-
-def _measured(confused: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
-    """Let scikit-learn count each cell as so many pictures."""
-    k = len(confused)
-    truth, answers = np.divmod(np.arange(k * k), k)
-    found: tuple[NDArray[np.float64], ...] = precision_recall_fscore_support(
-        truth,
-        answers,
-        labels=np.arange(k),
-        sample_weight=confused.ravel(),
-        zero_division=np.nan,
-    )
-    return found
+    return [("class", "precision", "recall", "f1", "support"), *cells]
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,14 +270,8 @@ def write_classification_report(
         command=command,
         facts=[
             *facts(results),
-            Fact(
-                "Labelled",
-                count(labelled, "picture"),
-                "to learn from, with their class",
-            ),
-            Fact(
-                "Unlabelled", count(unlabelled, "picture"), "seen without their class"
-            ),
+            Fact("Labelled", count(labelled, "picture"), WITH),
+            Fact("Unlabelled", count(unlabelled, "picture"), WITHOUT),
             Fact("Epochs", f"{len(rows):,}", ROUNDS) if rounds else made,
             Fact("Time", duration(results.own.seconds or 0), "for training"),
         ],

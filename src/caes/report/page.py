@@ -120,23 +120,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    written = "chance count duration figure percent points shape share signed sure"
+    shown = "drawable enlargement heat_png per_row png"
     environment.filters |= {
-        "chance": numbers.chance,
-        "count": numbers.count,
-        "drawable": pictures.drawable,
-        "duration": numbers.duration,
-        "enlargement": pictures.enlargement,
-        "figure": numbers.figure,
-        "heat": pictures.heat_png,
-        "per_row": pictures.per_row,
-        "percent": numbers.percent,
-        "png": pictures.png,
-        "points": numbers.points,
+        **{name: getattr(numbers, name) for name in written.split()},
+        **{name: getattr(pictures, name) for name in shown.split()},
         "setting": _setting,
-        "shape": numbers.shape,
-        "share": numbers.share,
-        "signed": numbers.signed,
-        "sure": numbers.sure,
         "uri": _uri,
         "whole": "{:,}".format,
     }

@@ -115,9 +115,9 @@ def heat_png(difference: Tile) -> bytes:
     return _png(image)
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: Image.Image, *, optimize: bool = True) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=True)
+    image.save(stream, "PNG", optimize=optimize)
     return stream.getvalue()
 
 
@@ -193,7 +193,7 @@ def montage(
                 sheet, text, x + wide // 2 * centred, y + tall, "m" if centred else "l"
             )
         top += taken
-    return _png(sheet)
+    return _png(sheet, optimize=False)
 
 
 def _head(sheet: Image.Image, strip: Strip, top: int, tall: int) -> None:
