@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from caes.errors import ArgumentError
 from caes.report.label_curve import (
     CurveRun,
     curves,
@@ -244,47 +243,4 @@ def test_a_page_without_a_source_has_a_title(tmp_path: Path) -> None:
     read = report(tmp_path, provenance={}, runs=runs({("it", 100): [1.0]}))
     assert read.text.startswith(
         "Label curve · caes Label curve · report of a comparison"
-    )
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        (
-            [],
-            "runs: received none; allowed: at least one. Train with some number of "
-            "labels first.",
-        ),
-        (
-            [CurveRun("it", 10, 0, 5.0), CurveRun("it", 10, 0, 6.0)],
-            "run of it, 10 labels, seed 0: received more than one; allowed: one run a "
-            "seed. Keep one of them.",
-        ),
-        (
-            [CurveRun("it", 0, 3, 5.0)],
-            "run of it, 0 labels, seed 3: received no labels; allowed: at least one "
-            "label. Leave it out: no classifier is learned from nothing.",
-        ),
-        (
-            [CurveRun("it", 10, 3, math.nan)],
-            "run of it, 10 labels, seed 3: received an error of nan; allowed: 0 to 100. "
-            "Give the share of test pictures named wrongly, in per cent.",
-        ),
-    ],
-)
-def test_runs_that_make_no_curve_are_refused(
-    tmp_path: Path, given: list[CurveRun], told: str
-) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        report(tmp_path, runs=given)
-    assert str(caught.value) == told
-    assert not list(tmp_path.iterdir())
-
-
-def test_errors_need_test_pictures(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        report(tmp_path, test_pictures=0)
-    assert str(caught.value) == (
-        "test_pictures: received 0; allowed: a whole number of at least 1. Give the "
-        "number that every error was measured on."
     )

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from caes.errors import ArgumentError
 from caes.report.statistics import (
     accuracy_interval,
     calibration_error,
@@ -78,19 +77,6 @@ def test_what_has_no_spread_has_no_p(
 
 def test_no_pairs_have_no_difference() -> None:
     assert all(map(math.isnan, paired([], [])))
-
-
-def test_pairs_must_be_pairs() -> None:
-    told = (
-        "received 1 values beside 2; allowed: as many values as the other has. "
-        "Compare the two on the same pictures or seeds."
-    )
-    with pytest.raises(ArgumentError) as caught:
-        paired([1.0, 2.0], [1.0])
-    assert str(caught.value) == f"b: {told}"
-    with pytest.raises(ArgumentError) as caught:
-        mcnemar(np.array([True, False]), np.array([True]))
-    assert str(caught.value) == f"right_b: {told}"
 
 
 @given(st.integers(1, 60), st.integers(2, 5), st.integers(1, 15), st.integers(0, 99))

@@ -187,9 +187,10 @@ def examine(
     """Measure the classifier and its controls.
 
     Raises:
-        ArgumentError: The contenders do not answer for N pictures of K classes.
+        ArgumentError: A probability is not finite.
     """
-    check(contenders, truth, len(images), len(classes))
+    for each in contenders:
+        check(each)
     rows = standings(contenders, truth)
     probabilities, answers = contenders[0].probabilities, contenders[0].answers
     counts = confusion_matrix(truth, answers, labels=np.arange(len(classes)))
@@ -253,7 +254,7 @@ def write_classification_report(
         The path of the page.
 
     Raises:
-        ArgumentError: The contenders do not answer for N pictures of K classes.
+        ArgumentError: A probability is not finite.
         OutputError: The folder cannot be written.
     """
     results = examine(images, truth, classes, contenders)

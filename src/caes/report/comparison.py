@@ -12,8 +12,6 @@ from caes.report.numbers import capital, count, listed, p_words, percent, points
 from caes.report.page import Verdict
 from caes.report.statistics import CHANCE, FEW, accuracy_interval, mcnemar
 
-ROUNDING = 1e-3
-"""How far from 1 the probabilities of a picture may sum."""
 NAMED = 5
 """Classes without a test picture that are named."""
 
@@ -45,62 +43,21 @@ class Contender:
         return answers
 
 
-def check(
-    contenders: Sequence[Contender], truth: NDArray[np.int64], pictures: int, k: int
-) -> None:
-    """Make sure that all answer for N pictures of K classes.
+def check(contender: Contender) -> None:
+    """Refuse what a network that came to nothing answers.
 
     Raises:
-        ArgumentError: No contender, no picture, a true class outside [0, K), or
-            probabilities that are not N×K, finite, and 1 in the sum of each row.
+        ArgumentError: A probability is not finite.
     """
-    if not contenders:
+    rows, k = contender.probabilities.shape
+    bad = int((~np.isfinite(contender.probabilities).all(axis=1)).sum())
+    if bad:
         raise ArgumentError(
-            "contenders",
-            "none",
-            "at least the classifier itself",
-            "Give its probabilities as the first contender.",
+            f"probabilities of {contender.name}",
+            f"NaN or infinity in {bad:,} of {rows:,} rows",
+            f"{rows} × {k} numbers in [0, 1], rows that sum to 1",
+            "Give the output of the softmax, or of predict_proba.",
         )
-    _check_truth(truth, pictures, k)
-    for each in contenders:
-        _check_probabilities(each, pictures, k)
-
-
-def _check_truth(truth: NDArray[np.int64], pictures: int, k: int) -> None:
-    if truth.shape != (pictures,) or not pictures:
-        raise ArgumentError(
-            "truth",
-            f"an array of shape {truth.shape} for {pictures} pictures",
-            "one class index for each test picture, and at least one picture",
-            "Check how the two were selected.",
-        )
-    strange = truth[(truth < 0) | (truth >= k)]
-    if strange.size:
-        raise ArgumentError(
-            "truth",
-            f"class {strange[0]}",
-            f"0 to {k - 1} for {k} classes",
-            "Give the labels as indices into classes.",
-        )
-
-
-def _check_probabilities(contender: Contender, pictures: int, k: int) -> None:
-    given = contender.probabilities
-    if given.shape != (pictures, k):
-        received = f"an array of shape {given.shape}"
-    elif not np.isfinite(given).all():
-        bad = int((~np.isfinite(given).all(axis=1)).sum())
-        received = f"NaN or infinity in {bad:,} of {pictures:,} rows"
-    elif given.min() < 0 or np.abs(given.sum(axis=1) - 1).max() > ROUNDING:
-        received = "rows that are not probabilities"
-    else:
-        return
-    raise ArgumentError(
-        f"probabilities of {contender.name}",
-        received,
-        f"{pictures} × {k} numbers in [0, 1], rows that sum to 1",
-        "Give the output of the softmax, or of predict_proba.",
-    )
 
 
 @dataclass(frozen=True, eq=False)

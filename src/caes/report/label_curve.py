@@ -1,7 +1,6 @@
 """The page of a label curve: how the error falls as labels are added."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from caes.errors import ArgumentError
 from caes.report import charts
 from caes.report.charts import Chart, Curve, chart
 from caes.report.numbers import capital, cell, count, listed, p_words, percent, points
@@ -55,33 +53,6 @@ class Summary:
     pairs: int  # seeds that the first contender was trained with too
     difference: float  # over these, the mean of the error minus the first's, or NaN
     p: float  # of the paired t-test; NaN where it cannot be made
-
-
-def check(runs: Sequence[CurveRun], test_pictures: int) -> None:
-    """Make sure that the runs make a curve.
-
-    Raises:
-        ArgumentError: No run, the same one twice, less than one label or test picture,
-            or an error that is not in [0, 100].
-    """
-    if not runs:
-        advice = "Train with some number of labels first."
-        raise ArgumentError("runs", "none", "at least one", advice)
-    if test_pictures < 1:
-        advice = "Give the number that every error was measured on."
-        raise ArgumentError(
-            "test_pictures", str(test_pictures), "a whole number of at least 1", advice
-        )
-    keys = Counter((run.contender, run.labels, run.seed) for run in runs)
-    for run in runs:
-        if keys[run.contender, run.labels, run.seed] > 1:
-            raise _refused(run, "more than one", "one run a seed", "Keep one of them.")
-        if run.labels < 1:
-            advice = "Leave it out: no classifier is learned from nothing."
-            raise _refused(run, "no labels", "at least one label", advice)
-        if not 0 <= run.error <= 100:
-            advice = "Give the share of test pictures named wrongly, in per cent."
-            raise _refused(run, f"an error of {run.error:g}", "0 to 100", advice)
 
 
 def summarise(runs: Sequence[CurveRun]) -> list[Summary]:
@@ -138,13 +109,6 @@ def _summary(
     )
 
 
-def _refused(
-    run: CurveRun, received: str, allowed: str, next_step: str
-) -> ArgumentError:
-    name = f"run of {run.contender}, {run.labels} labels, seed {run.seed}"
-    return ArgumentError(name, received, allowed, next_step)
-
-
 def write_label_curve(
     folder: Path,
     *,
@@ -175,11 +139,8 @@ def write_label_curve(
         The path of the page.
 
     Raises:
-        ArgumentError: No run, the same one twice, less than one label or test picture,
-            or an error that is not in [0, 100].
         OutputError: The folder cannot be written.
     """
-    check(runs, test_pictures)
     rows = summarise(runs)
     curve = draw(rows, test_pictures)
     page = render(

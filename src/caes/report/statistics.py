@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, ttest_rel
 
-from caes.errors import ArgumentError
-
 CONFIDENCE = 0.95
 """Share of such intervals that hold the true value."""
 CHANCE = 0.05
@@ -36,7 +34,6 @@ def mcnemar(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
     these is the toss of a coin. Takes N bool each, whether they are right; gives the
     two-sided p, in (0, 1].
     """
-    _check_pairs("right_b", len(right_a), len(right_b))
     first = int(np.count_nonzero(right_a & ~right_b))
     second = int(np.count_nonzero(right_b & ~right_a))
     if first + second == 0:
@@ -50,7 +47,6 @@ def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     The mean is NaN without any pair; p is NaN for fewer than two pairs, and where all
     differences are the same.
     """
-    _check_pairs("b", len(a), len(b))
     first, second = (np.asarray(values, np.float64) for values in (a, b))
     apart = first - second
     if not apart.size:
@@ -111,13 +107,3 @@ def calibration_error(
 
 def _mean(values: NDArray[np.float32] | NDArray[np.bool_]) -> float:
     return float(values.mean(dtype=np.float64)) if values.size else float("nan")
-
-
-def _check_pairs(argument: str, first: int, second: int) -> None:
-    if first != second:
-        raise ArgumentError(
-            argument,
-            f"{second} values beside {first}",
-            "as many values as the other has",
-            "Compare the two on the same pictures or seeds.",
-        )
