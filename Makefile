@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test coverage quick clean
+.PHONY: demo test coverage mutants quick clean
 
 demo: $(VENV)/demo.installed  ## the main job on bundled real handwritten digits
 	$(BIN)/caes fit digits --out runs/demo --force
@@ -15,6 +15,9 @@ test: $(VENV)/test.installed  ## linters, types, import order, the whole suite
 coverage: $(VENV)/test.installed  ## the share of lines and branches that the suite reaches
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/coverage
 
+mutants: $(VENV)/mutants.installed  ## small changes of the mathematics: which fail no test
+	nice $(BIN)/python benchmarks/mutants.py
+
 quick: $(VENV)/demo.installed  ## the paper's tables and figure, small, on the bundled digits
 	$(BIN)/caes reproduce masci2011 --quick --out runs/masci2011
 
@@ -24,6 +27,10 @@ $(VENV)/demo.installed: pyproject.toml constraints.txt | $(VENV)
 
 $(VENV)/test.installed: pyproject.toml constraints.txt | $(VENV)
 	$(INSTALL) --editable ".[test]"
+	touch $@
+
+$(VENV)/mutants.installed: pyproject.toml constraints.txt | $(VENV)
+	$(INSTALL) --editable ".[mutants]"
 	touch $@
 
 $(VENV):

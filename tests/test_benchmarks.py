@@ -49,7 +49,15 @@ def test_every_script_finds_what_it_imports() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["greedy", "train_paper_cnn", "reproduction", "prepared", "census", "hostile"],
+    [
+        "greedy",
+        "train_paper_cnn",
+        "reproduction",
+        "prepared",
+        "census",
+        "hostile",
+        "mutants",
+    ],
 )
 def test_a_script_starts_and_has_help(name: str) -> None:
     run = subprocess.run(
@@ -60,6 +68,14 @@ def test_a_script_starts_and_has_help(name: str) -> None:
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith(f"usage: {name}.py ")
+
+
+def test_every_module_to_be_changed_and_every_test_of_it_is_there(
+    scripts: None,
+) -> None:
+    for name, tests in import_module("mutants").MODULES.items():
+        for path in (f"src/caes/{name}", *(f"tests/{test}" for test in tests)):
+            assert (BENCHMARKS.parent / path).exists(), path
 
 
 def test_a_sheet_names_the_commit_as_every_ledger_does(
