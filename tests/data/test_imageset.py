@@ -3,7 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from caes.data.imageset import ImageSet, join, nominal_range
+from caes.data.imageset import ImageSet, join
+from caes.data.measures import Statistics
 from caes.errors import DataError
 
 
@@ -71,7 +72,7 @@ def test_the_other_byte_order_becomes_native() -> None:
 def test_the_value_range_is_the_type_s_or_the_pictures(
     values: Any, expected: tuple[float, float]
 ) -> None:
-    assert nominal_range(values) == expected
+    assert Statistics(values.reshape(1, 1, -1, 1)).nominal == expected
 
 
 @pytest.mark.parametrize(

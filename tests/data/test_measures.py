@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from caes.data import measures
-from caes.data.measures import extremes, moments, percentiles
+from caes.data.measures import Statistics, extremes, percentiles
 
 DTYPES = (
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32"),
@@ -38,7 +38,7 @@ def test_every_measure_is_numpy_s_however_small_the_chunks(
         percentiles(pixels, SHARES), np.percentile(flat, SHARES, axis=0), rtol=1e-12
     )
     np.testing.assert_allclose(
-        moments(pixels), [flat.mean(0), flat.std(0)], rtol=1e-9, atol=1e-12
+        Statistics(pixels).moments, [flat.mean(0), flat.std(0)], rtol=1e-9, atol=1e-12
     )
 
 
@@ -65,14 +65,14 @@ def test_percentiles_of_any_values_lie_where_numpy_s_do(
 
 def test_a_small_spread_far_from_zero_keeps_its_digits() -> None:
     pixels = 1e9 + np.random.default_rng(0).random((20, 5, 5, 1))
-    mean, deviation = moments(pixels)
+    mean, deviation = Statistics(pixels).moments
     np.testing.assert_allclose(deviation, pixels.std(), rtol=1e-6)
     np.testing.assert_allclose(mean, pixels.mean(), rtol=1e-15)
 
 
 def test_squares_of_the_largest_values_do_not_overflow() -> None:
     pixels = np.array([-8e307, 8e307]).reshape(2, 1, 1, 1)
-    mean, deviation = moments(pixels)
+    mean, deviation = Statistics(pixels).moments
     np.testing.assert_allclose(mean, 0, atol=1e292)
     np.testing.assert_allclose(deviation, 8e307)
 

@@ -17,7 +17,7 @@ from caes.data.decode.adapt import adapted
 from caes.data.decode.gather import Gatherer, Tiling
 from caes.data.decode.tiling import tiled
 from caes.data.formats import LISTED
-from caes.data.imageset import ImageSet, Skipped, join, nominal_range
+from caes.data.imageset import ImageSet, Skipped, join
 from caes.data.reading import RESIZES, Pages, Reading
 from caes.data.sources.arrays import Arrays
 from caes.data.sources.base import Kind, Named
@@ -39,7 +39,6 @@ __all__ = [
     "Skipped",
     "Survey",
     "load",
-    "nominal_range",
     "split_names",
     "stream",
     "survey",

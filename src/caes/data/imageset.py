@@ -1,6 +1,5 @@
 """Pictures in memory, whatever they came from: the one form that all of caes reads."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.mapped import OnDisk, joined, parts, pick
+from caes.data.measures import Statistics
 from caes.errors import DataError
 
 
@@ -57,6 +57,8 @@ class ImageSet:
         skipped: What was left out while reading.
         notes: What a reader should know of how the pictures were read, a sentence each.
         stored: What the pictures' files are, where all are known to be alike.
+        statistics: What is known of the pixels; found when it is first asked for, and
+            kept in copies of the set that have the same pixels.
     """
 
     pixels: NDArray[Any]
@@ -69,6 +71,11 @@ class ImageSet:
     skipped: tuple[Skipped, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
     stored: Stored | None = None
+    statistics: Statistics = field(default_factory=lambda: Statistics(None))
+
+    def __post_init__(self) -> None:
+        if self.statistics.pixels is not self.pixels:
+            object.__setattr__(self, "statistics", Statistics(self.pixels))
 
     @classmethod
     def from_pixels(
@@ -88,8 +95,16 @@ class ImageSet:
         source = about.get("source", "array")
         if not isinstance(pixels, np.memmap):
             pixels = np.asarray(pixels)
-        pixels = _checked(pixels, source)
-        about.setdefault("value_range", nominal_range(pixels))
+        pixels = _in_form(pixels, source)
+        statistics = Statistics(pixels)
+        if not statistics.finite and (bad := _not_finite(pixels)):
+            raise DataError(
+                source,
+                f"NaN or infinity in {bad} of {len(pixels)} pictures",
+                "finite numbers",
+                "Drop or mend them, for example with numpy.nan_to_num.",
+            )
+        about.setdefault("value_range", statistics.nominal)
         low, high = about["value_range"]
         if not np.isfinite(high - low):
             raise DataError(
@@ -101,7 +116,7 @@ class ImageSet:
         if names is None:
             names = index_names(range(len(pixels)), len(pixels))
         _check_rows(len(pixels), names, about.get("labels"), source)
-        return cls(pixels=pixels, names=names, **about)
+        return cls(pixels=pixels, names=names, statistics=statistics, **about)
 
     def __repr__(self) -> str:
         shape = " × ".join(map(str, self.shape))
@@ -142,12 +157,10 @@ class ImageSet:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hexadecimal, of shape, type and every pixel and label."""
-        digest = hashlib.sha256(f"{self.shape}{self.dtype.str}".encode())
-        for part in parts(self.pixels):
-            digest.update(np.ascontiguousarray(part).data)
+        digest = self.statistics.content.copy()
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels).data)
-        return digest.hexdigest()
+        return str(digest.hexdigest())
 
 
 def counted(notes: Mapping[str, int]) -> tuple[str, ...]:
@@ -212,28 +225,7 @@ def join(sets: Sequence[ImageSet]) -> ImageSet:
     )
 
 
-def nominal_range(pixels: NDArray[Any]) -> tuple[float, float]:
-    """Find the values that stand for black and white.
-
-    Args:
-        pixels: Any shape, any real number type, finite.
-
-    Returns:
-        The type's range for uint8, uint16 and bool; (0, 1) when every value lies in
-        it; else the extremes, kept apart by 1 when all values are the same.
-    """
-    if pixels.dtype == np.bool_:
-        return 0.0, 1.0
-    if pixels.dtype in (np.uint8, np.uint16):
-        return 0.0, float(np.iinfo(pixels.dtype).max)
-    extremes = [(float(part.min()), float(part.max())) for part in parts(pixels)]
-    low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
-    if low >= 0 and high <= 1:
-        return 0.0, 1.0
-    return (low, high) if high > low else (low, low + 1.0)
-
-
-def _checked(pixels: NDArray[Any], source: str) -> NDArray[Any]:
+def _in_form(pixels: NDArray[Any], source: str) -> NDArray[Any]:
     if pixels.dtype.kind not in "buif":
         raise DataError(
             source,
@@ -254,13 +246,6 @@ def _checked(pixels: NDArray[Any], source: str) -> NDArray[Any]:
             f"an array of shape {pixels.shape}",
             "at least one picture of at least one pixel",
             "Check the selection that made it.",
-        )
-    if pixels.dtype.kind == "f" and (bad := _not_finite(pixels)):
-        raise DataError(
-            source,
-            f"NaN or infinity in {bad} of {len(pixels)} pictures",
-            "finite numbers",
-            "Drop or mend them, for example with numpy.nan_to_num.",
         )
     # The other byte order, as files from another machine have it, stops torch.
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)

@@ -1,23 +1,110 @@
-"""What pictures' values are like, channel by channel: exact, in bounded memory.
+"""What pictures' values are like, channel by channel, in bounded memory.
 
 Pixels may be a read-only memory-mapped file much larger than memory: they are gone
 through in chunks, once or a few times, and never copied whole.
 """
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from caes.data.mapped import lazily, parts
+
 AT_ONCE = 2**20
 """Values, of all channels together, that are looked at at once."""
-DIGIT = 16
-"""Bits that one pass over the pictures finds of a percentile."""
+SAMPLE = 2**24
+"""Values of a channel of which percentiles are exact, whatever their type."""
+DIGEST = 16
+"""Bytes of a picture's digest."""
+
+PerChannel = NDArray[np.float64]  # C, in the pictures' units
+Ranked = Callable[[int], PerChannel]  # the values at a rank, from 0, of each channel
 
 
-def extremes(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+class Statistics:
+    """What is known of pixels, each thing found once, when it is first asked for.
+
+    Args:
+        pixels: N×H×W×C, any real number type.
+    """
+
+    def __init__(self, pixels: Any) -> None:
+        self.pixels = pixels
+
+    @cached_property
+    def extremes(self) -> tuple[PerChannel, PerChannel]:
+        """Each channel's smallest and largest value; NaN where one is none."""
+        return extremes(lazily(self.pixels))
+
+    @cached_property
+    def moments(self) -> tuple[PerChannel, PerChannel]:
+        """Each channel's mean and standard deviation (of the whole, not a sample).
+
+        Numbers of 8 and 16 bits are summed without any rounding. Other chunks are put
+        together as Chan et al. 1983 do, on a scale on which no square can overflow and
+        no large offset costs digits.
+        """
+        pixels = lazily(self.pixels)
+        if _exact(pixels.dtype):
+            return _exact_moments(pixels)
+        return _moments(pixels, *self.extremes)
+
+    @property
+    def finite(self) -> bool:
+        """Whether all values are finite numbers."""
+        return self.pixels.dtype.kind != "f" or bool(np.isfinite(self.extremes).all())
+
+    @property
+    def nominal(self) -> tuple[float, float]:
+        """The values that stand for black and white.
+
+        The type's range for uint8, uint16 and bool; (0, 1) when every value lies in it;
+        else the extremes, kept apart by 1 when all values are the same.
+        """
+        dtype = self.pixels.dtype
+        if dtype == np.bool_:
+            return 0.0, 1.0
+        if dtype in (np.uint8, np.uint16):
+            return 0.0, float(np.iinfo(dtype).max)
+        low, high = float(self.extremes[0].min()), float(self.extremes[1].max())
+        if low >= 0 and high <= 1:
+            return 0.0, 1.0
+        return (low, high) if high > low else (low, low + 1.0)
+
+    @cached_property
+    def digests(self) -> bytes:
+        """`DIGEST` bytes a picture: the same for the same values, size and type."""
+        # The same bytes in another shape or type are another picture.
+        form = f"{self.pixels.shape[1:]} {self.pixels.dtype.str}".encode()
+        start = hashlib.blake2b(form, digest_size=DIGEST)
+        found, content = bytearray(), self._form()
+        for part in map(np.ascontiguousarray, parts(self.pixels)):
+            content.update(part.data)  # on the way
+            for picture in part.reshape(len(part), -1):
+                digest = start.copy()
+                digest.update(picture.data)
+                found += digest.digest()
+        self.__dict__.setdefault("content", content)
+        return bytes(found)
+
+    @cached_property
+    def content(self) -> Any:
+        """SHA-256 of shape, type and every pixel, to be copied and gone on with."""
+        content = self._form()
+        for part in parts(self.pixels):
+            content.update(np.ascontiguousarray(part).data)
+        return content
+
+    def _form(self) -> Any:
+        return hashlib.sha256(f"{self.pixels.shape}{self.pixels.dtype.str}".encode())
+
+
+def extremes(pixels: NDArray[Any]) -> tuple[PerChannel, PerChannel]:
     """Find each channel's smallest and largest value.
 
     Args:
@@ -31,22 +118,13 @@ def extremes(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.floa
     return lows.min(0), highs.max(0)
 
 
-def moments(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find each channel's mean and standard deviation (of the whole, not a sample).
+def _exact(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "bui" and dtype.itemsize <= 2
 
-    Numbers of 8 and 16 bits are summed without any rounding. Other chunks are put
-    together as Chan et al. 1983 do, on a scale on which no square can
-    overflow and no large offset costs digits.
 
-    Args:
-        pixels: N×H×W×C, any real number type, finite.
-
-    Returns:
-        Two arrays of C, float64, in the pictures' units.
-    """
-    if pixels.dtype.kind in "bui" and pixels.dtype.itemsize <= 2:
-        return _exact_moments(pixels)
-    low, high = extremes(pixels)
+def _moments(
+    pixels: NDArray[Any], low: PerChannel, high: PerChannel
+) -> tuple[PerChannel, PerChannel]:
     span = np.where(high > low, high - low, 1.0)
     count, mean, square = 0, np.zeros_like(low), np.zeros_like(low)
     for chunk in _chunks(pixels):
@@ -62,7 +140,7 @@ def moments(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float
 
 def _exact_moments(
     pixels: NDArray[Any],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[PerChannel, PerChannel]:
     """Find the same of 8 or 16 bits: sums over a chunk are whole and below 2**53."""
     count = math.prod(pixels.shape[:3])
     sums, squares = [0] * pixels.shape[3], [0] * pixels.shape[3]
@@ -78,10 +156,11 @@ def _exact_moments(
     return np.array(means), np.array(spreads)
 
 
-def percentiles(
-    pixels: NDArray[Any], shares: Sequence[float]
-) -> list[NDArray[np.float64]]:
+def percentiles(pixels: NDArray[Any], shares: Sequence[float]) -> list[PerChannel]:
     """Find percentiles of each channel, as `numpy.percentile` does, linearly between.
+
+    Exact for whole numbers of 8 and 16 bits, and for up to `SAMPLE` values a channel;
+    else those of a sample of about as many, taken evenly from all pictures.
 
     Args:
         pixels: N×H×W×C, any real number type, finite.
@@ -90,101 +169,37 @@ def percentiles(
     Returns:
         For each share C values, float64, in the pictures' units.
     """
-    count = math.prod(pixels.shape[:3])
-    places = [share / 100 * (count - 1) for share in shares]
-    ranks = sorted({min(int(p) + step, count - 1) for p in places for step in (0, 1)})
-    values = dict(zip(ranks, _ordered(pixels, ranks), strict=True))
-    found = []
-    for place in places:
-        below, above = values[int(place)], values[min(int(place) + 1, count - 1)]
+    at, count = _counted(pixels) if _exact(pixels.dtype) else _sorted(pixels)
+    found, last = [], count - 1
+    for share in shares:
+        place = share / 100 * last
+        below, above = at(int(place)), at(min(int(place) + 1, last))
         found.append(below + (above - below) * (place - int(place)))
     return found
 
 
-def _ordered(
-    pixels: NDArray[Any], ranks: Sequence[int]
-) -> Iterator[NDArray[np.float64]]:
-    """Give the values at some places of each channel's sorted order.
-
-    A radix selection: the first pass counts the leading 16 bits of all values, so that
-    the leading bits at each place are known; the next one counts the 16 bits after
-    them, of the values that begin so. Values of 16 bits and less take one pass.
-    """
-    channels = pixels.shape[3]
-    bits = 8 * _keys(np.zeros(1, pixels.dtype)).dtype.itemsize
-    step = min(bits, DIGIT)
-    left = np.array([ranks] * channels)  # channels × ranks, within the prefix
-    prefix = np.zeros(left.shape, np.uint64)
-    for shift in range(bits - step, -1, -step):
-        counts = _counts(pixels, prefix, shift, step)
-        for channel, row in enumerate(prefix):
-            for at, known in enumerate(row.tolist()):
-                below = np.cumsum(counts[channel, known])
-                digit = int(np.searchsorted(below, left[channel, at], "right"))
-                left[channel, at] -= below[digit - 1] if digit else 0
-                prefix[channel, at] = known << step | digit
-    for at in range(len(ranks)):
-        yield _values(prefix[:, at], pixels.dtype).astype(np.float64)
-
-
-def _counts(
-    pixels: NDArray[Any], prefix: NDArray[np.uint64], shift: int, step: int
-) -> dict[tuple[int, int], NDArray[np.int64]]:
-    """Count the digits that follow each prefix, by channel and prefix."""
-    counts = {
-        (channel, known): np.zeros(2**step, np.int64)
-        for channel, row in enumerate(prefix)
-        for known in set(row.tolist())
-    }
-    width = 8 * _keys(np.zeros(1, pixels.dtype)).dtype.itemsize
+def _counted(pixels: NDArray[Any]) -> tuple[Ranked, int]:
+    """Find values of 8 or 16 bits by how often each stands."""
+    plain = np.uint8 if pixels.dtype.kind == "b" else pixels.dtype
+    low, high = int(np.iinfo(plain).min), int(np.iinfo(plain).max)
+    counts = np.zeros((pixels.shape[3], high - low + 1), np.int64)
     for chunk in _chunks(pixels):
-        keys = _keys(chunk)
-        for (channel, known), count in counts.items():
-            column = keys[channel]
-            if shift + step < width:
-                column = column[column >> (shift + step) == known]
-            digits = (column >> shift) & (2**step - 1)
-            count += np.bincount(digits.astype(np.intp), minlength=2**step)
-    return counts
+        for channel, column in enumerate(chunk.astype(np.intp) - low):
+            counts[channel] += np.bincount(column, minlength=counts.shape[1])
+    ends = counts.cumsum(1)  # C×values: how many are no larger
+
+    def at(rank: int) -> PerChannel:
+        return np.array([low + np.searchsorted(e, rank, "right") for e in ends], float)
+
+    return at, int(ends[0, -1])
 
 
-def _keys(values: NDArray[Any]) -> NDArray[Any]:
-    """Give unsigned integers of the same width that sort as the values do.
-
-    Negative floats sort by their bits turned round, the others above them.
-    """
-    values = _plain(values)
-    unsigned = np.dtype(f"u{values.dtype.itemsize}")
-    bits = values.view(unsigned)
-    sign = unsigned.type(1 << (8 * unsigned.itemsize - 1))
-    if values.dtype.kind == "u":
-        return bits
-    keys: NDArray[Any] = bits ^ sign
-    if values.dtype.kind == "f":
-        keys = np.where(bits & sign, ~bits, keys)
-    return keys
-
-
-def _values(keys: NDArray[np.uint64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Give back the values of `_keys`, in the plain form of a type."""
-    plain = _plain(np.zeros(0, dtype)).dtype
-    unsigned = np.dtype(f"u{plain.itemsize}")
-    bits = keys.astype(unsigned)
-    sign = unsigned.type(1 << (8 * unsigned.itemsize - 1))
-    if plain.kind == "i":
-        bits = bits ^ sign
-    elif plain.kind == "f":
-        bits = np.where(bits & sign, bits ^ sign, ~bits)
-    found: NDArray[Any] = bits.view(plain)
-    return found
-
-
-def _plain(values: NDArray[Any]) -> NDArray[Any]:
-    """Give booleans as bytes, and what is longer than 64 bits in 64; contiguous."""
-    if values.dtype.kind == "b":
-        return np.ascontiguousarray(values).view(np.uint8)
-    wide = values.dtype.itemsize > 8
-    return np.ascontiguousarray(values, np.float64 if wide else values.dtype)
+def _sorted(pixels: NDArray[Any]) -> tuple[Ranked, int]:
+    """Find values by sorting them, or a sample where they are very many."""
+    step = -(-math.prod(pixels.shape[:3]) // SAMPLE)
+    taken = [chunk[:, ::step].astype(np.float64) for chunk in _chunks(pixels)]
+    values = np.sort(np.concatenate(taken, axis=1), axis=1)
+    return lambda rank: values[:, rank], values.shape[1]
 
 
 def _chunks(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data import ImageSet
+from caes.data.imageset import ImageSet
 from caes.data.mapped import lazily
-from caes.data.measures import extremes, moments, percentiles
+from caes.data.measures import percentiles
 from caes.data.scales import Scale, parse_scale
 
 Values = float | tuple[float, ...]
@@ -135,7 +135,8 @@ class Scaling:
 def scaling_of(images: ImageSet, text: str = "auto") -> Scaling:
     """Find the scaling that a word asks for, from the training pictures.
 
-    Statistics are exact, of all pictures, and taken in bounded memory.
+    Statistics are taken in bounded memory, and exact but for percentiles of very many
+    wide numbers (see `percentiles`), which are those of an even sample.
 
     Args:
         images: The training pictures.
@@ -152,7 +153,7 @@ def scaling_of(images: ImageSet, text: str = "auto") -> Scaling:
     if scale.kind in ("auto", "dtype"):
         known = _type_range(images.dtype, known) if scale.kind == "dtype" else known
         return found(*known, value_range=known)
-    low, high = _lines(lazily(images.pixels), scale)
+    low, high = _lines(images, scale)
     lines = tuple(low.tolist()), tuple(high.tolist())
     return found(*lines, value_range=known)
 
@@ -180,15 +181,15 @@ def as_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _lines(
-    pixels: NDArray[Any], scale: Scale
+    images: ImageSet, scale: Scale
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give what becomes 0 and what becomes 1 of each channel."""
     if scale.kind == "standard":
-        mean, deviation = moments(pixels)
+        mean, deviation = images.statistics.moments
         return mean, _apart(mean, mean + deviation)
-    low, high = extremes(pixels)
+    low, high = images.statistics.extremes
     if scale.kind == "percentiles":
-        below, above = percentiles(pixels, scale.shares)
+        below, above = percentiles(lazily(images.pixels), scale.shares)
         differ = above > below
         low, high = np.where(differ, below, low), np.where(differ, above, high)
     return low, _apart(low, high)

@@ -1,6 +1,5 @@
 """Pictures that are the same, value by value, found by a digest of each."""
 
-import hashlib
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
-from caes.data.mapped import parts
 
 SHOWN = 10
 """Groups of the same picture that are told of, and names in each."""
-_DIGEST = 16  # bytes a picture
 
 Pick = Callable[[list[int]], list[int]]
 
@@ -78,15 +75,7 @@ class Contents:
         number = self._split_names.setdefault(split, len(self._split_names))
         self._splits.extend([number] * len(images))
         self._labels.extend(self._numbers(images))
-        # The same bytes in another shape or type are another picture.
-        form = hashlib.blake2b(
-            f"{images.shape[1:]} {images.dtype.str}".encode(), digest_size=_DIGEST
-        )
-        for part in parts(images.pixels):
-            for picture in np.ascontiguousarray(part).reshape(len(part), -1):
-                digest = form.copy()
-                digest.update(picture.data)
-                self._digests += digest.digest()
+        self._digests += images.statistics.digests
 
     def _numbers(self, images: ImageSet) -> list[int]:
         """Number the classes by name: other sets may have others, in another order."""

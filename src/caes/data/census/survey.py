@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from caes.data.census.duplicates import Contents, Repeats
 from caes.data.imageset import ImageSet, Skipped, join
-from caes.data.measures import extremes, moments
 from caes.data.sources.base import Kind
 from caes.data.sources.tree import printable
 
@@ -51,8 +50,8 @@ class Values:
         Two parts are put together as Chan et al. 1983 do; of their roots, so that no
         square can overflow.
         """
-        low, high = extremes(images.pixels)
-        mean, std = moments(images.pixels)
+        low, high = images.statistics.extremes
+        mean, std = images.statistics.moments
         n, height, width, _ = images.shape
         total = self._pixels + n * height * width
         share = n * height * width / total

@@ -7,7 +7,7 @@ import numpy as np
 
 from caes.data.decode.gather import Gatherer, Tiling
 from caes.data.decode.pictures import Decoded
-from caes.data.imageset import ImageSet, Skipped, nominal_range
+from caes.data.imageset import ImageSet, Skipped
 from caes.data.tiles import tile_name
 
 
@@ -48,18 +48,20 @@ def tiled(
         for each in piece.skipped:
             skip(each)
         classes, notes = piece.classes or classes, piece.notes
-        about = piece.value_range, piece.dtype
+        known = piece.value_range, piece.dtype
         for row, name in enumerate(piece.names):
             gatherer.add(len(seen), Decoded(piece.pixels[row], () if row else notes))
             label = None if piece.labels is None else piece.labels[row]
-            seen.append(_Picture(name, label, *about))
+            seen.append(_Picture(name, label, *known))
     batch = gatherer.batch([picture.name for picture in seen])
     kept = [seen[row] for row in batch.rows]
     names = [picture.name for picture in kept]
     labels = [picture.label for picture in kept]
     labelled = None not in labels
-    alike = len({picture.dtype for picture in kept}) == 1
-    low, high = zip(*{picture.value_range for picture in kept}, strict=True)
+    about: dict[str, Any] = {}
+    if len({picture.dtype for picture in kept}) == 1:
+        low, high = zip(*{picture.value_range for picture in kept}, strict=True)
+        about["value_range"] = min(low), max(high)
     tall, wide = tiling.tile
     cut = f"Cut into {len(kept):,} tiles of {tall}×{wide}, overlapping by "
     return ImageSet.from_pixels(
@@ -67,9 +69,9 @@ def tiled(
         [tile_name(*each) for each in zip(names, batch.places, strict=True)],
         labels=np.array(labels, np.int64) if labelled else None,
         classes=classes if labelled else (),
-        value_range=(min(low), max(high)) if alike else nominal_range(batch.pixels),
         source=source,
         split=split,
         skipped=batch.skipped,
         notes=(f"{cut}{tiling.overlap} or more.", *batch.notes),
+        **about,
     )
