@@ -284,7 +284,7 @@ def test_a_model_from_a_newer_version(refused: Run, run: Path) -> None:
     path = run / "model.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
     assert refused("reconstruct", "run", "small.npy", "--out", "out") == (
-        "caes: run/model.json: received format 99; allowed: formats up to 3. "
+        "caes: run/model.json: received format 99; allowed: formats up to 4. "
         "It was made by a newer caes: pip install --upgrade caes."
     )
 

@@ -11,9 +11,8 @@ from PIL import Image
 
 from caes import CAE
 from caes.cli import main
-from caes.cli.fit import Fit
-from caes.cli.sources import opened_for_training
 from caes.data.tiles import whole_names
+from caes.runs.pictures import Opening, learnt_and_shown
 
 SIZES = {"scan.png": (200, 5000), "a.png": (97, 131), "b.png": (30, 41)}
 FAST = ("--arch", "4C3-MP2-2C3-MP2", "--epochs", "1", "--quiet")
@@ -80,7 +79,7 @@ def test_tiles_of_one_picture_are_kept_apart_together(in_empty_folder: Path) -> 
     for number in range(10):
         pixels = np.full((50 + number, 40), number, np.uint8)
         Image.fromarray(pixels).save(f"pictures/{number}.png")
-    train, test = opened_for_training(Fit(source="pictures", tile=20, hold_out=0.3))
+    train, test = learnt_and_shown(Opening(source="pictures", tile=20, hold_out=0.3))
     learnt, shown = set(whole_names(train.names)), set(whole_names(test.names))
     assert (len(learnt), len(shown)) == (7, 3)
     assert not learnt & shown
@@ -91,9 +90,8 @@ def test_pictures_come_later_as_they_came_to_training(
 ) -> None:
     words = ["--size", "24x32", "--resize", "crop", *FAST, "--out", "run"]
     assert main(["fit", "mixed", *words]) == 0
-    assert (
-        json.loads(Path("run/model.json").read_text())["provenance"]["resize"] == "crop"
-    )
+    about = json.loads(Path("run/model.json").read_text())
+    assert about["data"]["resize"] == "crop"
     assert main(["reconstruct", "run", "mixed", "--out", "out"]) == 0
     said = capfd.readouterr().err
     note = "note: Pictures of other proportions were cropped at the middle: 3."
@@ -146,7 +144,7 @@ def test_a_dense_network_takes_only_the_tile_it_was_trained_on(
 ) -> None:
     CAE("4C3-MP2-5N", epochs=1, tile=32).fit(np.zeros((1, 40, 70))).save("run")
     assert refused("reconstruct", "run", "mixed", "--tile", "64", "--out", "out") == (
-        "caes: tile: received 64×64 for a network with dense layers; allowed: 32×32, the "
+        "caes: --tile: received 64×64 for a network with dense layers; allowed: 32×32, the "
         "size it was trained on. Give that one, or train with other tiles."
     )
     assert not Path("out").exists()

@@ -245,7 +245,7 @@ def _head(option: str, text: str) -> None:
 def _size(option: str, text: str) -> None:
     import numpy as np
 
-    from caes.cli.sources import parse_size
+    from caes.cli.pictures import parse_size
     from caes.data import load
 
     size = parse_size(text)

@@ -2,14 +2,15 @@
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from caes.cli.pages import Pages
+from caes.cli.output import run_folder, run_name, say
+from caes.cli.pictures import Labelled
 from caes.options import values
 from caes.train.recipes import FineTuning
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Classify(FineTuning):
+class Classify(Labelled, FineTuning):
     """Train a classifier that starts from a trained auto-encoder; write its report.
 
     Writes a folder with model.safetensors, model.json, history.csv, tables, figures
@@ -28,50 +29,21 @@ class Classify(FineTuning):
     with logistic regression.
 
     Args:
-        source: digits, mnist, cifar10, or the path of pictures.
-        stack: The folder of the auto-encoder's run.
         labels: A number: so many labels, as many of each class, are drawn from those
             there are. Or a table of them: a CSV file with name and label for some of
             the pictures. Without it all labels are used.
         random_state: Seed of labels, weights, order and splits.
-        split: Which part to learn from, as in train or train[:50000].
-        size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
-            the stack was trained on.
-        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
-            their mirror image) or random-crop (a piece, not scaled); without it
-            as in the run's training.
-        hold_out: Share of the labelled pictures kept apart to test on, where the
-            source has no labelled test split.
         out: Folder of the run; without it runs/NAME-classes-N, N counted up.
         force: Replace the folder if it exists.
-        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
-            channels of one.
-        strict: Stop at the first picture that cannot be read, instead of skipping
-            it.
-        in_memory: Decode picture files into memory, and keep nothing of them in the
-            cache, however many they are.
-        quiet: Print nothing but errors and the report's path.
     """
 
-    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    stack: Annotated[Path, tyro.conf.arg(name="from", metavar="RUN")]
     labels: Annotated[str | None, tyro.conf.arg(metavar="N|CSV")] = None
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
-    split: str = "train"
-    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
-    hold_out: float = 0.2
     out: Path | None = None
     force: bool = False
-    pages: Pages = "pictures"
-    strict: bool = False
-    in_memory: bool = False
-    quiet: bool = False
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.labels import labelled_pictures
-        from caes.cli.sources import introduce, run_folder, run_name, say
         from caes.estimators import CAE
         from caes.estimators.base import seed_of
         from caes.files import new_folder
@@ -84,11 +56,12 @@ class Classify(FineTuning):
         name = f"{run_name(self.source)}-classes"
         with run_folder(self.out, name) as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
-                train, test = labelled_pictures(self, self.labels, cae, seed)
-                introduce(train, test, quiet=self.quiet)
+                opening = self.opening(cae)
+                train, test = self.open(opening, self.labels, seed)
                 start = time.perf_counter()
                 classifier = self._fit(cae, train, seed, typed)
                 seconds = time.perf_counter() - start
+                classifier.opening_ = replace(opening, folder=os.getcwd())
                 classifier.write(staged)
             # The run is safe by now, whatever happens to its controls and its report.
             tell = partial(say, quiet=self.quiet)
@@ -99,14 +72,11 @@ class Classify(FineTuning):
     def _fit(
         self, cae: "CAE", train: "ImageSet", seed: int, typed: str
     ) -> "CAEClassifier":
-        from caes.cli.sources import resize_of
         from caes.estimators import CAEClassifier
 
         chosen = {**values(self, FineTuning), "random_state": seed}
         classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet).fit(train)
         classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
-        if (resize := resize_of(self, cae)) != "stretch":
-            classifier.provenance_ |= {"resize": resize}
         return classifier
 
     def _report(

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from caes.cli.pages import Pages
 from caes.cli.per_level import per_level
+from caes.cli.pictures import Pictures
+from caes.data.reading import Pages
+from caes.errors import ArgumentError
 from caes.options import values
 from caes.train.options import Options
 
 if TYPE_CHECKING:
     from caes.data import ImageSet
     from caes.estimators import CAE
+    from caes.runs.pictures import Opening
 
 
 @dataclass(kw_only=True)
-class Fit(Options):
+class Fit(Pictures, Options):
     """Train a convolutional auto-encoder on pictures and write its report.
 
     Writes a folder with model.safetensors, model.json, history.csv, figures and
@@ -49,62 +52,75 @@ class Fit(Options):
         force: Replace the folder if it exists.
         pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
             channels of one.
-        strict: Stop at the first picture that cannot be read, instead of skipping
-            it.
-        in_memory: Decode picture files into memory, and keep nothing of them in the
-            cache, however many they are.
-        quiet: Print nothing but errors and the report's path.
     """
 
-    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     epochs: Annotated[int | tuple[int, ...], per_level(int)] = 20
     learning_rate: Annotated[float | tuple[float, ...], per_level(float)] = 1e-3
-    start: Annotated[Path | None, tyro.conf.arg(metavar="RUN")] = None
+    start: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
-    split: str = "train"
-    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    split: str | None = "train"
+    pages: Pages | None = "pictures"
     channels: int | None = None
     hold_out: float = 0.1
     out: Path | None = None
     force: bool = False
-    pages: Pages = "pictures"
-    strict: bool = False
-    in_memory: bool = False
-    quiet: bool = False
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.sources import (
-            introduce,
-            opened_for_training,
-            run_folder,
-            run_name,
-        )
+        from caes.cli.output import decoding, introduce, run_folder, run_name
         from caes.files import new_folder
         from caes.report import write_report
         from caes.runs.checkpoint import FILES
+        from caes.runs.pictures import learnt_and_shown
 
         self.check()
         with run_folder(self.out, run_name(self.source)) as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
-                train, test = opened_for_training(self)
+                opening = self._opening()
+                train, test = learnt_and_shown(opening, decoding(self.quiet))
                 introduce(train, test, quiet=self.quiet)
-                cae = self._fit(train, typed)
+                cae = self._fit(opening, train, typed)
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.
             page = write_report(folder, cae, train, test, command=typed)
         self._close(cae, page, train)
 
-    def _fit(self, train: "ImageSet", typed: str) -> "CAE":
+    def _opening(self) -> "Opening":
+        from caes.runs.pictures import Opening
+
+        given = {name: value for name, value in self.given().items() if value}
+        if self.resize is not None and "size" not in given:
+            raise ArgumentError(
+                "--resize",
+                f"{self.resize!r} without a size",
+                "--resize together with --size",
+                "Add --size 64x96.",
+            )
+        if not 0 <= self.hold_out < 1:
+            raise ArgumentError(
+                "--hold-out",
+                str(self.hold_out),
+                "a share from 0 to below 1",
+                "Try --hold-out 0.1.",
+            )
+        return Opening(
+            source=self.source,
+            folder=os.getcwd(),
+            channels=self.channels,
+            tile=self.tile,
+            overlap=self.overlap,
+            hold_out=self.hold_out,
+            seed=self.random_state or 0,
+            **given,
+        )
+
+    def _fit(self, opening: "Opening", train: "ImageSet", typed: str) -> "CAE":
         from caes.estimators import CAE
 
-        cae = CAE(
-            **values(self, Options), start=self.start, verbose=not self.quiet
-        ).fit(train)
+        chosen = values(self, Options)
+        cae = CAE(**chosen, start=self.start, verbose=not self.quiet).fit(train)
         cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
-        if self.resize is not None:
-            cae.provenance_ |= {"resize": self.resize}
+        cae.opening_ = opening
         return cae
 
     def _close(self, cae: "CAE", page: Path, train: "ImageSet") -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from caes.cli.pages import Pages
+from caes.data.reading import Pages
 from caes.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Info:
         check_new(self.sheet, self.force)
 
     def _survey(self) -> "Survey":
-        from caes.cli.sources import decoding
+        from caes.cli.output import decoding
         from caes.data import split_names, survey
 
         progress = decoding(quiet=False)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from caes.cli.pages import Pages
+from caes.cli.output import run_folder, run_name, say
+from caes.cli.pictures import Labelled
 from caes.errors import ArgumentError, OutputError
 from caes.options import values, whole
 from caes.train.recipes import FineTuning, StartName
@@ -21,58 +22,29 @@ RUNS = "runs.csv"
 
 
 @dataclass(kw_only=True)
-class LabelCurve(FineTuning):
+class LabelCurve(Labelled, FineTuning):
     """Train with more and more labels, beside a network from scratch; write a report.
 
     Every run is kept in runs.csv as soon as it is done: the same command goes on where
     it was interrupted.
 
     Args:
-        source: digits, mnist, cifar10, or the path of pictures with labels.
-        stack: The folder of the auto-encoder's run.
         labels: Numbers of labels, such as 100,300,1000.
         seeds: Seeds for each number: 0, 1, and so on.
         start: Not used: both starts are trained.
         random_state: Not used: the seeds are counted.
-        split: Which part to learn from.
-        size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
-            the stack was trained on.
-        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
-            their mirror image) or random-crop (a piece, not scaled); without it
-            as in the run's training.
-        hold_out: Share of the pictures kept apart to test on, where the source has no
-            labelled test split.
         out: Folder of tables, figure and report, new or that of the same command;
             without it runs/NAME-curve-N, N counted up.
-        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
-            channels of one.
-        strict: Stop at the first picture that cannot be read, instead of skipping
-            it.
-        in_memory: Decode picture files into memory, and keep nothing of them in the
-            cache, however many they are.
-        quiet: Print nothing but errors and the report's path.
     """
 
-    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    stack: Annotated[Path, tyro.conf.arg(name="from", metavar="RUN")]
     labels: Annotated[str, tyro.conf.arg(metavar="N,N,…")]
     seeds: int = 5
     start: tyro.conf.Suppress[StartName] = "stack"
     random_state: tyro.conf.Suppress[None] = None
-    split: str = "train"
-    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
-    hold_out: float = 0.2
     out: Path | None = None
-    pages: Pages = "pictures"
-    strict: bool = False
-    in_memory: bool = False
-    quiet: bool = False
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.labels import labelled_pictures
-        from caes.cli.sources import introduce, run_folder, run_name, say
         from caes.estimators import CAE
         from caes.runs.ledger import Ledger
         from caes.tasks.label_curve import FIGURES, KEYS, label_curve
@@ -82,8 +54,7 @@ class LabelCurve(FineTuning):
         name = f"{run_name(self.source)}-curve"
         with run_folder(self.out, name) as folder:
             ledger = Ledger(folder / RUNS, KEYS, FIGURES)
-            train, test = labelled_pictures(self, None, cae, 0)
-            introduce(train, test, quiet=self.quiet)
+            train, test = self.open(self.opening(cae), None, 0)
             tell = partial(say, quiet=self.quiet)
             runs = label_curve(
                 cae, train, test, counts, self.seeds, recipe, ledger, tell

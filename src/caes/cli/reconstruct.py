@@ -3,11 +3,10 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from caes.cli.pages import Pages
+from caes.cli.output import announce, decoding, say, told
+from caes.cli.pictures import OfRun, Pictures
 from caes.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from caes.estimators import CAE
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reconstruct:
+@dataclass(kw_only=True)
+class Reconstruct(Pictures, OfRun):
     """Write reconstructions, pictures beside them, and errors.csv.
 
     NAME.reconstructed.png or .tif is in the source's units and type; NAME.png, to look
@@ -27,42 +26,20 @@ class Reconstruct:
     mae and max.
 
     Args:
-        model: The folder of a run.
-        source: Pictures: digits, mnist, cifar10, or a path.
-        out: Folder to write to.
-        split: Which part; without it the test pictures, or, if there are none, all.
         size: HEIGHTxWIDTH to resize every picture to; without it, the size they
             have where the network can take it, else the size it was trained on.
-        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
-            their mirror image) or random-crop (a piece, not scaled); without it
-            as in the run's training.
+        out: Folder to write to.
         tile: Side in pixels of the tiles that pictures of any size are worked on by,
             one picture at a time; without it the run's own, if it has some.
         overlap: Pixels that tiles share where they have to be blended, with dense
             layers or sparsity; without it the run's own, or an eighth of the tile.
         force: Replace the folder if it exists.
-        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
-            channels of one.
-        strict: Stop at the first picture that cannot be read, instead of skipping
-            it.
-        in_memory: Decode picture files into memory, and keep nothing of them in the
-            cache, however many they are.
-        quiet: Print nothing but errors and the table's path.
     """
 
-    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     out: Path
-    split: str | None = None
-    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
     tile: int | None = None
     overlap: int | None = None
     force: bool = False
-    pages: Pages = "pictures"
-    strict: bool = False
-    in_memory: bool = False
-    quiet: bool = False
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
@@ -90,21 +67,22 @@ class Reconstruct:
         print(self.out / TABLE)
 
     def _whole(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
-        from caes.cli.sources import announce, opened_for_model
         from caes.tasks.reconstruct import reconstruct
 
-        images = opened_for_model(self, cae)
+        progress = decoding(self.quiet)
+        images = cae.open(self.source, **self.given(), whole=True, progress=progress)
         if not self.quiet:
             announce(images)
         return reconstruct(cae, images, folder)
 
     def _by_tiles(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
-        from caes.cli.sources import say
-        from caes.cli.streams import streamed_for_model, told
         from caes.data.tiles import side_of
+        from caes.runs.pictures import for_others, streamed
         from caes.tasks.reconstruct import reconstruct_each
 
         tall, wide = side_of(cae.tile if self.tile is None else self.tile)
         say(f"{self.source}: one picture at a time, tiles of {tall}×{wide}", self.quiet)
-        pieces = told(streamed_for_model(self, cae), self.quiet)
+        shape = cae.picture_shape_
+        opening = for_others(cae.opening_, self.source, shape, **self.given())
+        pieces = told(streamed(opening, shape, cae.scaling_.dtype), self.quiet)
         return reconstruct_each(cae, pieces, folder, self.tile, self.overlap)

@@ -1,68 +1,65 @@
 """caes report: a run's page, written again."""
 
-import shlex
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import tyro
-
-from caes.cli.fit import Fit
-from caes.errors import RunError
+from caes.cli.output import announce, decoding, say
+from caes.cli.pictures import OfRun
+from caes.errors import MixedSizesError, RunError
 
 if TYPE_CHECKING:
+    from caes.data import ImageSet
     from caes.estimators import CAE
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+@dataclass(kw_only=True)
+class Report(OfRun):
     """Write a run's report.html and figures again.
 
     Args:
-        model: The folder of a run.
         source: Pictures to report on; without it, those the run was trained on.
     """
 
-    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     source: str | None = None
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.sources import announce, opened_for_training
         from caes.estimators import CAE
         from caes.report import write_report
 
         cae = CAE.load(self.model)
-        command = cae.provenance_.get("command", "")
-        train, test = opened_for_training(self._fit(cae, command))
+        train, test = self._opened(cae)
         announce(train)
         if f"sha256:{train.fingerprint}" != cae.provenance_["data fingerprint"]:
-            print(
+            say(
                 f"note: these are not the pictures {self.model} was trained on, "
-                "or they have changed since",
-                file=sys.stderr,
+                "or they have changed since"
             )
+        command = cae.provenance_.get("command", "")
         print(write_report(self.model, cae, train, test, command=command))
 
-    def _fit(self, cae: "CAE", command: str) -> Fit:
-        """Read the recorded command again, for how it opened its pictures."""
-        made = tyro.cli(Fit, args=shlex.split(command)[2:]) if command else None
-        if self.source is not None:
-            return Fit(
-                source=self.source,
-                arch=cae.arch,
-                tile=cae.tile,
-                overlap=cae.overlap,
-                pages=made.pages if made else "pictures",
-            )
-        if made is None:
-            raise RunError(
-                str(self.model),
-                "a run without the command that made it",
-                "a run of caes fit, or the pictures to report on",
-                "Name them: caes report RUN --source PICTURES.",
-            )
-        here = Path(cae.provenance_["folder"]) / made.source
-        moved = here.exists() and not Path(made.source).exists()
-        return replace(made, source=str(here)) if moved else made
+    def _opened(self, cae: "CAE") -> "tuple[ImageSet, ImageSet]":
+        """Open pictures as for the run's training; others may come in any size."""
+        from caes.runs.pictures import for_others, learnt_and_shown
+
+        made, progress = cae.opening_, decoding(quiet=False)
+        if self.source is None:
+            if made is None:
+                raise RunError(
+                    str(self.model),
+                    "a run without the command that made it",
+                    "a run of caes fit, or the pictures to report on",
+                    "Name them: caes report RUN --source PICTURES.",
+                )
+            return learnt_and_shown(made, progress)
+        shape = cae.picture_shape_
+        cut = {"tile": cae.tile, "overlap": cae.overlap, "split": "train"}
+        size = made.size if made else None
+        opening = for_others(made, self.source, shape, size=size, **cut)
+        own = replace(opening, size=(shape[0], shape[1]))
+        if cae.architecture_.dense and cae.tile is None:
+            return learnt_and_shown(own, progress)
+        try:
+            return learnt_and_shown(opening, progress)
+        except MixedSizesError:
+            return learnt_and_shown(own, progress)

@@ -41,7 +41,7 @@ class Reproduce:
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.sources import say
+        from caes.cli.output import say
         from caes.tasks.studies import masci2011, successors
         from caes.tasks.studies.filters import draw_filters
 
@@ -77,7 +77,7 @@ class Reproduce:
             draw_filters(self.out, quick=self.quick, say=say)
 
     def _make(self, table: "Table") -> None:
-        from caes.cli.sources import say
+        from caes.cli.output import say
         from caes.tasks.studies.study import Study, markdown
 
         ledger = Study(table, self.out, say).run()
@@ -85,7 +85,7 @@ class Reproduce:
         print(ledger.path)
 
     def _measure_codes(self) -> None:
-        from caes.cli.sources import say
+        from caes.cli.output import say
         from caes.tasks.studies.codes import lines, measure
 
         ledger = measure(self.out, say)

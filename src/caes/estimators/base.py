@@ -14,12 +14,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from caes.data import ImageSet, load
+from caes.data.reading import Pages
 from caes.data.scaling import Scaling
 from caes.errors import ArgumentError, DataError, RunError
 from caes.files import new_folder
 from caes.nn.architecture import Architecture, Shape
 from caes.nn.inference import AT_ONCE, infer
 from caes.runs import checkpoint
+from caes.runs.pictures import Opening, Progress, for_others, opened
 from caes.train.batches import Batches
 from caes.train.history import History
 from caes.train.loop import device_for
@@ -37,6 +39,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     scaling_: Scaling
     history_: History
     provenance_: dict[str, str]
+    opening_: Opening | None
     seed_: int
     n_features_in_: int
     image_shape: tuple[int, ...] | None
@@ -47,6 +50,59 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     _model: type[nn.Module]  # what a run of this kind of estimator holds
     _below: str  # the argument for the stack underneath, a part of the model in the end
     _one_size = False  # whether pictures of other sizes are refused in any case
+
+    def open(
+        self,
+        source: str | os.PathLike[str],
+        split: str | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        resize: str | None = None,
+        pages: Pages | None = None,
+        strict: bool = False,
+        in_memory: bool = False,
+        whole: bool = False,
+        progress: Progress = None,
+    ) -> ImageSet:
+        """Read pictures as those were read that the run was trained on.
+
+        They get its channels, and its size or its tiles.
+
+        Args:
+            source: A registered name or a path, as for `caes.load`.
+            split: Which part; None for the test pictures, or, if there are none, all.
+            size: (H, W) to bring every picture to, in place of the run's.
+            resize: How, in place of the run's way.
+            pages: What pages of a file are, in place of what the run's were.
+            strict: Whether an unreadable picture is an error, instead of being skipped.
+            in_memory: Whether decoded pictures are not kept in the cache.
+            whole: Whether pictures of one size keep it, uncut, where the network takes
+                pictures of any size.
+            progress: Called with (pictures done, pictures in all) while decoding files.
+
+        Returns:
+            Pictures as `transform`, `predict` and `reconstruct` take them.
+
+        Raises:
+            CaesError: As for `caes.load`.
+        """
+        check_is_fitted(self)
+        tile = None if whole else getattr(self, "tile", None)
+        fixed = None if whole or tile else self.picture_shape_[:2]
+        opening = for_others(
+            self.opening_,
+            os.fspath(source),
+            self.picture_shape_,
+            split=split,
+            size=size or fixed,
+            resize=resize,
+            pages=pages,
+            strict=strict,
+            in_memory=in_memory,
+            tile=tile,
+            overlap=tile and self.overlap,
+        )
+        return opened(opening, self.picture_shape_, self.architecture_, progress)
 
     def to_unit(self, X: Pictures) -> NDArray[np.float32]:
         """Scale pictures as the network sees them.
@@ -136,6 +192,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
             self._plain_params(),
             self.history_,
             self.provenance_,
+            opening=self.opening_,
         )
 
     def _adopt(self, run: checkpoint.Run) -> Self:
@@ -145,6 +202,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         self.scaling_ = run.scaling
         self.history_ = run.history
         self.provenance_ = run.provenance
+        self.opening_ = run.opening
         self.seed_ = int(run.provenance["seed"])
         return self
 

@@ -29,9 +29,10 @@ from caes.nn.classifier import Classifier
 from caes.nn.model import Model
 from caes.nn.sparsity import parse_sparsity
 from caes.nn.stack import autoencoder
+from caes.runs.pictures import Opening
 from caes.train.history import Ending, Epoch, History
 
-FORMAT = 3
+FORMAT = 4
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
 TABLES = ("confusion.csv", "per_class.csv")
@@ -69,6 +70,7 @@ class Run:
         classes: The classes by index, whole numbers or text, where the network is a
             classifier.
         names: Their names.
+        opening: How its pictures were opened, where that is known.
     """
 
     model: Model | Classifier
@@ -78,6 +80,7 @@ class Run:
     provenance: dict[str, str] = field(default_factory=dict)
     classes: tuple[int | str, ...] = ()
     names: tuple[str, ...] = ()
+    opening: Opening | None = None
 
     @property
     def picture(self) -> Shape:
@@ -103,6 +106,7 @@ def write(folder: Path, run: Run) -> None:
         "training": run.params,
         "ended": run.history.ended,
         "best_epoch": run.history.best_epoch,
+        "data": run.opening and asdict(run.opening),
         "provenance": run.provenance,
     }
     text = json.dumps(about, indent=2, ensure_ascii=False, default=_plain) + "\n"
@@ -135,6 +139,9 @@ def read(folder: Path) -> Run:
         params = dict(about["training"])
         provenance = {str(k): str(v) for k, v in dict(about["provenance"]).items()}
         int(provenance["seed"])
+        opening = Opening.recorded(provenance)  # all that is known up to format 3
+        if about.get("data") is not None:
+            opening = Opening.read(about["data"])
     except (LookupError, TypeError, ValueError, ArithmeticError, CaesError) as error:
         raise _damaged(folder / ABOUT, f"contents that cannot be ({error})") from error
     except (MemoryError, RuntimeError) as error:
@@ -144,7 +151,7 @@ def read(folder: Path) -> Run:
     _fill(model, folder / MODEL)
     classes, names = about.get("classes", ()), about.get("names", ())
     told = (tuple(classes), tuple(map(str, names)))
-    return Run(model.eval(), scaling, params, history, provenance, *told)
+    return Run(model.eval(), scaling, params, history, provenance, *told, opening)
 
 
 def _kind(run: Run) -> dict[str, Any]:

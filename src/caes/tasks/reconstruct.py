@@ -238,7 +238,7 @@ class ErrorStatistics:
         self._largest = max(self._largest, float(apart.max()))
 
     def row(self) -> tuple[float, float, float, float, float]:
-        """Give mse in the network's units; in the source's psnr (dB), rmse, mae, max."""
+        """Give mse in the network's units; in the source's psnr, rmse, mae, max."""
         rmse = math.sqrt(self._squares / self._count)
         psnr = 20 * math.log10(self.span / rmse) if rmse > 0 else math.inf
         mse, mae = self._network / self._count, self._sizes / self._count

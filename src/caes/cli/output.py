@@ -1,0 +1,101 @@
+"""What the commands say on standard error, and where they put their runs."""
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from caes.files import reserved
+
+if TYPE_CHECKING:
+    from caes.data import ImageSet, Skipped
+
+MOST_SKIPPED = 10
+"""Skipped files that are named before the work begins."""
+
+
+def announce(images: "ImageSet") -> None:
+    """Say on standard error what was opened, and every file that was skipped."""
+    n, height, width, channels = images.shape
+    classes = f", {len(images.classes)} classes" if images.classes else ""
+    print(
+        f"{images.source} {images.split}: {n:,} pictures "
+        f"{height}×{width}×{channels} {images.dtype}{classes}",
+        file=sys.stderr,
+    )
+    for note in images.notes:
+        print(f"note: {note}", file=sys.stderr)
+    for skipped in images.skipped[:MOST_SKIPPED]:
+        print(f"skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
+    if (more := len(images.skipped) - MOST_SKIPPED) > 0:
+        told = shlex.join(["caes", "info", images.source])
+        print(f"skipped {more:,} more; {told} names them all", file=sys.stderr)
+
+
+def introduce(train: "ImageSet", test: "ImageSet | None", quiet: bool) -> None:
+    """Announce what is learnt from, and say what the values are like and what is twice.
+
+    Args:
+        train: What is learnt from.
+        test: What it is tested on, to be told from it by its split.
+        quiet: Whether nothing is said.
+    """
+    from caes.data import survey_of_sets
+    from caes.tasks.census import in_short
+
+    if quiet:
+        return
+    announce(train)
+    apart = test is not None and test.pixels is not train.pixels
+    sets = [train, test] if apart and test is not None else [train]
+    for line in in_short(survey_of_sets(*sets)):
+        print(line, file=sys.stderr)
+
+
+def decoding(quiet: bool) -> "Decoding | None":
+    """Give a counter of decoded pictures, on a terminal that wants one."""
+    return None if quiet or not sys.stderr.isatty() else Decoding()
+
+
+class Decoding:
+    """Counts decoded pictures on one line of standard error."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show ``done`` of ``total``, every hundredth of the way."""
+        if done == total:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        elif done % max(1, total // 100) == 0:
+            text = f"\rreading pictures: {done:,} of {total:,}"
+            print(text, end="", file=sys.stderr, flush=True)
+
+
+def say(line: str, quiet: bool = False) -> None:
+    """Print a line on standard error at once, unless nothing is to be said."""
+    if not quiet:
+        print(line, file=sys.stderr, flush=True)
+
+
+def told(
+    pieces: "Iterator[ImageSet | Skipped]", quiet: bool
+) -> "Iterator[ImageSet | Skipped]":
+    """Pass pictures on, and say which files were skipped."""
+    from caes.data import Skipped
+
+    for piece in pieces:
+        if isinstance(piece, Skipped):
+            say(f"skipped {piece.name}: {piece.reason}", quiet)
+        yield piece
+
+
+def run_folder(out: Path | None, name: str) -> AbstractContextManager[Path]:
+    """Give the folder of a run: the one that is named, or runs/NAME-N, N counted up."""
+    return nullcontext(out) if out else reserved(Path("runs"), name)
+
+
+def run_name(source: str) -> str:
+    """Make a run's name from a source: its last part, without what folders dislike."""
+    stem = Path(source.rstrip("/")).stem or "run"
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "run"

@@ -1,0 +1,307 @@
+"""Opens what a run takes: the pictures it learnt from, and others in the same form."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from caes.data import ImageSet, Skipped, load, split_names, stream
+from caes.data.decode.gather import unreadable, widened
+from caes.data.labels.draws import hold_out, keep_apart, only
+from caes.data.labels.labelled import (
+    check_classes,
+    labelled_only,
+    labels_of,
+    same_classes,
+)
+from caes.data.labels.tables import with_table
+from caes.data.reading import Pages
+from caes.data.tiles import whole_names
+from caes.errors import MixedSizesError
+from caes.nn.architecture import Architecture, Shape
+
+Progress = Callable[[int, int], None] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """How pictures are opened: the data that a run's model.json tells of.
+
+    Args:
+        source: What they come from, as for `caes.load`.
+        folder: Where a path is from; empty for the folder at hand.
+        split: Which part; None for the test pictures, or, if there are none, all.
+        size: (H, W) that every picture is brought to; None keeps theirs.
+        resize: How.
+        channels: 1 or 3 to convert to, None to keep theirs.
+        pages: Whether a file's pages are pictures, or channels of one.
+        tile: Side of the tiles that pictures are cut into; None for none.
+        overlap: Pixels that tiles share; None for an eighth.
+        hold_out: Share that is kept apart where there is no test split.
+        seed: Draws random crops.
+        strict: Whether an unreadable picture is an error.
+        in_memory: Whether decoded pictures are not kept in the cache.
+    """
+
+    source: str
+    folder: str = ""
+    split: str | None = None
+    size: tuple[int, int] | None = None
+    resize: str = "stretch"
+    channels: int | None = None
+    pages: Pages = "pictures"
+    tile: int | None = None
+    overlap: int | None = None
+    hold_out: float | int = 0.1
+    seed: int = 0
+    strict: bool = False
+    in_memory: bool = False
+
+    @classmethod
+    def read(cls, about: Any) -> "Opening":
+        """Read what JSON has kept of one.
+
+        Raises:
+            TypeError: It is something else.
+            ValueError: A value that cannot be.
+        """
+        size = about.get("size") if isinstance(about, dict) else None
+        found = cls(**{**about, "size": size and tuple(map(int, size))})
+        for each in fields(cls):
+            value = getattr(found, each.name)
+            if each.name == "pages":
+                fits = value in get_args(Pages)
+            elif each.name == "size":
+                fits = value is None or len(value) == 2
+            else:
+                fits = isinstance(value, each.type)  # type: ignore[arg-type]
+            if not fits:
+                raise ValueError(f"pictures with {each.name} {value!r}")
+        if not 0 <= found.hold_out < 1:
+            raise ValueError(f"pictures with hold_out {found.hold_out}")
+        return found
+
+    @classmethod
+    def recorded(cls, provenance: dict[str, str]) -> "Opening | None":
+        """Read it out of the command that made a run: all that is kept up to format 3.
+
+        None where there is none, as of a run made in Python.
+        """
+        try:
+            words = shlex.split(provenance.get("command", ""))[2:]
+            return cls._typed(words, provenance)
+        except (LookupError, ValueError):
+            return None
+
+    @classmethod
+    def _typed(cls, words: list[str], provenance: dict[str, str]) -> "Opening":
+        given: dict[str, str] = {}
+        while words:
+            word = words.pop(0)
+            name, equals, value = word.partition("=")
+            if not word.startswith("--"):
+                given.setdefault("source", word)
+            elif equals or name[2:] in _FLAGS:
+                given[name[2:]] = value
+            else:
+                given[name[2:]] = words.pop(0)
+        known = {
+            each.name: (int if "int" in str(each.type) else str)(given[option])
+            for each in fields(cls)
+            if (option := each.name.replace("_", "-")) in given
+            and each.name not in ("source", "size", "hold_out", "strict", "in_memory")
+        }
+        resize = provenance.get("resize") or provenance.get("fit") or given.get("fit")
+        found: dict[str, Any] = {"split": "train", **known}
+        if size := re.fullmatch(r"(\d+)\D(\d+)", given.get("size", "")):
+            found["size"] = int(size[1]), int(size[2])
+        return cls(
+            source=given["source"],
+            **found | ({"resize": resize} if resize else {}),
+            folder=provenance.get("folder", ""),
+            hold_out=float(given.get("hold-out", 0.1)),
+            strict="strict" in given,
+            in_memory="in-memory" in given,
+        )
+
+    @cached_property
+    def place(self) -> str:
+        """Where the source lies: as it was typed, or from where that was."""
+        there = Path(self.folder) / self.source
+        moved = self.folder and there.exists() and not Path(self.source).exists()
+        return str(there) if moved else self.source
+
+    @cached_property
+    def splits(self) -> dict[str, int]:
+        """The rows of each split."""
+        return split_names(self.place, pages=self.pages)
+
+    def load(self, split: str, progress: Progress = None) -> ImageSet:
+        """Open a part of the pictures.
+
+        Raises:
+            MixedSizesError: They are of several sizes, and none is given.
+            CaesError: As `caes.load`.
+        """
+        return load(
+            self.place,
+            split,
+            **self._reading(),
+            tile=self.tile,
+            overlap=self.overlap,
+            progress=progress,
+            prepare=False if self.in_memory else None,
+        )
+
+    def _reading(self) -> dict[str, Any]:
+        names = ("size", "resize", "channels", "seed", "strict", "pages")
+        return {name: getattr(self, name) for name in names}
+
+    def asked(self) -> str:
+        """Give the split that is asked for: else the test pictures, or all."""
+        usual = "test" if "test" in self.splits else "+".join(self.splits)
+        return self.split or usual
+
+    def own_test(self) -> bool:
+        """Tell whether the source has test pictures beside the split."""
+        return "test" in self.splits and "test" not in (self.split or "")
+
+
+def for_others(
+    made: Opening | None, source: str, shape: Shape, **given: Any
+) -> Opening:
+    """Give how to open other pictures for a run, in the way of its own.
+
+    Args:
+        made: How its own were opened, where that is known.
+        source: What the others come from.
+        shape: H×W×C that it takes. Only grey and colour are converted to; pictures of
+            other channels stay.
+        given: What is asked for; size, split, tiles and strictness are not taken over.
+    """
+    base = made or Opening(source=source)
+    channels = shape[2] if shape[2] in (1, 3) else None
+    own = {name: value for name, value in given.items() if value is not None}
+    return Opening(
+        **{
+            "source": source,
+            "channels": channels,
+            **{name: getattr(base, name) for name in ("resize", "pages", "seed")},
+            "hold_out": base.hold_out,
+            **own,
+        }
+    )
+
+
+_FLAGS = ("force", "strict", "in-memory", "quiet", "debug", "freeze")
+"""Options of recorded commands that take no value."""
+
+
+def opened(
+    opening: Opening, shape: Shape, arch: Architecture, progress: Progress = None
+) -> ImageSet:
+    """Open pictures in a form that a trained network can take.
+
+    Where no size is given, it is the pictures' own, if the network is fully
+    convolutional and they are of one size, not below its poolings; else that of
+    ``shape``, the training pictures' H×W×C.
+    """
+    fixed = replace(opening, size=(shape[0], shape[1]))
+    if opening.size is not None or opening.tile is not None:
+        return opening.load(opening.asked(), progress)
+    if arch.dense:
+        return fixed.load(opening.asked(), progress)
+    try:
+        images = opening.load(opening.asked(), progress)
+    except MixedSizesError:
+        return fixed.load(opening.asked(), progress)
+    small = min(images.shape[1:3]) < arch.smallest
+    return fixed.load(opening.asked(), progress) if small else images
+
+
+def learnt_and_shown(
+    opening: Opening, progress: Progress = None
+) -> tuple[ImageSet, ImageSet]:
+    """Open what to learn from, and what to show in the report.
+
+    These are the source's own test pictures, or some kept apart, or, where that is not
+    possible, the training pictures themselves; the sets' splits say which.
+    """
+    images = opening.load(opening.split or "train", progress)
+    if opening.own_test():
+        return images, opening.load("test", progress)
+    # Tiles of one picture stay together: they overlap, and look alike.
+    groups = None if opening.tile is None else whole_names(images.names)
+    return keep_apart(images, opening.hold_out, groups)
+
+
+def labelled_pictures(
+    opening: Opening, labels: str | None, seed: int, progress: Progress = None
+) -> tuple[ImageSet, ImageSet]:
+    """Open what to learn from, with labels for some or all of it, and what to test on.
+
+    Args:
+        opening: Which pictures are meant, and how.
+        labels: A number of labels, the path of a table of them, or None for all.
+        seed: Draws the labels, and the pictures that are kept apart.
+        progress: As for `caes.load`.
+
+    Raises:
+        DataError: Pictures or labels that cannot be used.
+        ArgumentError: Options that cannot be.
+    """
+    train, test = opening.load(opening.split or "train", progress), None
+    count = int(labels) if labels and re.fullmatch(r"\d{1,18}", labels) else None
+    if labels is not None and count is None:
+        train = with_table(train, Path(labels))
+    check_classes(labels_of(train), train.classes)
+    if opening.own_test():
+        test = opening.load("test", progress)
+    if test is None or (labels_of(test) < 0).all():
+        train, test = hold_out(train, opening.hold_out, seed)
+    test = same_classes(train, labelled_only(test))
+    return (train if count is None else only(train, count, seed)), test
+
+
+def streamed(
+    opening: Opening, shape: Shape, dtype: str | None
+) -> Iterator[ImageSet | Skipped]:
+    """Open pictures of any sizes one by one, in the form of those learnt from.
+
+    Some are widened, others skipped. What most of them have cannot be known here; the
+    training pictures stand in.
+
+    Args:
+        opening: Which pictures are meant, and how.
+        shape: The training pictures' H×W×C.
+        dtype: Their type, where it is known.
+    """
+    odd, found = None, False
+    for piece in stream(opening.place, opening.asked(), **opening._reading()):
+        if isinstance(piece, Skipped):
+            yield piece
+        elif piece.shape[3] == shape[2]:
+            found = True
+            yield _deepened(piece, dtype)
+        else:
+            odd = piece
+            reason = f"channels: {piece.shape[3]}, while the model takes {shape[2]}"
+            for name in piece.names:
+                skipped = Skipped(name, reason)
+                if opening.strict:
+                    raise unreadable(opening.source, skipped)
+                yield skipped
+    if odd is not None and not found:
+        yield odd  # for the model to refuse
+
+
+def _deepened(images: ImageSet, dtype: str | None) -> ImageSet:
+    if (str(images.dtype), dtype) != ("uint8", "uint16"):
+        return images
+    deep = [widened(each, images.shape[3], np.dtype(dtype)) for each in images.pixels]
+    return replace(images, pixels=np.stack(deep), value_range=(0.0, 65_535.0))
