@@ -8,6 +8,7 @@ Each is a row of the CSV when done: an interrupted series goes on where it stopp
 
 import ast
 import csv
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -131,7 +132,7 @@ def main(
     seed: int = 0,
     workers: int = 1,
     seconds: float = 30,
-    again: bool = False,
+    again: Sequence[str] = (),
     modules: Sequence[str] = tuple(MODULES),
     out: Path = RESULTS,
 ) -> int:
@@ -142,7 +143,7 @@ def main(
         seed: Draws them.
         workers: Processes beside each other.
         seconds: Of tests a mutant at the most; quick tests come first.
-        again: Try those that survived once more, against all tests of their module.
+        again: Try these once more, by their ids, against all tests of their modules.
         modules: Those to change.
         out: Folder of the CSV and of the summary.
     """
@@ -156,9 +157,8 @@ def main(
     drawn = every[:mutants]
     print(f"{len(drawn)} of {len(every):,} mutants", file=sys.stderr)
     path = out / "mutants.csv"
-    tried = {trial.id: trial for trial in read(path)}
-    ends: dict[str, Outcome | None] = {key: t.outcome for key, t in tried.items()}
-    wanted = [m for m in drawn if ends.get(m.id) == ("survived" if again else None)]
+    tried = {trial.id for trial in read(path)}
+    wanted = [m for m in drawn if (m.id in again if again else m.id not in tried)]
     for trial in tries(wanted, workers, None if again else seconds):
         append(path, trial)
         print(trial.outcome, trial.module, trial.line, trial.becomes, file=sys.stderr)
@@ -258,7 +258,8 @@ def tries(
     Args:
         mutants: The mutants.
         workers: Processes beside each other.
-        seconds: Of tests a mutant at the most; None for all tests of its module.
+        seconds: Of tests a mutant at the most, among those that reach it; None for all
+            tests of its module.
     """
     if not mutants:
         return
@@ -266,13 +267,17 @@ def tries(
     with tempfile.TemporaryDirectory() as folder:
         _copy(Path(folder) / "plain")
         _warm(Path(folder) / "plain/src")
-        reached = Reached(Path(folder), {one.module for one in mutants})
+        modules = {one.module for one in mutants}
+        reached = Reached(Path(folder), modules) if seconds else None
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(workers, context) as pool:
             jobs = {}
             for one in mutants:
-                chosen = reached.tests(one, seconds)
-                limit = 20 + 3 * sum(reached.seconds[test] for test in chosen)
+                chosen = [f"tests/{part}" for part in MODULES[one.module]]
+                limit = 600.0
+                if reached and seconds:
+                    chosen = reached.tests(one, seconds)
+                    limit = 20 + 3 * sum(reached.seconds[test] for test in chosen)
                 jobs[pool.submit(_try, folder, one, chosen, limit)] = one
             for job in as_completed(jobs):
                 yield Trial(**job.result(), commit=commit)
@@ -291,7 +296,7 @@ class Reached:
         files = sorted({f"tests/{p}" for name in modules for p in MODULES[name]})
         print(f"unchanged: {' '.join(files)}", file=sys.stderr)
         os.environ["COVERAGE_FILE"] = str(folder / "coverage")
-        options = ["--cov", "--cov-context=test", "--cov-report="]
+        options = ["-p", "pytest_cov", "--cov", "--cov-context=test", "--cov-report="]
         child = _Child(folder / "plain", files, options, cache=folder / "cache")
         child.finish(limit=3_600)
         del os.environ["COVERAGE_FILE"]
@@ -304,7 +309,7 @@ class Reached:
         self._data = coverage.CoverageData(str(folder / "coverage"))
         self._data.read()
 
-    def tests(self, mutant: Mutant, most: float | None) -> list[str]:
+    def tests(self, mutant: Mutant, most: float) -> list[str]:
         """Give the tests that reach a mutant's statement, the quickest first.
 
         Where none does, as what runs on import, those that reach the function, the
@@ -312,20 +317,20 @@ class Reached:
 
         Args:
             mutant: The mutant.
-            most: Seconds of tests; None for all tests that reach its module.
+            most: Seconds of tests.
         """
         path = self._plain / mutant.module
         contexts = self._data.contexts_by_lineno(str(path)).items()
         spans = _around(path.read_text("utf-8"), mutant.line)
         wanted = tuple(f"tests/{part}" for part in MODULES[mutant.module])
-        for span in spans if most else spans[-1:]:
+        for span in spans:
             found = {c.partition("|")[0] for n, cs in contexts if n in span for c in cs}
             names = [n for n in found if n in self.seconds and n.startswith(wanted)]
             names.sort(key=lambda name: (self.seconds[name], name))
             if names:
                 so_far = accumulate(self.seconds[name] for name in names)
                 pairs = zip(names, so_far, strict=True)
-                return [name for name, total in pairs if not most or total <= most]
+                return [name for name, total in pairs if total <= most]
         return []
 
 
@@ -353,15 +358,27 @@ def _copy(folder: Path) -> None:
 
 def _warm(plain: Path) -> None:
     """Import what the modules import, and forget the modules themselves."""
+    import hypothesis
+    import sklearn.decomposition  # noqa: F401
+
     _forget()
     sys.path.insert(0, str(plain))
     for path in sorted((plain / "caes").rglob("*.py")):
         if not path.name.startswith("__"):
             import_module(".".join(path.relative_to(plain).with_suffix("").parts))
-    for name in ("hypothesis", "_hypothesis_pytestplugin", "sklearn.decomposition"):
-        import_module(name)
     sys.path.remove(str(plain))
     _forget()
+    hypothesis.settings.register_profile(
+        "mutants",
+        max_examples=20,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    hypothesis.settings.load_profile("mutants")
+    gc.collect()
+    gc.freeze()  # pytest collects garbage twice: of all that stays, half its time
 
 
 def _forget() -> None:
@@ -414,9 +431,8 @@ class _Child:
         self._plugin = _Plugin(tests, cache, self.report)
         files = dict.fromkeys(test.partition("::")[0] for test in tests)
         self._words = [
-            *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
-            *("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0"),
-            *("--hypothesis-profile=mutants", f"--basetemp={folder / 'tmp'}"),
+            *("-q", "-p", "no:cacheprovider", f"--basetemp={folder / 'tmp'}"),
+            *("-p", "pytest_timeout", "-o", "timeout=0"),
             *(*options, *files),
         ]
         self._process = multiprocessing.get_context("fork").Process(target=self._run)
@@ -446,20 +462,11 @@ class _Child:
         most = used * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        import hypothesis
-
-        hypothesis.settings.register_profile(
-            "mutants",
-            max_examples=20,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(hypothesis.HealthCheck),
-        )
         sys.dont_write_bytecode = "-x" in self._words
         code_of = str(self._folder / "src")
         sys.path[:0] = [code_of]
         os.environ["PYTHONPATH"] = code_of
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         os.chdir(ROOT)
         code = pytest.main(self._words, plugins=[self._plugin])
         self._plugin.write()
