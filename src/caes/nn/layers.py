@@ -21,14 +21,7 @@ LEAST_BATCH = 8
 
 
 def activate(values: Tensor, name: ActivationName) -> Tensor:
-    """Apply an activation to each value.
-
-    All of them rise monotonically, so that they commute with max-pooling.
-
-    Args:
-        values: Any shape.
-        name: "relu", "tanh", "sigmoid", "elu" (Clevert et al. 2016) or "linear".
-    """
+    """Apply an activation to each value; all rise, so they commute with max-pooling."""
     match name:
         case "relu":
             return F.relu(values)
@@ -154,17 +147,7 @@ def _places(maps: Tensor, weight: Tensor, same: bool) -> int:
 
 
 def up_convolve(maps: Tensor, weight: Tensor, bias: Tensor, factor: int) -> Tensor:
-    """Up-sample (nearest) by ``factor`` and convolve, as one transposed convolution.
-
-    Args:
-        maps: N×inputs×H×W.
-        weight: outputs×inputs×k×k.
-        bias: outputs.
-        factor: Up-sampling factor.
-
-    Returns:
-        N×outputs×(H·factor)×(W·factor).
-    """
+    """Up-sample N×inputs×H×W (nearest) and convolve, as one transposed convolution."""
     if factor == 1:
         return convolve(maps, weight, bias)
     kernel = weight.shape[-1]
@@ -270,30 +253,12 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def pad(maps: Tensor, arch: Architecture) -> Tensor:
-    """Pad pictures to a size that the pooling divides, repeating their edges.
-
-    Args:
-        maps: N×C×H×W.
-        arch: Whose poolings are meant.
-
-    Returns:
-        N×C×H'×W', the picture in the middle; the same tensor when nothing is missing.
-    """
+    """Pad N×C×H×W to a size that the poolings divide, repeating edges evenly."""
     around = arch.frame(*maps.shape[-2:])
     return F.pad(maps, around, mode="replicate") if any(around) else maps
 
 
 def crop(maps: Tensor, height: int, width: int, arch: Architecture) -> Tensor:
-    """Take the padding of `pad` away again.
-
-    Args:
-        maps: N×C×H'×W'.
-        height: Rows before the padding.
-        width: Columns before the padding.
-        arch: Whose poolings were meant.
-
-    Returns:
-        N×C×height×width, a view.
-    """
+    """Take the padding of `pad` away again: a view, N×C×height×width."""
     top, left = arch.margins(height, width)
     return maps[..., top : top + height, left : left + width]

@@ -381,16 +381,10 @@ def _levels(arch: Architecture, picture: Shape) -> Iterator[StackLevel]:
 def extract_patches(
     maps: Tensor, places: Tensor, kernel: int, padding: PaddingName
 ) -> Tensor:
-    """Take the patches out.
+    """Take patches out of N×C×H×W, what is convolved: N×C×K×k².
 
-    Args:
-        maps: N×C×H×W, what is convolved.
-        places: N×K, int64.
-        kernel: k.
-        padding: Of the convolution: "same" or "valid".
-
-    Returns:
-        N×C×K×k².
+    A place, of N×K int64, is that of a value in a map that the convolution gives, flat
+    and row by row; its patch is the k×k values of every channel that it was made of.
     """
     whole = F.pad(maps, frame(kernel)) if padding == "same" else maps
     index = _index(places, whole.shape[3], kernel, maps.shape[1])
@@ -401,17 +395,7 @@ def extract_patches(
 def fold_patches(
     patches: Tensor, places: Tensor, size: tuple[int, int], padding: PaddingName
 ) -> Tensor:
-    """Put patches back, the adjoint of `extract_patches`: what overlaps adds up.
-
-    Args:
-        patches: N×C×K×k².
-        places: N×K, int64.
-        size: (H, W).
-        padding: As for `extract_patches`.
-
-    Returns:
-        N×C×H×W.
-    """
+    """Add patches up where they were: N×C×H×W, the adjoint of `extract_patches`."""
     n, channels, _, area = patches.shape
     kernel = round(area**0.5)
     around = frame(kernel) if padding == "same" else (0, 0, 0, 0)

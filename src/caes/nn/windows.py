@@ -51,14 +51,7 @@ class TiledInference:
     device: torch.device = CPU
 
     def reconstructed(self, picture: Picture) -> Iterator[Band]:
-        """Reconstruct a picture of any size.
-
-        Args:
-            picture: H×W×C.
-
-        Yields:
-            bands of rows, h×W×C float32, from the top to the bottom.
-        """
+        """Reconstruct a picture of any size, in bands of rows from the top."""
         height, width = picture.shape[:2]
         if not self.model.is_local:
             picture = mirrored(picture, self.tile)
@@ -95,15 +88,10 @@ class TiledInference:
         return all(least <= side <= most for side, most in sides)
 
     def encoded(self, picture: Picture) -> Iterator[Band]:
-        """Encode a picture of any size.
+        """Encode a picture of any size, in bands from the top.
 
-        Args:
-            picture: H×W×C.
-
-        Yields:
-            Bands of the code, from the top to the bottom: without dense layers those of
-            the whole picture's code, h×w×maps float32; with them 1×tiles×units, the
-            codes of a row of tiles.
+        Without dense layers they are those of the whole picture's code, h×w×maps; with
+        them 1×tiles×units, the codes of a row of tiles.
         """
         with placed(self.model, self.device):
             yield from self._encoded(picture)

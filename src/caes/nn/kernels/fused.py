@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -37,28 +38,17 @@ MOST_TAPS = 64
 """The C file's limit for kernel side and up-sampling factor together."""
 
 
+def _integers(names: str) -> list[tuple[str, Any]]:
+    return [(name, ctypes.c_int32) for name in names.split()]
+
+
 class _Stage(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_int32)
-        for name in [
-            "height",
-            "width",
-            "inputs",
-            "outputs",
-            "kernel",
-            "up",
-            "pool",
-            "relu",
-        ]
-    ]
+    _fields_ = _integers("height width inputs outputs kernel up pool relu")
 
 
 class _Network(ctypes.Structure):
     _fields_ = [
-        *(
-            (n, ctypes.c_int32)
-            for n in ["stages", "height", "width", "top", "left", "squared"]
-        ),
+        *_integers("stages height width top left squared"),
         ("stage", ctypes.POINTER(_Stage)),
     ]
 
@@ -239,23 +229,7 @@ def _library() -> ctypes.CDLL | None:
     library.caes_memory.restype = ctypes.c_size_t
     library.caes_run.restype = None
     p, i = ctypes.c_void_p, ctypes.c_int
-    library.caes_run.argtypes = [
-        p,
-        p,
-        p,
-        i,
-        i,
-        i,
-        i,
-        p,
-        p,
-        p,
-        p,
-        i,
-        ctypes.c_float,
-        p,
-        p,
-    ]
+    library.caes_run.argtypes = [*[p] * 3, *[i] * 4, *[p] * 4, i, ctypes.c_float, p, p]
     return library
 
 
