@@ -18,11 +18,12 @@ from torch import Tensor
 
 from caes import ImageSet, load
 from caes.data.scaling import Scaling
+from caes.nn.runner import runner
 from caes.nn.stack import OneLevel, Stack
 from caes.train.batches import Batches
 from caes.train.loop import Settings, fabric_for, train
 from caes.train.options import Options
-from caes.train.pretrain import Reconstruction, pretrain, runner
+from caes.train.pretrain import Reconstruction, pretrain
 from caes.train.progress import Progress
 from sheet import RESULTS, Sheet, Source, pictures
 
@@ -95,7 +96,7 @@ def recomputed(images: ImageSet) -> float:
         level = OneLevel(stack, index)
         settings = Settings(EPOCHS)
         compare = partial(level.compare, loss=OPTIONS.loss)
-        with runner(level, compare, fabric) as chosen:
+        with runner(level, compare, plain=True, loss=OPTIONS.loss) as chosen:
             train(
                 Reconstruction(level, chosen),
                 Recomputed(batches, below),

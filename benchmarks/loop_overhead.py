@@ -18,7 +18,7 @@ from caes import ImageSet, load, parse
 from caes.data.scaling import Scaling
 from caes.nn.architecture import EXAMPLE
 from caes.nn.autoencoder import Autoencoder
-from caes.nn.kernels import threads
+from caes.nn.runner import runner
 from caes.train.batches import Batches
 from caes.train.loop import Settings, fabric_for, train
 from caes.train.pretrain import Reconstruction
@@ -47,18 +47,20 @@ def main(
     whole = load(chosen)
     images = whole[np.arange(steps * BATCH) % len(whole)]
     # One network for both: where its buffers happen to lie matters as much as a loop.
-    problem = _problem(images)
-    loops: dict[str, Ours | Bare] = {
-        "caes.train.loop.train": Ours(*problem),
-        "bare loop": Bare(*problem),
-    }
-    times: dict[str, list[float]] = {name: [] for name in loops}
-    for number in range(-1, rounds):
-        for name in loops if number % 2 else reversed(loops):
-            with threads.reserved():  # as the product trains
+    model, batches = _problem(images)
+    by_hand = partial(model.compare, loss="bce")
+    with runner(model, by_hand, plain=True) as compare:
+        objective = Reconstruction(model, compare)
+        loops: dict[str, Ours | Bare] = {
+            "caes.train.loop.train": Ours(objective, batches),
+            "bare loop": Bare(objective, batches),
+        }
+        times: dict[str, list[float]] = {name: [] for name in loops}
+        for number in range(-1, rounds):
+            for name in loops if number % 2 else reversed(loops):
                 ends = loops[name].run()
-            if number >= 0:  # before that, warming up
-                times[name].append(float(np.median(np.diff(ends))) * 1e3)
+                if number >= 0:  # before that, warming up
+                    times[name].append(float(np.median(np.diff(ends))) * 1e3)
     added = [a / b - 1 for a, b in zip(*times.values(), strict=True)]
     _tabulate(times, added, sheet)
     share = 100 * median(added)
@@ -117,13 +119,13 @@ class Clock(Progress):
         self.ends.append(time.perf_counter())
 
 
-def _problem(images: ImageSet) -> tuple[Reconstruction, Batches]:
+def _problem(images: ImageSet) -> tuple[Autoencoder, Batches]:
     model = Autoencoder(parse(EXAMPLE), images.shape[1:])
     if model.path != "fused":
         raise SystemExit("the fused path is not available here: is there a C compiler?")
     scaling = Scaling(*images.value_range)
     batches = Batches(images, scaling, BATCH, shuffle=np.random.default_rng(0))
-    return Reconstruction(model, partial(model.compare, loss="bce")), batches
+    return model, batches
 
 
 def _tabulate(

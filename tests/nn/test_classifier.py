@@ -17,7 +17,9 @@ from caes.nn.classifier import Classifier
 from caes.nn.kernels import fused, threads
 from caes.nn.layers import activate
 from caes.nn.model import Model
+from caes.nn.runner import runner
 from caes.nn.stack import autoencoder
+from tests.nn.compared import classified
 
 PICTURE: Shape = (9, 10, 2)
 MIRROR = parse("4C3-MP2-6C3-MP2")
@@ -297,17 +299,17 @@ def test_a_shared_batch_gives_one_thread_s_figures_and_gradients(
     pictures, labels = _batch()
     masks = model.draw_masks(len(labels), torch.Generator().manual_seed(3))
 
-    def run() -> tuple[Tensor, dict[str, Tensor]]:
-        figures = model.compare(pictures, labels, masks)
-        return figures.detach().double(), _gradients(model, figures)
-
-    wanted, by = run()
+    batch = [pictures, labels, *([] if masks is None else [masks])]
+    wanted = model.compare(*batch)
+    by = _gradients(model, wanted)
     assert shared == []
-    with threads.reserved():
-        found, gradients = run()
+    found = classified(model, *batch)
+    gradients = _gradients(model, found)
     if not (frozen and model.trunk.path == "fused"):
         assert shared == [3]
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-7, equal_nan=True)
+    torch.testing.assert_close(
+        found.double(), wanted.double(), rtol=1e-5, atol=1e-7, equal_nan=True
+    )
     assert set(gradients) == set(by)
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, by[name], rtol=1e-4, atol=1e-6)
@@ -324,8 +326,7 @@ def test_a_shared_batch_is_evaluated_as_on_one_thread(
     batch = _batch(64)
     with torch.no_grad():
         wanted = model.compare(*batch)
-        with threads.reserved():
-            found = model.compare(*batch)
+        found = classified(model, *batch)
     torch.testing.assert_close(
         found.double(), wanted.double(), rtol=1e-5, atol=1e-7, equal_nan=True
     )
@@ -344,9 +345,9 @@ def test_the_compiled_loop_is_not_set_up_again_by_every_thread(
 
     monkeypatch.setattr(fused.FusedAutoencoder, "__init__", counted)
     model = _classifier()
-    with torch.no_grad(), threads.reserved():
+    with torch.no_grad(), runner(model, model.compare, plain=True) as compare:
         for _ in range(4):
-            model.compare(*_batch(64))
+            compare(*_batch(64))
     assert len(made) == 1
 
 
@@ -356,8 +357,7 @@ def test_a_network_that_looks_at_the_whole_batch_is_not_shared(
     model = _classifier(replace(MIRROR, normalised=True)).train()
     twin = copy.deepcopy(model)
     wanted = twin.compare(*_batch())
-    with threads.reserved():
-        found = model.compare(*_batch())
+    found = classified(model, *_batch())
     assert shared == []
     torch.testing.assert_close(found, wanted, equal_nan=True)
     for one, other in zip(
@@ -366,22 +366,18 @@ def test_a_network_that_looks_at_the_whole_batch_is_not_shared(
         torch.testing.assert_close(one, other)
 
 
-def test_what_learns_can_be_chosen_again_after_sharing() -> None:
+def test_what_learns_can_be_chosen_again() -> None:
     model = _classifier(UNTIED)
-    with threads.reserved():
-        model.choose(encoder=True)
-        assert len(_gradients(model, model.compare(*_batch()))) > 4
-        model.choose(encoder=False)
-        found = _gradients(model, model.compare(*_batch()))
+    assert len(_gradients(model, classified(model, *_batch()))) > 4
+    model.choose(encoder=False)
+    found = _gradients(model, classified(model, *_batch()))
     assert all(name.startswith("head.") for name in found)
     assert len(found) == 4
 
 
-def test_a_copy_and_a_pickle_decide_alike_even_after_sharing() -> None:
+def test_a_copy_and_a_pickle_decide_alike() -> None:
     model = _classifier(UNTIED)
-    pictures, labels = _batch()
-    with threads.reserved():
-        model.compare(pictures, labels)
+    pictures, _ = _batch()
     with torch.no_grad():
         wanted = model(pictures)
         for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):

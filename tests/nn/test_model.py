@@ -5,8 +5,6 @@ import os
 import pickle
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,8 @@ from torch import Tensor
 
 from caes.nn.architecture import Shape, parse
 from caes.nn.autoencoder import Autoencoder
-from caes.nn.kernels import fused, threads
+from caes.nn.kernels import fused
+from tests.nn.compared import compared
 
 NETWORKS: list[tuple[str, Shape]] = [
     ("16C3-MP2-8C3-MP2", (28, 28, 1)),
@@ -73,15 +72,15 @@ def _pictures(n: int, picture: Shape) -> Tensor:
 
 @pytest.fixture(params=["fused", "torch", "shares"])
 def path(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, two_threads: None
+) -> str:
     """Each way to compute: compiled, by PyTorch, by PyTorch with the batch shared."""
     if request.param == "fused" and not fused.available():
         pytest.skip("no C compiler on this machine")
     if request.param != "fused":
         monkeypatch.setattr(fused, "available", lambda: False)
-    with threads.reserved() if request.param == "shares" else nullcontext():
-        yield "fused" if request.param == "fused" else "torch"
+    torch.set_num_threads(2 if request.param == "shares" else 1)
+    return "fused" if request.param == "fused" else "torch"
 
 
 @pytest.mark.parametrize("loss", ["bce", "mse"])
@@ -100,7 +99,7 @@ def test_all_paths_give_the_plain_formulation_s_loss_and_gradients(
         else F.mse_loss(logits.sigmoid(), targets)
     )
     wanted = torch.autograd.grad(expected, list(model.parameters()))
-    figures = model.compare(pictures, targets, loss)
+    figures = compared(model, pictures, targets, loss)
     found = torch.autograd.grad(figures[0], list(model.parameters()))
     assert figures[0].item() == pytest.approx(expected.item(), rel=1e-5)
     square = F.mse_loss(logits.sigmoid(), targets)
@@ -108,7 +107,7 @@ def test_all_paths_give_the_plain_formulation_s_loss_and_gradients(
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     with torch.no_grad():
-        again = model.compare(pictures, targets, loss)
+        again = compared(model, pictures, targets, loss)
     torch.testing.assert_close(again.double(), figures.detach().double())
 
 
@@ -180,7 +179,7 @@ def test_the_fused_loss_is_finite_for_extreme_logits() -> None:
     *_, last_bias = model.parameters()
     torch.nn.init.constant_(last_bias, 1000.0)
     black = torch.zeros(1, 4, 4, 1)
-    figures = model.compare(black, black, "bce")
+    figures = compared(model, black, black, "bce")
     assert figures[0].item() == pytest.approx(
         plain(model, black).mean().item(), rel=1e-5
     )
@@ -198,10 +197,10 @@ def test_accuracy_counts_the_pixels_of_the_picture_alone(
         with torch.no_grad():
             black_and_white = (model(pictures) > 0.5).float()
             wrong = 1 - black_and_white
-            assert model.compare(pictures, black_and_white, "bce")[2] == 1
-            assert model.compare(pictures, wrong, "bce")[2] == 0
+            assert compared(model, pictures, black_and_white, "bce")[2] == 1
+            assert compared(model, pictures, wrong, "bce")[2] == 0
             wrong[:, 0, 0] = black_and_white[:, 0, 0]
-            found = model.compare(pictures, wrong, "bce")[2]
+            found = compared(model, pictures, wrong, "bce")[2]
             assert float(found) == pytest.approx(1 / (shape[0] * shape[1]))
 
 
@@ -222,7 +221,7 @@ def test_of_equal_values_in_a_cell_the_first_one_has_the_gradient(
             parameter.fill_(0.1)
         weight.copy_(F.pad(torch.ones(1, 1, 1, 1), (1, 1, 1, 1)))
     white = torch.ones(2, side, side, 1)
-    figures = model.compare(white, white, "bce")
+    figures = compared(model, white, white, "bce")
     (found,) = torch.autograd.grad(figures[0], weight)
     neighbours = torch.tensor([[0, 0, 0], [0, 1, 1], [0, 1, 1]])
     assert found[0, 0, 1, 1] != 0
@@ -241,7 +240,7 @@ def test_a_dense_network_encodes_to_its_units_and_learns() -> None:
     pictures = _pictures(5, (9, 8, 2))
     assert model.encode(pictures).shape == (5, 6)
     assert model(pictures).shape == pictures.shape
-    figures = model.compare(pictures, pictures, "mse")
+    figures = compared(model, pictures, pictures, "mse")
     found = torch.autograd.grad(figures[0], list(model.parameters()))
     assert all(gradient.any() for gradient in found)
 
@@ -293,7 +292,7 @@ def test_the_network_is_the_keras_example_s(
     # Keras adds its epsilon before the bias correction: at the first step the same as
     # this one after it.
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-7 / 0.001**0.5)
-    figures = model.compare(pictures, pictures, "bce")
+    figures = compared(model, pictures, pictures, "bce")
     figures[0].backward()  # type: ignore[no-untyped-call]
     assert figures[0].item() == pytest.approx(float(result["loss"]), rel=1e-5)
     assert figures[2].item() == pytest.approx(float(result["accuracy"]), abs=1e-6)
@@ -316,7 +315,7 @@ def test_accuracy_over_colours_is_counted_as_keras_does(
     model = _model("4C3-MP2", (6, 6, 3))
     pictures = _pictures(16, (6, 6, 3))
     with torch.no_grad():
-        found = model.compare(pictures, pictures, "mse")[2]
+        found = compared(model, pictures, pictures, "mse")[2]
         metric = keras.metrics.CategoricalAccuracy()
         metric.update_state(pictures.numpy(), model(pictures).numpy())
     assert float(found) == pytest.approx(float(metric.result()), abs=1e-6)

@@ -24,6 +24,7 @@ from caes.train.loop import fabric_for
 from caes.train.options import Options
 from caes.train.pretrain import pretrain
 from caes.train.progress import Progress
+from tests.nn.compared import compared
 from tests.nn.stages import convolution
 
 POOLED, PLAIN, COLOURS = "4C3-MP2-3C3-MP2", "5C3-9C2", "16C3-MP3-8C3"
@@ -79,10 +80,10 @@ def _broken(text: str, place: str | int) -> tuple[Autoencoder, Tensor, Tensor]:
 
 
 def _run(model: Model, inputs: Tensor, targets: Tensor, loss: str) -> Found:
-    figures = model.compare(inputs, targets, loss)
+    figures = compared(model, inputs, targets, loss)
     gradients = torch.autograd.grad(figures[0], list(model.parameters()))
     with torch.no_grad():
-        watched = model.compare(inputs, targets, loss)
+        watched = compared(model, inputs, targets, loss)
         codes, pictures = model.encode(inputs), model(inputs)
     return Found(figures.detach().float(), watched.float(), codes, pictures, gradients)
 
@@ -172,23 +173,23 @@ def test_a_pixel_that_is_not_a_number_is_not_right(
     with torch.no_grad():
         nn.init.zeros_(weight)
         bias.copy_(torch.tensor([-1.0, -2, -3][:channels]))
-        assert model.compare(black, black, "bce")[2] == 1
+        assert compared(model, black, black, "bce")[2] == 1
         targets = black.clone()
         targets[0, 2, 3, 0] = targets[7, 4, 6, -1] = math.nan
-        found = model.compare(black, targets, "bce")[2]
+        found = compared(model, black, targets, "bce")[2]
         assert float(found) == pytest.approx(1 - 2 / (8 * 35))
         bias[-1] = math.nan
-        assert model.compare(black, black, "bce")[2] == 0
-        assert model.compare(black, black * math.nan, "bce")[2] == 0
+        assert compared(model, black, black, "bce")[2] == 0
+        assert compared(model, black, black * math.nan, "bce")[2] == 0
 
 
 def test_a_class_of_log_odds_that_are_not_numbers_is_not_right() -> None:
     model = Classifier(_model(POOLED), (), 3)
     pictures, _ = _batch(PICTURES[POOLED])
-    labels, weights = torch.zeros(9, dtype=torch.int64), torch.ones(9, 2)
+    labels = torch.zeros(9, dtype=torch.int64)
     with torch.no_grad():
         [*model.parameters()][-1][0] = math.nan
-        found = model.compare(pictures, labels, weights)
+        found = model.compare(pictures, labels)
     assert found[0].isnan()
     assert found[2] == 0
 

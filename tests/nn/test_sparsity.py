@@ -133,7 +133,6 @@ def test_a_code_is_given_whole() -> None:
     sparse, dense = _twins(Sparsity(0.2))
     pictures = _pictures()
     assert torch.equal(sparse.encode(pictures), dense.encode(pictures))
-    assert torch.equal(sparse.both(pictures)[0], dense.encode(pictures))
     lowest = OneLevel(sparse, 0).encode(pictures)
     assert torch.equal(lowest, OneLevel(dense, 0).encode(pictures))
     assert torch.equal(

@@ -22,11 +22,11 @@ from caes.nn.architecture import (
     parse,
 )
 from caes.nn.autoencoder import Autoencoder
-from caes.nn.kernels import threads
 from caes.nn.model import Model
 from caes.nn.sparsity import Sparsity
 from caes.nn.stack import Code, ConvolutionalLevel, OneLevel, Stack, autoencoder
 from tests import naive
+from tests.nn.compared import compared
 
 PAPER = replace(
     parse("3C3-MP2-4C3-MP2"),
@@ -127,9 +127,6 @@ def test_a_reconstruction_goes_down_by_the_winners_of_the_way_up(
     expected = maps[..., top : top + picture[0], left : left + picture[1]]
     found = model.raw(pictures)
     torch.testing.assert_close(found, expected.permute(0, 2, 3, 1))
-    both = model.both(pictures)
-    torch.testing.assert_close(both[0], model.encode(pictures))
-    torch.testing.assert_close(both[1], found)
 
 
 @settings(max_examples=12, deadline=None)
@@ -238,12 +235,10 @@ def test_shared_between_threads_a_batch_gives_the_same_figures_and_gradients(
     for model, inputs in parts:
         alone = model.compare(inputs, inputs, "mse")
         wanted = _gradients(alone[0], model)
-        with threads.reserved():
-            assert threads.count() > 1
-            shared = model.compare(inputs, inputs, "mse")
-            found = _gradients(shared[0], model)
-            with torch.no_grad():
-                watched = model.compare(inputs, inputs, "mse")
+        shared = compared(model, inputs, inputs, "mse")
+        found = _gradients(shared[0], model)
+        with torch.no_grad():
+            watched = compared(model, inputs, inputs, "mse")
         for figures in (shared, watched):
             torch.testing.assert_close(
                 figures.detach().float(), alone.detach().float(), equal_nan=True
@@ -322,8 +317,7 @@ def test_a_seed_draws_the_weights_and_biases_start_at_0() -> None:
 def test_a_copy_and_a_pickle_give_the_same_codes() -> None:
     model = _stack(PAPER, (10, 10, 1), Sparsity(0.5))
     pictures = _pictures(16, (10, 10, 1))
-    with threads.reserved(), torch.no_grad():
-        model.compare(pictures, pictures, "mse")  # threads and buffers stay here
+    with torch.no_grad():
         codes, again = model.encode(pictures), model(pictures)
         for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
             assert torch.equal(twin.encode(pictures), codes)

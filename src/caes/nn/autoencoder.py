@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from caes.nn.layers import (
     crop,
     initialise,
     inside,
+    is_plain,
     outside,
     pad,
 )
@@ -71,7 +73,7 @@ class Autoencoder(Model):
             convolutional ones not below 0.
         """
         if self._runs_fused(pictures) and not torch.is_grad_enabled():
-            return self._fused(tuple(pictures.shape[1:]), "bce").encode(pictures)
+            return self._fused(tuple(pictures.shape[1:])).encode(pictures)
         return self._encode(pictures)
 
     def _encode(self, pictures: Tensor) -> Tensor:
@@ -92,7 +94,7 @@ class Autoencoder(Model):
         """
         shape = (*(size or self.picture[:2]), self.picture[2])
         if self._runs_fused(codes) and not torch.is_grad_enabled():
-            return self._fused(shape, "bce").decode(codes)
+            return self._fused(shape).decode(codes)
         return activate(self.logits(codes, shape), self.arch.output)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -116,32 +118,45 @@ class Autoencoder(Model):
         """Give what only the way back needs."""
         return list(self.decoder.parameters())
 
-    def both(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Give codes, as `encode` does, and reconstructions, as `raw` does."""
-        codes = self._encode(inputs)
-        return codes, self.logits(codes, tuple(inputs.shape[1:]))
+    def raw(self, inputs: Tensor) -> Tensor:
+        """Reconstruct, but for the last activation: N×H×W×C, in and out."""
+        return self.logits(self._encode(inputs), tuple(inputs.shape[1:]))
 
     def _unflatten(self, features: Tensor) -> Tensor:
         return inside(features.reshape(-1, *self._flattened))
-
-    def _fastest(self, inputs: Tensor, loss: str) -> Runner | threads.Shares | None:
-        if self._runs_fused(inputs):
-            return self._fused(tuple(inputs.shape[1:]), loss)
-        return super()._fastest(inputs, loss)
 
     @property
     def path(self) -> str:
         """How training runs here: "fused" (compiled, in cache) or "torch"."""
         return "fused" if self._runs_fused(self._weights[0]) else "torch"
 
-    def _fused(self, shape: Shape, loss: str) -> fused.FusedAutoencoder:
+    def compiled(self, loss: str) -> Runner | None:
+        """Give the compiled loop for batches of the training pictures' size, if any."""
+        return self._fused(self.picture, loss) if self.path == "fused" else None
+
+    def _fused(self, shape: Shape, loss: str = "bce") -> fused.FusedAutoencoder:
+        # One at a time: a folder of many sizes must not pile memory up.
         about = (shape, loss, threads.count())
-        return self._kept(
-            about, lambda: fused.FusedAutoencoder(self.arch, *about, self._weights)
-        )
+        if self._kept.get("about") != about:
+            made = fused.FusedAutoencoder(self.arch, *about, self._weights)
+            self._kept.update(about=about, fused=made)
+        return self._kept["fused"]  # type: ignore[no-any-return]
 
     def _runs_fused(self, tensor: Tensor) -> bool:
-        return self.is_plain(tensor) and self._fusable
+        return is_plain(tensor, self._weights[0]) and self._fusable
+
+    @cached_property
+    def _weights(self) -> list[nn.Parameter]:
+        return list(self.parameters())
+
+    @cached_property
+    def _kept(self) -> dict[str, Any]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to this process: threads, addresses, buffers."""
+        mine = ("_kept", "_weights", "_fusable")
+        return {key: value for key, value in vars(self).items() if key not in mine}
 
     @cached_property
     def _flattened(self) -> Shape:

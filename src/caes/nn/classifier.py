@@ -1,16 +1,13 @@
 """The classifier: an auto-encoder's encoder under dense layers and a softmax."""
 
 import math
-from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from caes.nn.architecture import ActivationName, Architecture, Shape
-from caes.nn.kernels import threads
 from caes.nn.layers import Dense, initialise
 from caes.nn.model import Model
 
@@ -71,8 +68,6 @@ class Classifier(nn.Module):
         self.trunk.requires_grad_(encoder)
         for parameter in self.trunk.decoder_parameters():
             parameter.requires_grad_(False)
-        for kept in ("_weights", "_shares"):
-            self.__dict__.pop(kept, None)
 
     def train(self, mode: bool = True) -> "Classifier":
         """Turn training on or off; a frozen encoder stays in evaluation."""
@@ -103,30 +98,6 @@ class Classifier(nn.Module):
             (3,): the cross-entropy, the one figure with a gradient; NaN, as nothing is
             reconstructed; the accuracy.
         """
-        batch = [pictures, labels, *([] if masks is None else [masks])]
-        if not self._is_shared(pictures):
-            return self._figures(*batch)
-        return threads.compared(self._shares, self._weights, *batch)
-
-    def draw_masks(self, n: int, generator: torch.Generator) -> Tensor | None:
-        """Draw what is dropped of ``n`` pictures: n×features, 0 or 1/(1 - dropout)."""
-        if not self.dropout:
-            return None
-        drawn = torch.rand(n, sum(self.widths), generator=generator)
-        return (drawn >= self.dropout).float() / (1 - self.dropout)
-
-    def _is_shared(self, pictures: Tensor) -> bool:
-        """Tell whether sharing the batch out is possible here, and faster."""
-        possible = self.trunk.splits_batches and self.trunk.is_plain(pictures)
-        if not (threads.are_reserved() and possible):
-            return False
-        # Without a gradient, the compiled loop encodes on all threads by itself.
-        learns = torch.is_grad_enabled() and not self.frozen
-        return learns or self.trunk.path != "fused"
-
-    def _figures(
-        self, pictures: Tensor, labels: Tensor, masks: Tensor | None = None
-    ) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             codes = self.trunk.encode(pictures)
         logits = self._decide(codes, masks)
@@ -136,6 +107,13 @@ class Classifier(nn.Module):
         nothing = loss.new_tensor(torch.nan)
         return torch.stack([loss, nothing, right.float().mean()])
 
+    def draw_masks(self, n: int, generator: torch.Generator) -> Tensor | None:
+        """Draw what is dropped of ``n`` pictures: n×features, 0 or 1/(1 - dropout)."""
+        if not self.dropout:
+            return None
+        drawn = torch.rand(n, sum(self.widths), generator=generator)
+        return (drawn >= self.dropout).float() / (1 - self.dropout)
+
     def _decide(self, codes: Tensor, masks: Tensor | None) -> Tensor:
         features = codes.flatten(1)
         kept: list[Tensor | None] = [None] * len(self.widths)
@@ -144,17 +122,3 @@ class Classifier(nn.Module):
         for layer, keep in zip(self.head, kept, strict=True):
             features = layer(features if keep is None else features * keep)
         return features
-
-    @cached_property
-    def _weights(self) -> list[nn.Parameter]:
-        """What learns."""
-        return [each for each in self.parameters() if each.requires_grad]
-
-    @cached_property
-    def _shares(self) -> threads.Shares:
-        return threads.Shares(self._figures, self._weights)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to this process."""
-        mine = ("_shares", "_weights")
-        return {key: value for key, value in vars(self).items() if key not in mine}

@@ -3,18 +3,15 @@
 Pictures and maps are N×H×W×C here as everywhere in caes.
 """
 
-from collections.abc import Callable
-from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from caes.nn.architecture import Architecture, Shape
-from caes.nn.kernels import threads
 from caes.nn.kernels.threads import Runner
-from caes.nn.layers import activate, is_plain
+from caes.nn.layers import activate
 
 Kept = TypeVar("Kept")
 
@@ -45,13 +42,9 @@ class Model(nn.Module):
         """Decode codes to N×H×W×C; (H, W) is ``size`` or the training pictures'."""
         raise NotImplementedError
 
-    def both(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Give codes, as `encode` does, and reconstructions, as `raw` does."""
-        raise NotImplementedError
-
     def raw(self, inputs: Tensor) -> Tensor:
         """Reconstruct, but for the last activation: N×H×W×C, in and out."""
-        return self.both(inputs)[1]
+        raise NotImplementedError
 
     def compare(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
         """Reconstruct ``inputs`` and compare with ``targets``.
@@ -65,10 +58,19 @@ class Model(nn.Module):
             (3,): the loss, the one figure with a gradient; the mean squared error; the
             accuracy as Keras counts it, NaN for pictures that reach beyond [0, 1].
         """
-        runner = self._fastest(inputs, loss)
-        if runner is None:
-            return self._figures(inputs, targets, loss)
-        return threads.compared(runner, self._weights, inputs, targets)
+        raw = self.raw(inputs)
+        pictures = activate(raw, self.arch.output)
+        square = F.mse_loss(pictures, targets)
+        value = (
+            square
+            if loss == "mse"
+            else F.binary_cross_entropy_with_logits(raw, targets)
+        )
+        with torch.no_grad():
+            accuracy = _accuracy(pictures, targets)
+            if not self.arch.bounded:  # no half-way between black and white
+                accuracy = torch.full_like(accuracy, torch.nan)
+        return torch.stack([value, square.detach(), accuracy])
 
     def decoder_parameters(self) -> list[nn.Parameter]:
         """Give what only the way back needs."""
@@ -89,53 +91,9 @@ class Model(nn.Module):
         """Whether each reconstructed pixel depends on a neighbourhood only."""
         return not self.arch.dense
 
-    def _figures(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
-        """Give the figures of `compare` by PyTorch's operators."""
-        raw = self.raw(inputs)
-        pictures = activate(raw, self.arch.output)
-        square = F.mse_loss(pictures, targets)
-        value = (
-            square
-            if loss == "mse"
-            else F.binary_cross_entropy_with_logits(raw, targets)
-        )
-        with torch.no_grad():
-            accuracy = _accuracy(pictures, targets)
-            if not self.arch.bounded:  # no half-way between black and white
-                accuracy = torch.full_like(accuracy, torch.nan)
-        return torch.stack([value, square.detach(), accuracy])
-
-    def _fastest(self, inputs: Tensor, loss: str) -> Runner | threads.Shares | None:
-        """Give what compares batches fastest here; None for PyTorch's operators."""
-        if not (threads.are_reserved() and self.is_plain(inputs)):
-            return None
-        compare = partial(self._figures, loss=loss)
-        return self._kept(
-            ("shares", loss), lambda: threads.Shares(compare, self._weights)
-        )
-
-    def _kept(self, key: object, make: Callable[[], Kept]) -> Kept:
-        # One at a time: a folder of many sizes must not pile memory up.
-        if self._cache.get("key") != key:
-            self._cache.update(key=key, runner=make())
-        return self._cache["runner"]  # type: ignore[no-any-return]
-
-    def is_plain(self, tensor: Tensor) -> bool:
-        """Tell 32-bit arithmetic on the CPU."""
-        return is_plain(tensor, self._weights[0])
-
-    @cached_property
-    def _weights(self) -> list[nn.Parameter]:
-        return list(self.parameters())
-
-    @cached_property
-    def _cache(self) -> dict[str, Any]:
-        return {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what belongs to this process: threads, addresses, buffers."""
-        mine = ("_cache", "_weights", "_fusable")
-        return {key: value for key, value in vars(self).items() if key not in mine}
+    def compiled(self, loss: str) -> Runner | None:
+        """Give the compiled loop for batches of the training pictures' size, if any."""
+        return None
 
 
 def _accuracy(pictures: Tensor, targets: Tensor) -> Tensor:

@@ -254,13 +254,12 @@ class Stack(Model):
     def forward(self, pictures: Tensor) -> Tensor:
         """Reconstruct: N×H×W×C float32 in [0, 1] in, the same, clipped to it, out."""
         height, width = pictures.shape[1:3]
-        return self._finished(self._there_and_back(pictures)[1], (height, width))
+        return self._finished(self._there_and_back(pictures), (height, width))
 
-    def both(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Give codes, as `encode` does, and reconstructions, as `raw` does."""
+    def raw(self, inputs: Tensor) -> Tensor:
+        """Reconstruct, but for the last activation: N×H×W×C, in and out."""
         height, width = inputs.shape[1:3]
-        codes, maps = self._there_and_back(inputs)
-        return outside(codes), outside(crop(maps, height, width, self.arch))
+        return outside(crop(self._there_and_back(inputs), height, width, self.arch))
 
     @property
     def each(self) -> list[StackLevel]:
@@ -291,8 +290,8 @@ class Stack(Model):
         """
         return self.sparsity is None and super().is_local
 
-    def _there_and_back(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the top code, and what the levels make of it on the way down.
+    def _there_and_back(self, pictures: Tensor) -> Tensor:
+        """Go up, and give what the levels make of the top code on the way down.
 
         With sparsity, what comes down to a level counts where its own code, on the way
         up, had its winners: nothing else is what its way back has learnt from.
@@ -302,12 +301,11 @@ class Stack(Model):
         for level in self.each:
             codes.append(level.encode(maps, winners=True))
             maps = codes[-1].maps
-        top = maps
         for level, code in zip(self.each[::-1], codes[::-1], strict=True):
             if self.sparsity is not None:
                 maps = maps.where(self.sparsity.winners(code.maps), 0)
             maps = level.decode(code._replace(maps=maps))
-        return top, maps
+        return maps
 
     def _finished(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         pictures = activate(crop(maps, *size, self.arch), self.arch.output)
@@ -350,9 +348,10 @@ class OneLevel(Model):
         """Whether pictures can be compared in parts."""
         return self.alone
 
-    def _figures(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
+    def compare(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
+        """Compare pictures, as every model does; codes by their squares, always."""
         if self.lowest:
-            return super()._figures(inputs, targets, loss)
+            return super().compare(inputs, targets, loss)
         square = (self.raw(inputs) - targets).square().mean()
         nothing = torch.full_like(square.detach(), torch.nan)  # to count right
         return torch.stack([square, square.detach(), nothing])

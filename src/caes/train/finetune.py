@@ -17,11 +17,11 @@ from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.nn.classifier import Classifier
 from caes.nn.inference import AT_ONCE, infer
+from caes.nn.runner import Compare, runner
 from caes.train.augment import Augmentation
 from caes.train.batches import Batches
 from caes.train.history import History
-from caes.train.loop import Settings, train
-from caes.train.pretrain import Compare, runner
+from caes.train.loop import Settings, is_plain, train
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
 
@@ -110,7 +110,7 @@ def finetune(
         peak=scaling.peak,
         optimizer=recipe.optimizer,
     )
-    with runner(model.trunk, model.compare, fabric) as compare:
+    with runner(model, model.compare, plain=is_plain(fabric)) as compare:
         history = train(
             Classification(model, compare, changes, seed),
             batches,

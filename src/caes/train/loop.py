@@ -126,6 +126,15 @@ def device_for(name: DeviceName) -> torch.device:
     return fabric_for(name, "32-true").device
 
 
+def is_plain(fabric: Fabric) -> bool:
+    """Tell 32-bit arithmetic on the CPU."""
+    return fabric.device.type == "cpu" and _is_32_bit(fabric)
+
+
+def _is_32_bit(fabric: Fabric) -> bool:
+    return bool(fabric.strategy.precision.precision == "32-true")
+
+
 def train(
     objective: nn.Module,
     batches: Passes,
@@ -145,7 +154,7 @@ def train(
     """
     optimizer = _optimizer(objective, settings)
     trained, optimizer = fabric.setup(objective, optimizer)
-    if fabric.world_size == 1 and fabric.strategy.precision.precision == "32-true":
+    if fabric.world_size == 1 and _is_32_bit(fabric):
         trained = objective  # the wrapper would only pass it on, for 0.05 ms a step
     history = History()
     best = _Best(trained, settings.patience)

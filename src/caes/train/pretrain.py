@@ -1,8 +1,6 @@
 """Training without labels: the auto-encoder learns to give its pictures back."""
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,22 +15,18 @@ from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.files import cache_folder, make_room, output_errors
 from caes.nn.inference import AT_ONCE, infer
-from caes.nn.kernels import threads
 from caes.nn.model import Model
+from caes.nn.runner import Compare, runner
 from caes.nn.stack import OneLevel, Stack
 from caes.train.batches import Batches
 from caes.train.history import History
-from caes.train.loop import Settings, stop_on_interrupt, train
+from caes.train.loop import Settings, is_plain, stop_on_interrupt, train
 from caes.train.noise import Corruption
 from caes.train.options import Options, noises, per_level
 from caes.train.progress import Progress
 
 IN_MEMORY = 2**28
 """Bytes of codes that are kept in memory; more go to a file, mapped into it."""
-
-
-Compare = Callable[..., Tensor]
-"""Gives (3,) figures, the loss first, of a batch's pictures and targets."""
 
 
 class Reconstruction(nn.Module):
@@ -158,8 +152,9 @@ class _Training:
             optimizer=options.optimizer,
         )
         noise = noises(options, arch)[of]
-        plain = partial(model.compare, loss=options.loss)
-        with runner(model, plain, self.fabric) as compare:
+        by_hand = partial(model.compare, loss=options.loss)
+        chosen = runner(model, by_hand, plain=is_plain(self.fabric), loss=options.loss)
+        with chosen as compare:
             return train(
                 Reconstruction(model, compare, noise, self.seed + of),
                 batches,
@@ -168,14 +163,6 @@ class _Training:
                 fabric=self.fabric,
                 progress=self.progress,
             )
-
-
-@contextmanager
-def runner(model: Model, compare: Compare, fabric: Fabric) -> Iterator[Compare]:
-    """Choose, once for a training, who computes its batches' figures and gradients."""
-    share = fabric.device.type == "cpu" and model.splits_batches
-    with threads.reserved() if share else nullcontext():
-        yield compare
 
 
 def _codes(
