@@ -230,17 +230,18 @@ def _compared(
 ) -> list[tuple[Model, bool, Tensor, Tensor]]:
     """Note each comparison: the model, whether it learns, inputs and targets."""
     seen: list[tuple[Model, bool, Tensor, Tensor]] = []
-    whole = Model.compare
+    whole = OneLevel.compare
 
-    def noted(self: Model, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
+    def noted(self: OneLevel, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
         learning = torch.is_grad_enabled()
         seen.append((self, learning, inputs.detach().clone(), targets.clone()))
         return whole(self, inputs, targets, loss)
 
-    monkeypatch.setattr(Model, "compare", noted)
+    monkeypatch.setattr(OneLevel, "compare", noted)
     return seen
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_noise_hits_what_comes_into_each_level_and_the_target_stays_clean(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -306,6 +307,7 @@ def test_the_lowest_level_has_the_chosen_loss_and_those_above_squared_errors() -
     assert [row.accuracy is None for row in last] == [False, True, True]
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_all_levels_are_watched_on_the_same_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
