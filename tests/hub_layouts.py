@@ -78,6 +78,17 @@ def arrow_file(folder: Path) -> Path:
     return Path(shutil.copy(one, folder / "rows.arrow"))
 
 
+def other_arrow_file(folder: Path) -> Path:
+    """Arrow's other format, in which the library does not write."""
+    import pyarrow as pa
+
+    (one,) = saved(folder).glob("*.arrow")
+    table = pa.ipc.open_stream(one).read_all()
+    with pa.ipc.new_file(folder / "other.arrow", table.schema) as writer:
+        writer.write_table(table)
+    return folder / "other.arrow"
+
+
 def shards(folder: Path) -> Path:
     rows, path = example(), folder / "shards" / "data"
     path.mkdir(parents=True)
@@ -97,18 +108,14 @@ def configurations(folder: Path) -> Path:
     return path
 
 
-def image_folder(folder: Path, table: str = "metadata.jsonl") -> Path:
+def image_folder(folder: Path) -> Path:
     path = folder / "pictures" / "train"
     path.mkdir(parents=True)
-    names = [f"{row}.png" for row in range(10)]
-    for name, pixels in zip(names, GREY, strict=True):
-        (path / name).write_bytes(png(pixels))
-    known = [CLASSES[label] for label in LABELS]
-    pairs = list(zip(names, known, strict=True))
-    lines = [json.dumps({"file_name": n, "label": k}) for n, k in pairs]
-    if table.endswith(".csv"):
-        lines = ["file_name,label", *(f"{n},{k}" for n, k in pairs)]
-    (path / table).write_text("\n".join(lines))
+    lines = []
+    for row, (pixels, label) in enumerate(zip(GREY, LABELS, strict=True)):
+        (path / f"{row}.png").write_bytes(png(pixels))
+        lines.append(json.dumps({"file_name": f"{row}.png", "label": CLASSES[label]}))
+    (path / "metadata.jsonl").write_text("\n".join(lines))
     return folder / "pictures"
 
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from caes.data import KINDS, ImageSet, load, split_names, survey
-from caes.data.sources import cifar10_batches
+from caes.data import SOURCES, ImageSet, load, split_names, survey
+from caes.data.reading import Reading
+from caes.data.sources import cifar10 as batches_of
+from caes.data.sources import open_source
 from tests import hub_layouts
 
 HEIGHT, WIDTH = 6, 9
@@ -63,7 +65,7 @@ def mnist(folder: Path, patch: pytest.MonkeyPatch) -> Example:
 
 def cifar10(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     patch.setenv("CAES_DATA", str(folder))
-    patch.setattr(cifar10_batches, "ROWS", len(LABELS))
+    patch.setattr(batches_of, "ROWS", len(LABELS))
     grey = np.random.default_rng(6).integers(0, 256, (len(LABELS), 32, 32), np.uint8)
     planes = np.tile(grey.reshape(-1, 1024), 3)  # red, green and blue
     content = np.hstack([LABELS[:, None], planes]).tobytes()
@@ -130,7 +132,7 @@ MAKERS: dict[str, Maker] = {
 }
 
 
-@pytest.fixture(scope="module", params=[kind.name for kind in KINDS])
+@pytest.fixture(scope="module", params=[kind.name for kind in SOURCES])
 def example(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Example]:
@@ -154,15 +156,15 @@ def same(one: ImageSet, other: ImageSet) -> bool:
 
 
 def test_every_kind_is_tried_here() -> None:
-    assert {kind.name for kind in KINDS} == MAKERS.keys()
-    assert len({kind.name for kind in KINDS}) == len(KINDS)
+    assert {kind.name for kind in SOURCES} == MAKERS.keys()
+    assert len({kind.name for kind in SOURCES}) == len(SOURCES)
 
 
 def test_the_kind_is_the_one_that_opens_the_source(
     example: Example, request: pytest.FixtureRequest
 ) -> None:
     source = example.source
-    opened = [kind.name for kind in KINDS if kind.opens(source)]
+    opened = [kind.name for kind in SOURCES if kind.opens(source)]
     assert opened[0] == request.node.callspec.params["example"]
 
 
@@ -258,6 +260,18 @@ def test_size_and_channels_are_as_asked(example: Example, whole: ImageSet) -> No
     assert (images.pixels == images.pixels[..., :1]).all()
     assert whole.value_range[0] <= images.pixels.min()
     assert images.pixels.max() <= whole.value_range[1]
+
+
+def test_an_opened_source_pickles_as_what_was_given(
+    example: Example, whole: ImageSet
+) -> None:
+    opened = open_source(example.source, Reading(progress=lambda done, total: None))
+    images = opened.read(example.split, range(1, 4))
+    pickled = pickle.dumps(opened)
+    assert len(pickled) < 1000 or isinstance(example.source, np.ndarray)
+    again = pickle.loads(pickled)
+    assert same(again.read(example.split, range(1, 4)), images)
+    assert same(images, whole[1:4])
 
 
 def test_a_set_survives_pickling(whole: ImageSet) -> None:

@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tests.data import python2
 from tests.hostile.pictures import Seed, pictures, values
 
 ROWS = 12
 """Pictures in each batch of CIFAR-10, where a child reads it."""
-BATCHES = "cifar10/cifar-10-batches-{}/data_batch_1"
+BATCH = "cifar10/cifar-10-batches-bin/test_batch.bin"
 
 
 @cache
@@ -90,8 +89,5 @@ def parquets() -> Iterator[Seed]:
 def cifar10_batches() -> Iterator[Seed]:
     planes = np.arange(ROWS * 3072, dtype="u4").astype("u1").reshape(ROWS, 3072)
     labels = [row % 10 for row in range(ROWS)]
-    for by_columns in (False, True):
-        content = python2.batch(labels, planes, by_columns)
-        yield Seed("CIFAR-10 pickle", BATCHES.format("py"), content)
     records = np.column_stack([np.array(labels, "u1"), planes]).tobytes()
-    yield Seed("CIFAR-10 records", BATCHES.format("bin") + ".bin", records)
+    yield Seed("CIFAR-10 records", BATCH, records)

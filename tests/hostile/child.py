@@ -281,11 +281,11 @@ def _import_all(folder: Path) -> None:
     import torch
 
     import caes
-    from caes.data.sources import cifar10_batches
+    from caes.data.sources import cifar10
     from caes.tasks import info
 
     torch.set_num_threads(1)
-    cifar10_batches.ROWS = ROWS
+    cifar10.ROWS = ROWS
     assert all((caes.CAE, info, astropy, imagecodecs, pyarrow, pydicom, tifffile))
     os.environ["CAES_CACHE"] = str(folder / "cache")
     seen: set[str] = set()

@@ -1,13 +1,7 @@
-"""Pictures from wherever they are: `load` gives an `ImageSet` of any source.
+"""Pictures from wherever they are: `load` gives an `ImageSet` of any source."""
 
-A new kind of source is one file with a `Kind` and one line in `KINDS`.
-"""
-
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -16,25 +10,15 @@ from caes.data.census.survey import Survey, survey_of, survey_of_sets
 from caes.data.decode.adapt import adapted
 from caes.data.decode.gather import Gatherer, Tiling
 from caes.data.decode.tiling import tiled
-from caes.data.formats import LISTED
 from caes.data.imageset import ImageSet, Skipped, join
 from caes.data.reading import RESIZES, Pages, Reading
-from caes.data.sources.arrays import Arrays
-from caes.data.sources.base import Kind, Named
-from caes.data.sources.cifar10 import Cifar10
-from caes.data.sources.digits import Digits
-from caes.data.sources.folder import Folder
-from caes.data.sources.hugging_face import HuggingFace
-from caes.data.sources.idx import Idx
-from caes.data.sources.memory import Memory
-from caes.data.sources.mnist import Mnist
-from caes.data.sources.parquet import Parquet
+from caes.data.sources import SOURCES, Source, open_source
 from caes.data.sources.splits import rows_of
 from caes.data.tiles import overlap_of, side_of
-from caes.errors import ArgumentError, DataError
+from caes.errors import ArgumentError
 
 __all__ = [
-    "KINDS",
+    "SOURCES",
     "ImageSet",
     "Skipped",
     "Survey",
@@ -46,20 +30,6 @@ __all__ = [
 ]
 
 _LONGEST = 65_535  # the longest side that JPEG knows
-_FILES = f"a folder of pictures, or a {LISTED}, .npy, .npz, IDX or Parquet file"
-
-# In the order in which they are asked.
-KINDS: tuple[type[Kind], ...] = (
-    Memory,
-    Digits,
-    Mnist,
-    Cifar10,
-    Arrays,
-    Parquet,
-    Idx,
-    HuggingFace,
-    Folder,
-)
 
 
 def load(
@@ -119,14 +89,14 @@ def load(
         OutputError: ``prepare`` is True, and the cache cannot be written.
     """
     options = _options(size, channels, strict, pages, progress, resize, seed)
-    kind = _open(source, replace(options, prepare=prepare))
+    opened = open_source(source, replace(options, prepare=prepare))
     if tile is not None:
         _check_unprepared(prepare)
-        images = _in_tiles(kind, split, tile, overlap)
+        images = _in_tiles(opened, split, tile, overlap)
     else:
         parts = [
-            replace(_adapted(kind.read(name, rows), options), split=name)
-            for name, rows in rows_of(split, kind.splits())
+            replace(_adapted(opened.read(name, rows), options), split=name)
+            for name, rows in rows_of(split, opened.splits())
             if rows
         ]
         images = join(parts)
@@ -167,31 +137,31 @@ def stream(
         DataError: As for `load`.
     """
     options = _options(size, channels, strict, pages, None, resize, seed)
-    return _pieces(_open(source, options), split)
+    return _pieces(open_source(source, options), split)
 
 
-def _pieces(kind: Kind, split: str) -> Iterator[ImageSet | Skipped]:
-    kind.options = replace(kind.options, alone=True)
-    unread, found = Gatherer(0, _called(kind), kind.options.strict), False
-    for name, rows in rows_of(split, kind.splits()):
-        for piece in kind.pieces(name, rows) if rows else ():
+def _pieces(opened: Source, split: str) -> Iterator[ImageSet | Skipped]:
+    opened.reading = replace(opened.reading, alone=True)
+    unread, found = Gatherer(0, opened.called, opened.reading.strict), False
+    for name, rows in rows_of(split, opened.splits()):
+        for piece in opened.stream(name, rows) if rows else ():
             if isinstance(piece, Skipped):
                 unread.skip(len(unread.skipped), piece)
                 yield piece
             else:
                 found = True
-                yield _adapted(piece, kind.options)
+                yield _adapted(piece, opened.reading)
     if not found:
         unread.batch([])  # says what is wrong with them
 
 
-def _in_tiles(kind: Kind, split: str, tile: Any, overlap: int | None) -> ImageSet:
+def _in_tiles(opened: Source, split: str, tile: Any, overlap: int | None) -> ImageSet:
     side = side_of(tile)
-    counts = kind.splits()
+    counts = opened.splits()
     total = sum(len(rows) for _, rows in rows_of(split, counts))
     tiling = Tiling(side, overlap_of(overlap, side))
-    pieces = _told(_pieces(kind, split), total, kind.options)
-    return tiled(pieces, tiling, _called(kind), split, kind.options.strict)
+    pieces = _told(_pieces(opened, split), total, opened.reading)
+    return tiled(pieces, tiling, opened.called, split, opened.reading.strict)
 
 
 def _told(
@@ -215,12 +185,6 @@ def _check_unprepared(prepare: bool | None) -> None:
         )
 
 
-def _called(kind: Kind) -> str:
-    if isinstance(kind, Memory):
-        return kind.called
-    return str(kind.source)
-
-
 def _adapted(images: ImageSet, options: Reading) -> ImageSet:
     return adapted(images, options.size, options.channels, options.resize, options.seed)
 
@@ -236,7 +200,7 @@ def split_names(source: Any, *, pages: Pages = "pictures") -> dict[str, int]:
         DataError: As for `load`.
         ArgumentError: There is no such kind of pages.
     """
-    return _open(source, _options(pages=pages)).splits()
+    return open_source(source, _options(pages=pages)).splits()
 
 
 def survey(
@@ -259,8 +223,8 @@ def survey(
         ArgumentError: There is no such kind of pages.
         DataError: As for `load`, but unreadable pictures and mixed sizes are no error.
     """
-    kind = _open(source, _options(pages=pages))
-    return survey_of(kind, _called(kind), progress, seen)
+    opened = open_source(source, _options(pages=pages))
+    return survey_of(opened, progress, seen)
 
 
 def _options(
@@ -310,41 +274,4 @@ def _is_size(size: Any) -> bool:
         isinstance(size, tuple | list)
         and len(size) == 2
         and all(isinstance(n, int | np.integer) and 1 <= n <= _LONGEST for n in size)
-    )
-
-
-def _open(source: Any, options: Reading) -> Kind:
-    names = [kind.name for kind in KINDS if issubclass(kind, Named)]
-    if isinstance(source, str) and not any(kind.opens(source) for kind in KINDS):
-        source = Path(os.path.expanduser(source)) if source.strip() else source
-    if isinstance(source, Path) and not os.path.exists(source):
-        raise _missing(source, names)
-    for kind in KINDS:
-        if kind.opens(source):
-            return kind(source, options)
-    if isinstance(source, Path):
-        raise DataError(
-            str(source), "a file of another kind", _FILES, "Check the name's ending."
-        )
-    raise DataError(
-        "source",
-        repr(source)
-        if isinstance(source, str)
-        else f"an object of type {type(source).__name__}",
-        f"{', '.join(names)}, a path, an array, a tensor or a list of arrays",
-        "Try the path of a folder of pictures.",
-    )
-
-
-def _missing(path: Path, names: list[str]) -> DataError:
-    try:
-        neighbours = [str(path.parent / name) for name in os.listdir(path.parent)]
-    except (OSError, ValueError):
-        neighbours = []
-    close = get_close_matches(str(path), [*names, *neighbours], n=1)
-    return DataError(
-        str(path),
-        "a path that does not exist",
-        f"a path that exists, or one of {', '.join(names)}",
-        f"Did you mean {close[0]}?" if close else "Check the spelling.",
     )

@@ -26,8 +26,8 @@ class Reading:
         pages: Whether the pages of a file are pictures, or channels of one picture.
         resize: How pictures are brought to the size.
         seed: Draws random crops, together with the pictures' names.
-        alone: Whether `Kind.pieces` decodes each picture only when it is asked for, so
-            that memory never holds two large ones.
+        alone: Whether `Source.stream` decodes each picture only when it is asked for,
+            so that memory never holds two large ones.
         prepare: Whether decoded pictures are kept in the cache, and looked for there;
             None for where it is worth it.
     """

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from caes.data.census.duplicates import Contents, Repeats
 from caes.data.imageset import ImageSet, Skipped, join
-from caes.data.sources.base import Kind
+from caes.data.sources.base import Source
 from caes.data.sources.tree import printable
 
 _MODES = {1: "grey", 3: "colour"}
@@ -204,25 +204,23 @@ class _Gathered:
 
 
 def survey_of(
-    kind: Kind,
-    source: str,
+    opened: Source,
     progress: Callable[[int, int], None] | None = None,
     seen: Seen | None = None,
 ) -> Survey:
     """Look every picture of a source over.
 
     Args:
-        kind: The source, open.
-        source: What it is called.
+        opened: The source.
         progress: Called with (pictures done, pictures in all).
-        seen: Called with everything in order, split by split, as `Kind.pieces` gives
-            it.
+        seen: Called with everything in order, split by split, as `Source.stream`
+            gives it.
     """
-    found = Survey(printable((source,)), kind.splits())
+    found = Survey(printable((opened.called,)), opened.splits())
     total, done = sum(found.splits.values()), 0
     for split in found.splits:
         gathered = _Gathered(found, split)
-        for piece in kind.pieces(split):
+        for piece in opened.stream(split):
             if seen:
                 seen(piece)
             if isinstance(piece, Skipped):

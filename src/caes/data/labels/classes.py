@@ -42,6 +42,15 @@ def number(
     return indices, distinct
 
 
+def number_splits(
+    values: Mapping[str, NDArray[Any]], key: Key | None = None
+) -> tuple[dict[str, Indices], NDArray[Any]]:
+    """Number the labels of at least one split together, as `number` does."""
+    indices, distinct = number(np.concatenate(list(values.values())), key=key)
+    ends = np.cumsum([len(each) for each in values.values()])[:-1]
+    return dict(zip(values, np.split(indices, ends), strict=True)), distinct
+
+
 def natural(parts: tuple[str, ...]) -> tuple[list[list[str | int]], tuple[str, ...]]:
     """A sorting key: folder by folder, numbers by value, case only to break ties."""
     keys: list[list[str | int]] = []
@@ -91,12 +100,10 @@ def class_indices(
     if not flat:
         return {}, ()
     try:
-        indices, classes = number(np.concatenate(list(flat.values())))
+        indices, classes = number_splits(flat)
     except TypeError as error:  # objects that have no order, such as None beside text
         raise _unusable(source, "labels of mixed types") from error
-    ends = np.cumsum([len(each) for each in flat.values()])[:-1]
-    parts = zip(flat, np.split(indices, ends), strict=True)
-    return dict(parts), tuple(map(str, classes))
+    return indices, tuple(map(str, classes))
 
 
 def table_indices(

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
-from caes.data.labels.classes import class_indices
+from caes.data.labels.classes import Indices, class_indices
 from caes.data.reading import check_unpacking, guarded
-from caes.data.sources.base import SPLITS, Kind
-from caes.data.sources.memory import doubtful_axes
+from caes.data.sources.base import ArraySource, Classes
+from caes.data.sources.splits import SPLITS
 from caes.errors import DataError
 
 # Each split's pictures and labels go by these names, those of Keras first.
@@ -27,7 +27,7 @@ _LONGEST_HEADER = 10_000  # bytes, as numpy.lib.format has it
 _WHAT = "an array of numbers, N×H×W or N×H×W×C, saved by numpy.save or numpy.savez"
 
 
-class Arrays(Kind):
+class Arrays(ArraySource):
     """A .npy file, mapped into memory so that a slice reads its own rows, or a .npz.
 
     In a .npz file the arrays x_train, y_train, x_test, y_test, x_val, y_val (or
@@ -39,37 +39,40 @@ class Arrays(Kind):
     name = "arrays"
 
     @classmethod
-    def opens(cls, source: Any) -> bool:
+    def opens(cls, spec: Any) -> bool:
         """Whether the path ends in .npy or .npz."""
-        return isinstance(source, Path) and source.suffix.lower() in (".npy", ".npz")
+        return isinstance(spec, Path) and spec.suffix.lower() in (".npy", ".npz")
 
     def splits(self) -> dict[str, int]:
         """Count the rows that the headers promise."""
         for _, shape in self._pictures.values():
             if not shape:  # a single number has no rows to count: let its error be told
-                ImageSet.from_pixels(np.empty(shape), source=str(self.source))
+                ImageSet.from_pixels(np.empty(shape), source=self.called)
         return {split: shape[0] for split, (_, shape) in self._pictures.items()}
 
-    def read(self, split: str, rows: range) -> ImageSet:
+    def pixels(self, split: str, rows: range) -> NDArray[Any]:
         """Read rows; of a .npy file no others are touched."""
-        with guarded(self.source, _WHAT):
-            pixels = self._load(self._pictures[split][0], rows)
-        labels, classes = self._labels
-        here = labels.get(split)
-        return ImageSet.from_pixels(
-            pixels,
-            self.names(split, rows),
-            labels=None if here is None else here[rows.start : rows.stop],
-            classes=() if here is None else classes,
-            source=str(self.source),
-            notes=doubtful_axes(pixels),
-        )
+        with guarded(self.spec, _WHAT):
+            return self._load(self._pictures[split][0], rows)
+
+    @cached_property
+    def labels(self) -> tuple[dict[str, Indices], Classes]:
+        """Number the labels of all splits together."""
+        values = {}
+        for split in self._pictures:
+            key = _first(self._shapes, _LABELS, split)
+            if key is None and split == "train":
+                key = _first(self._shapes, _ONLY_LABELS)
+            if key:
+                with guarded(self.spec, _WHAT):
+                    values[split] = self._load(key)
+        return class_indices(values, self.splits(), self.called)
 
     @cached_property
     def _pictures(self) -> dict[str, tuple[str, tuple[int, ...]]]:
         """Each split's array: its key, "" in a .npy file, and its shape."""
         shapes = self._shapes
-        if self.source.suffix.lower() == ".npy":
+        if self.spec.suffix.lower() == ".npy":
             return {"train": ("", shapes[""])}
         keys = {split: _first(shapes, _PICTURES, split) for split in SPLITS}
         found = {split: (key, shapes[key]) for split, key in keys.items() if key}
@@ -83,31 +86,19 @@ class Arrays(Kind):
             return key, shapes[key]
         listed = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
         raise DataError(
-            str(self.source),
+            self.called,
             f"arrays {listed or 'of no kind'}",
             "x_train and x_test with y_train and y_test, or images with labels",
             "Save the pictures under one of these names with numpy.savez.",
         )
 
     @cached_property
-    def _labels(self) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-        values = {}
-        for split in self._pictures:
-            key = _first(self._shapes, _LABELS, split)
-            if key is None and split == "train":
-                key = _first(self._shapes, _ONLY_LABELS)
-            if key:
-                with guarded(self.source, _WHAT):
-                    values[split] = self._load(key)
-        return class_indices(values, self.splits(), str(self.source))
-
-    @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        with guarded(self.source, _WHAT):
-            if self.source.suffix.lower() == ".npy":
-                with self.source.open("rb") as file:
+        with guarded(self.spec, _WHAT):
+            if self.spec.suffix.lower() == ".npy":
+                with self.spec.open("rb") as file:
                     return {"": self._header(file)[0]}
-            with zipfile.ZipFile(self.source) as archive:
+            with zipfile.ZipFile(self.spec) as archive:
                 members = {each.filename: each for each in archive.infolist()}
                 return {
                     name.removesuffix(".npy"): self._shape_within(archive, member)
@@ -124,13 +115,13 @@ class Arrays(Kind):
             promised = file.tell() + math.prod(shape) * itemsize
         if promised != member.file_size:
             raise DataError(
-                str(self.source),
+                self.called,
                 f"{member.file_size:,} bytes of {member.filename} where its header "
                 f"promises {promised:,}",
                 _WHAT,
                 "Check it, or make it again.",
             )
-        called = f"{member.filename} in {self.source}"
+        called = f"{member.filename} in {self.spec}"
         check_unpacking(called, member.compress_size, member.file_size)
         return shape
 
@@ -145,7 +136,7 @@ class Arrays(Kind):
             shape, _, dtype = np.lib.format.read_array_header_2_0(file)
         if dtype.hasobject:
             raise DataError(
-                str(self.source),
+                self.called,
                 "an array of Python objects",
                 _WHAT,
                 "Stack the pictures into one array of numbers before saving.",
@@ -155,12 +146,12 @@ class Arrays(Kind):
     def _load(self, key: str, rows: range | None = None) -> NDArray[Any]:
         part = slice(rows.start, rows.stop) if rows else slice(None)
         if not key:
-            mapped = np.load(self.source, mmap_mode="r", allow_pickle=False)
+            mapped = np.load(self.spec, mmap_mode="r", allow_pickle=False)
             # A copy, so that the file may change or go while the pictures are in use.
             return np.array(mapped[part])
         # NumPy, given a damaged file's name, would leave the file open.
         with (
-            self.source.open("rb") as file,
+            self.spec.open("rb") as file,
             np.load(file, allow_pickle=False) as arrays,
         ):
             return np.asarray(arrays[key][part])

@@ -7,28 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from caes.data.cache.lookup import decoded, stamp
-from caes.data.decode.parallel import attempts
-from caes.data.decode.pictures import (
-    Decoded,
-    Encoded,
-    Page,
-    count_pages,
-    quiet_decoding,
-)
+from caes.data.cache.lookup import stamp
+from caes.data.decode.pictures import Encoded, Page, count_pages, quiet_decoding
 from caes.data.formats import has_pages
-from caes.data.imageset import ImageSet, Skipped
-from caes.data.labels.classes import natural
-from caes.data.sources.base import SPLITS, Kind, split_named
-from caes.data.sources.tree import (
-    Parts,
-    Tree,
-    is_picture,
-    picture_tree,
-    printable,
-)
+from caes.data.imageset import Skipped
+from caes.data.labels.classes import Indices, natural, number_splits
+from caes.data.sources.base import Classes, EncodedSource
+from caes.data.sources.splits import SPLITS, split_named
+from caes.data.sources.tree import Parts, Tree, is_picture, picture_tree, printable
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,7 @@ class Row:
         return name if self.page is None else f"{name}#{self.page + 1}"
 
 
-class Folder(Kind):
+class Folder(EncodedSource):
     """Pictures by their paths; sub-folders are classes where there are several.
 
     Folders train, test and validation (or val, valid) at the top are splits, once there
@@ -62,83 +49,69 @@ class Folder(Kind):
     name = "folder"
 
     @classmethod
-    def opens(cls, source: Any) -> bool:
+    def opens(cls, spec: Any) -> bool:
         """Whether the path is a folder, or ends as a picture does."""
-        return isinstance(source, Path) and (source.is_dir() or is_picture(source.name))
+        return isinstance(spec, Path) and (spec.is_dir() or is_picture(spec.name))
 
     def splits(self) -> dict[str, int]:
         """Count the pictures by their suffixes, and pages by their headers."""
         return {split: len(rows) for split, rows in self._rows.items()}
 
-    def read(self, split: str, rows: range) -> ImageSet:
-        """Decode these rows and no others."""
-        picked = self._rows[split][rows.start : rows.stop]
-        names = [row.name for row in picked]
-        batch = decoded(
-            lambda: self._encoded(picked),
-            names,
-            str(self.source),
-            self.options,
-            lambda: self._stamps(picked),
-        )
-        return ImageSet.from_pixels(
-            batch.pixels,
-            [names[row] for row in batch.rows],
-            labels=self._labels([picked[row].parts for row in batch.rows]),
-            classes=self._classes,
-            source=str(self.source),
-            skipped=(*self._tree.unlisted, *batch.skipped),
-            notes=(*self._left_out(), *batch.notes),
-        )
+    def names(self, split: str, rows: range) -> list[str]:
+        """Name pictures by their paths."""
+        return [row.name for row in self._picked(split, rows)]
 
-    def pieces(
-        self, split: str, rows: range | None = None
-    ) -> Iterator[ImageSet | Skipped]:
-        """Give the pictures one by one, and what cannot be read."""
-        yield from self._tree.unlisted
-        rows = range(self.splits()[split]) if rows is None else rows
-        picked = self._rows[split][rows.start : rows.stop]
-        names = [row.name for row in picked]
-        found = attempts(self._encoded(picked), names, self.options)
-        for row, result in zip(picked, found, strict=True):
-            if isinstance(result, Decoded):
-                yield ImageSet.from_pixels(
-                    result.pixels[None],
-                    [row.name],
-                    labels=self._labels([row.parts]),
-                    classes=self._classes,
-                    source=str(self.source),
-                    notes=result.notes,
-                    stored=result.stored,
-                )
-            else:
-                yield Skipped(row.name, str(result))
-
-    def _encoded(self, rows: list[Row]) -> Iterator[Encoded]:
-        for row in rows:
-            path = self._path(row.parts)
+    def encoded(self, split: str, rows: range) -> Iterator[Encoded]:
+        """Give the files, and pages of some."""
+        for row in self._picked(split, rows):
+            path = self._root.joinpath(*row.parts)
             yield path if row.page is None else Page(path, row.page)
 
-    def _stamps(self, rows: list[Row]) -> Iterator[str]:
+    def stamps(self, split: str, rows: range) -> Iterator[str]:
+        """Give the path, size and time of each file."""
         root = str(self._root)
-        for row in rows:
+        for row in self._picked(split, rows):
             below = "/".join(row.parts)
             page = "" if row.page is None else f"#{row.page}"
             yield f"{below}{page}\0{stamp(f'{root}/{below}')}"
 
-    def _path(self, parts: Parts) -> Path:
-        return self._root.joinpath(*parts)
+    def unlisted(self) -> tuple[Skipped, ...]:
+        """Give the folders that cannot be looked into."""
+        return self._tree.unlisted
+
+    def notes(self) -> tuple[str, ...]:
+        """Say how many pictures lie beside the splits."""
+        left = len(self._tree.files) - sum(map(len, self._files.values()))
+        if not left:
+            return ()
+        return (f"Pictures outside {', '.join(self._files)} were left out: {left:,}.",)
+
+    @cached_property
+    def labels(self) -> tuple[dict[str, Indices], Classes]:
+        """Number the folders at the depth where they differ, in natural order."""
+        depth = self._class_depth
+        if depth < 0:
+            return {}, ()
+        folders = {
+            split: np.array([row.parts[depth] for row in rows], object)
+            for split, rows in self._rows.items()
+        }
+        labels, classes = number_splits(folders, lambda folder: natural((folder,)))
+        return labels, tuple(printable((folder,)) for folder in classes)
+
+    def _picked(self, split: str, rows: range) -> list[Row]:
+        return self._rows[split][rows.start : rows.stop]
 
     @cached_property
     def _root(self) -> Path:
-        root: Path = self.source if self.source.is_dir() else self.source.parent
+        root: Path = self.spec if self.spec.is_dir() else self.spec.parent
         return root
 
     @cached_property
     def _tree(self) -> Tree:
-        if self.source.is_dir():
-            return picture_tree(self.source)
-        return Tree([(self.source.name,)], ())
+        if self.spec.is_dir():
+            return picture_tree(self.spec)
+        return Tree([(self.spec.name,)], ())
 
     @cached_property
     def _files(self) -> dict[str, list[Parts]]:
@@ -161,8 +134,8 @@ class Folder(Kind):
             }
 
     def _rows_of(self, parts: Parts) -> list[Row]:
-        several = self.options.pages == "pictures" and has_pages(parts[-1])
-        count = count_pages(self._path(parts)) if several else 1
+        several = self.reading.pages == "pictures" and has_pages(parts[-1])
+        count = count_pages(self._root.joinpath(*parts)) if several else 1
         return (
             [Row(parts, page) for page in range(count)] if count > 1 else [Row(parts)]
         )
@@ -177,27 +150,3 @@ class Folder(Kind):
                 return depth
             depth += 1
         return -1
-
-    @cached_property
-    def _classes(self) -> tuple[str, ...]:
-        if self._class_depth < 0:
-            return ()
-        files = [parts for files in self._files.values() for parts in files]
-        found = {parts[self._class_depth] for parts in files}
-        ordered = sorted(found, key=lambda folder: natural((folder,)))
-        return tuple(printable((folder,)) for folder in ordered)
-
-    def _labels(self, files: list[Parts]) -> NDArray[np.int64] | None:
-        if not self._classes:
-            return None
-        depth, index = self._class_depth, {}
-        for folder in {parts[depth] for parts in files}:
-            index[folder] = self._classes.index(printable((folder,)))
-        return np.array([index[parts[depth]] for parts in files], np.int64)
-
-    def _left_out(self) -> tuple[str, ...]:
-        kept = sum(len(files) for files in self._files.values())
-        left = len(self._tree.files) - kept
-        if not left:
-            return ()
-        return (f"Pictures outside {', '.join(self._files)} were left out: {left:,}.",)

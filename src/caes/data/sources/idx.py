@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.imageset import ImageSet
-from caes.data.labels.classes import class_indices
+from caes.data.labels.classes import Indices, class_indices
 from caes.data.reading import check_unpacking, guarded
-from caes.data.sources.base import SPLITS, Kind, leading_split
+from caes.data.sources.base import ArraySource, Classes
+from caes.data.sources.splits import SPLITS, leading_split
 from caes.errors import DataError
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -44,7 +44,7 @@ class Header:
         return self.dtype.itemsize * math.prod(self.shape[1:])
 
 
-class Idx(Kind):
+class Idx(ArraySource):
     """One IDX file of pictures, or a folder of them named as MNIST names its four.
 
     Labels are found beside the pictures: ``train-labels-idx1-ubyte`` belongs to
@@ -54,41 +54,32 @@ class Idx(Kind):
     name = "idx"
 
     @classmethod
-    def opens(cls, source: Any) -> bool:
+    def opens(cls, spec: Any) -> bool:
         """Whether the path's name has idx in it, or the folder has such files."""
-        if not isinstance(source, Path):
+        if not isinstance(spec, Path):
             return False
-        if source.is_dir():
-            return bool(image_files(source))
-        return re.search(r"(^|[-._])idx\d?([-._]|$)", source.name) is not None
+        if spec.is_dir():
+            return bool(image_files(spec))
+        return re.search(r"(^|[-._])idx\d?([-._]|$)", spec.name) is not None
 
     def splits(self) -> dict[str, int]:
         """Count the rows that the headers promise."""
         return {split: header(path).shape[0] for split, path in self._files.items()}
 
-    def read(self, split: str, rows: range) -> ImageSet:
+    def pixels(self, split: str, rows: range) -> NDArray[Any]:
         """Read these rows; of a plain file no others are touched."""
-        labels, classes = self._labels
-        here = labels.get(split)
-        return ImageSet.from_pixels(
-            read_idx(self._files[split], rows),
-            self.names(split, rows),
-            labels=None if here is None else here[rows.start : rows.stop],
-            classes=() if here is None else classes,
-            source=str(self.source),
-        )
+        return read_idx(self._files[split], rows)
+
+    @cached_property
+    def labels(self) -> tuple[dict[str, Indices], Classes]:
+        """Number the labels of all splits together."""
+        found = {split: _labels_beside(path) for split, path in self._files.items()}
+        values = {split: read_idx(path) for split, path in found.items() if path}
+        return class_indices(values, self.splits(), self.called)
 
     @cached_property
     def _files(self) -> dict[str, Path]:
-        if self.source.is_dir():
-            return image_files(self.source)
-        return {"train": self.source}
-
-    @cached_property
-    def _labels(self) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
-        found = {split: _labels_beside(path) for split, path in self._files.items()}
-        values = {split: read_idx(path) for split, path in found.items() if path}
-        return class_indices(values, self.splits(), str(self.source))
+        return image_files(self.spec) if self.spec.is_dir() else {"train": self.spec}
 
 
 def image_files(folder: Path) -> dict[str, Path]:

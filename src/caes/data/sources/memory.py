@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.reading import guarded
-from caes.data.sources.base import Kind
+from caes.data.sources.base import Source, doubtful_axes
 from caes.errors import DataError
 
 
-class Memory(Kind):
+class Memory(Source):
     """Arrays N×H×W or N×H×W×C, a list of equal ones, or torch's N×C×H×W tensors.
 
     Whatever it is, it is one split, train, and shares memory with what was given
@@ -24,39 +24,39 @@ class Memory(Kind):
     name = "memory"
 
     @classmethod
-    def opens(cls, source: Any) -> bool:
+    def opens(cls, spec: Any) -> bool:
         """Whether it is an array, a tensor, a list or an ImageSet."""
-        return isinstance(source, np.ndarray | list | ImageSet) or _is_tensor(source)
+        return isinstance(spec, np.ndarray | list | ImageSet) or _is_tensor(spec)
 
     def splits(self) -> dict[str, int]:
         """Count the pictures: all are train."""
-        if isinstance(self.source, list) and self.source:
-            return {"train": len(self.source)}
+        if isinstance(self.spec, list) and self.spec:
+            return {"train": len(self.spec)}
         return {"train": len(self._images)}
 
     def read(self, split: str, rows: range) -> ImageSet:
         """Slice, sharing memory."""
         return self._images[rows.start : rows.stop]
 
-    def pieces(
+    def stream(
         self, split: str, rows: range | None = None
     ) -> Iterator[ImageSet | Skipped]:
         """Give the pictures of a list one by one: they may differ in size."""
-        if not isinstance(self.source, list):
-            yield from super().pieces(split, rows)
+        if not isinstance(self.spec, list):
+            yield from super().stream(split, rows)
             return
-        for row in rows or range(len(self.source)):
+        for row in self.rows(split, rows):
             with guarded("list", "arrays of numbers, H×W or H×W×C"):
-                pixels = _one(self.source[row])[None]
+                pixels = _one(self.spec[row])[None]
             names = self.names(split, range(row, row + 1))
             yield ImageSet.from_pixels(pixels, names, source=self.called)
 
     @cached_property
     def _images(self) -> ImageSet:
-        if isinstance(self.source, ImageSet):
-            return self.source
+        if isinstance(self.spec, ImageSet):
+            return self.spec
         with guarded(self.called, "numbers as N×H×W or N×H×W×C (tensors: N×C×H×W)"):
-            pixels = _pixels(self.source)
+            pixels = _pixels(self.spec)
         return ImageSet.from_pixels(
             pixels, source=self.called, notes=doubtful_axes(pixels)
         )
@@ -64,24 +64,9 @@ class Memory(Kind):
     @property
     def called(self) -> str:
         """What it is, for errors."""
-        if _is_tensor(self.source):
+        if _is_tensor(self.spec):
             return "tensor"
-        return "list" if isinstance(self.source, list) else "array"
-
-
-def doubtful_axes(pixels: NDArray[Any]) -> tuple[str, ...]:
-    """Note where the axes, as they were read, make unlikely pictures.
-
-    Args:
-        pixels: N×H×W×C as read.
-    """
-    if pixels.ndim != 4 or pixels.shape[3] <= 4 or not {1, 3} & {*pixels.shape[1:3]}:
-        return ()
-    _, height, width, channels = pixels.shape
-    return (
-        f"Read as pictures of {height}×{width} with {channels} channels: NumPy arrays "
-        "are taken as N×H×W×C and torch tensors as N×C×H×W.",
-    )
+        return "list" if isinstance(self.spec, list) else "array"
 
 
 def _is_tensor(source: Any) -> bool:

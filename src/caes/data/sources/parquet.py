@@ -9,9 +9,8 @@ from typing import Any
 from caes.data.cache.lookup import stamp
 from caes.data.decode.pictures import Encoded
 from caes.data.reading import guarded
-from caes.data.sources.base import SPLITS, leading_split
-from caes.data.sources.parquet_columns import Columns, columns_of
-from caes.data.sources.table import Table
+from caes.data.sources.splits import SPLITS, leading_split
+from caes.data.sources.table import Columns, Table, columns_of
 from caes.errors import DataError
 
 _WHAT = "a Parquet file with a column of encoded pictures"
@@ -51,11 +50,11 @@ class Parquet(Table):
     what = _WHAT
 
     @classmethod
-    def opens(cls, source: Any) -> bool:
+    def opens(cls, spec: Any) -> bool:
         """Whether the path ends in .parquet, or is a folder of such files."""
-        if not isinstance(source, Path):
+        if not isinstance(spec, Path):
             return False
-        return source.suffix.lower() == ".parquet" or any(source.glob("*.parquet"))
+        return spec.suffix.lower() == ".parquet" or any(spec.glob("*.parquet"))
 
     def splits(self) -> dict[str, int]:
         """Count the rows by the files' metadata."""
@@ -66,12 +65,12 @@ class Parquet(Table):
 
     @cached_property
     def _files(self) -> dict[str, list[Part]]:
-        paths = [self.source]
-        if self.source.is_dir():
-            paths = sorted(self.source.glob("*.parquet"))
+        paths = [self.spec]
+        if self.spec.is_dir():
+            paths = sorted(self.spec.glob("*.parquet"))
         by_split: dict[str, list[Part]] = {}
         for path in paths:
-            split = leading_split(path.stem) if self.source.is_dir() else None
+            split = leading_split(path.stem) if self.spec.is_dir() else None
             by_split.setdefault(split or "train", []).append(_opened(path))
         return {split: by_split[split] for split in SPLITS if split in by_split}
 
@@ -79,7 +78,7 @@ class Parquet(Table):
     def columns(self) -> Columns:
         """Choose by the first file's schema."""
         first = next(iter(self._files.values()))[0]
-        return columns_of(first.file.schema_arrow, str(self.source))
+        return columns_of(first.file.schema_arrow, self.called)
 
     def stamps(self, split: str, rows: range) -> Iterator[str]:
         """Give the rows, and the size and time of each file of the split."""

@@ -12,6 +12,10 @@ _ALLOWED = (
     "joined by +"
 )
 _EXAMPLES = "Try train, train[:1000], train[10%:] or train[:80%]+test."
+_CANONICAL = {"t10k": "test", "val": "validation", "valid": "validation"}
+SPLITS = ("train", "test", "validation")
+"""The splits that a file or folder can say it is, in their order."""
+
 _PART = re.compile(r"\s*(?P<name>[^\s\[\]+:%]+)\s*(\[(?P<slice>[^\[\]]*)\])?\s*")
 _BOUND = re.compile(r"(?P<number>-?[0-9]{1,18})(?P<percent>%?)")
 
@@ -125,3 +129,19 @@ def _unreadable(split: str, text: str, position: int, wanted: str) -> ArgumentEr
         _ALLOWED,
         _EXAMPLES,
     )
+
+
+def split_named(word: str) -> str | None:
+    """Read a word as a split: train, test or validation, else None."""
+    word = word.casefold()
+    word = _CANONICAL.get(word, word)
+    return word if word in SPLITS else None
+
+
+def leading_split(stem: str) -> str | None:
+    """Read the word that a file's name starts with as a split.
+
+    >>> leading_split("train-00000-of-00002"), leading_split("training")
+    ('train', None)
+    """
+    return split_named(re.split(r"[^A-Za-z0-9]", stem, maxsplit=1)[0])

