@@ -88,7 +88,7 @@ def test_every_kind_of_good_file_is_read(parent: Parent) -> None:
     assert all("read" in each for each in ends.values())
     assert ends.keys() == {
         "PNG", "JPEG", "BMP", "GIF", "WebP", "TIFF", "DICOM", "FITS", "npy", "npz", "IDX",
-        "Parquet", "CIFAR-10 pickle", "CIFAR-10 records",
+        "Parquet", "CIFAR-10 records",
     }  # fmt: skip
 
 
