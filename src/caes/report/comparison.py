@@ -18,18 +18,11 @@ NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """The classifier or one of its controls, by its answers on the test pictures.
+    """The classifier or one of its controls, by its answers on the test pictures."""
 
-    Args:
-        name: What to call it in a sentence, such as "the classifier" or "logistic
-            regression on pixels".
-        probabilities: N×K in [0, 1], one row a test picture; rows sum to 1.
-        seconds: Time of its training.
-    """
-
-    name: str
-    probabilities: NDArray[np.float32]
-    seconds: float
+    name: str  # within a sentence, such as "logistic regression on pixels"
+    probabilities: NDArray[np.float32]  # N×K, a row a test picture
+    seconds: float  # of its training
 
     @property
     def title(self) -> str:

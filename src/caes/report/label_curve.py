@@ -25,20 +25,12 @@ NAME = 68
 
 @dataclass(frozen=True)
 class CurveRun:
-    """One training and its error.
+    """One training and its error."""
 
-    Args:
-        contender: Who was trained, such as "the classifier".
-        labels: Labelled pictures it learned from; at least one.
-        seed: Of the drawing of labels and of the training; runs of one seed are
-            compared with each other.
-        error: On the test pictures, in per cent.
-    """
-
-    contender: str
-    labels: int
-    seed: int
-    error: float
+    contender: str  # who was trained, such as "the classifier"
+    labels: int  # labelled pictures it learned from
+    seed: int  # of labels drawn and of training; runs of one seed are compared
+    error: float  # on the test pictures, in per cent
 
 
 @dataclass(frozen=True)
@@ -68,21 +60,12 @@ def summarise(runs: Sequence[CurveRun]) -> list[Summary]:
     ]
 
 
-def runs_table(runs: Sequence[CurveRun]) -> Table:
-    """Lay the runs out for a file."""
-    rows = [(run.contender, run.labels, run.seed, run.error) for run in runs]
-    return [("contender", "labels", "seed", "error"), *rows]
-
-
 def summary_table(rows: Sequence[Summary]) -> Table:
     """Lay the summary out for a file; what is not defined is left empty."""
     head = ("contender", "labels", "n", "mean", "sd", "difference", "p")
-    return [head, *map(_cells, rows)]
-
-
-def _cells(row: Summary) -> tuple[object, ...]:
-    numbers = (row.mean, row.sd, row.difference, row.p)
-    return (row.contender, row.labels, row.n, *map(cell, numbers))
+    numbers = [map(cell, (row.mean, row.sd, row.difference, row.p)) for row in rows]
+    whole = [(row.contender, row.labels, row.n) for row in rows]
+    return [head, *((*a, *b) for a, b in zip(whole, numbers, strict=True))]
 
 
 def _errors(runs: Sequence[CurveRun], name: str, labels: int) -> dict[int, float]:
@@ -163,7 +146,11 @@ def write_label_curve(
         test_pictures=test_pictures,
         verdict=judge(rows, test_pictures),
     )
-    tables = {"curve": runs_table(runs), "summary": summary_table(rows)}
+    every = [(run.contender, run.labels, run.seed, run.error) for run in runs]
+    tables = {
+        "curve": [("contender", "labels", "seed", "error"), *every],
+        "summary": summary_table(rows),
+    }
     return publish(folder, page, [curve], tables=tables)
 
 
@@ -222,9 +209,8 @@ def judge(rows: Sequence[Summary], test_pictures: int) -> Verdict:
     runs = {row.n for row in rows}
     few, many = min(runs), max(runs)
     over = f"{few} to {count(many, 'seed')}" if few < many else count(few, "seed")
-    figures = (
-        f"Errors are means over {over}, on {count(test_pictures, 'test picture')}."
-    )
+    on = count(test_pictures, "test picture")
+    figures = f"Errors are means over {over}, on {on}."
     return Verdict(lead, figures, " ".join(_caveats(rows)))
 
 

@@ -106,11 +106,6 @@ class Results:
         """Mean squared error over the test pictures, on the network's scale."""
         return float(self.errors.mean())
 
-    @property
-    def psnr(self) -> float:
-        """The same in dB."""
-        return self.psnr_of(self.mse)
-
     def psnr_of(self, mse: float) -> float:
         """Give a mean squared error in dB."""
         return psnr(mse, self.peak)
@@ -223,16 +218,17 @@ def examples(
 
 def facts(results: Results) -> list[Fact]:
     """Give the headline figures in the page's order."""
+    size = results.picture_size
+    values = f"{size:,} values a picture, {shape(results.picture_shape)}"
+    maps, ratio = len(results.code_shape) > 1, size / results.code_size
+    code = shape(results.code_shape) if maps else "one a dense unit"
+    tried = count(len(results.errors), "picture")
     return [
         Fact("Parameters", f"{results.parameters:,}", "weights and biases"),
-        _code(results),
-        _compression(results),
-        Fact(
-            "Test error",
-            figure(results.mse),
-            f"mean squared, {count(len(results.errors), 'picture')}",
-        ),
-        Fact("Test PSNR", decibels(results.psnr), "of that mean error"),
+        Fact("Code", count(results.code_size, "value"), code),
+        Fact("Compression", f"{ratio:.3g} : 1", values),
+        Fact("Test error", figure(results.mse), f"mean squared, {tried}"),
+        Fact("Test PSNR", decibels(results.psnr_of(results.mse)), "of that mean error"),
         epochs(results.phases),
         *_speed(results),
     ]
@@ -263,21 +259,6 @@ def rivals(results: Results) -> list[Rival]:
         )
         for at, (name, code, places, learned, mse) in enumerate(rows)
     ]
-
-
-def _code(results: Results) -> Fact:
-    maps = len(results.code_shape) > 1
-    note = shape(results.code_shape) if maps else "one a dense unit"
-    return Fact("Code", count(results.code_size, "value"), note)
-
-
-def _compression(results: Results) -> Fact:
-    ratio = results.picture_size / results.code_size
-    return Fact(
-        "Compression",
-        f"{ratio:.3g} : 1",
-        f"{results.picture_size:,} values a picture, {shape(results.picture_shape)}",
-    )
 
 
 def _speed(results: Results) -> list[Fact]:
