@@ -16,11 +16,6 @@ REFINED = Plan({1: 3, 2: 2, 0: 2})
 PATIENT = Plan({1: 9, 2: 9}, best=True)
 
 
-def told(about: History, plan: Plan) -> list[tuple[int, int, int, str]]:
-    found = phases(about, plan)
-    return [(each.level, len(each.rows), each.kept, each.state) for each in found]
-
-
 @pytest.mark.parametrize(
     ("settings", "epochs", "best"),
     [
@@ -51,76 +46,70 @@ def test_epochs_that_are_not_the_levels_are_refused() -> None:
     )
 
 
-def test_a_complete_stack_keeps_each_levels_last_epoch() -> None:
-    about = stack_history({1: [3, 2, 1], 2: [2, 1], 0: [2, 1]})
-    assert told(about, REFINED) == [
-        (1, 3, 3, "complete"),
-        (2, 2, 2, "complete"),
-        (0, 2, 2, "complete"),
-    ]
+WATCHED = stack_history(
+    {1: [3.0, 2, 1], 2: [3.0, 2, 1, 1]},
+    {1: [3.0, 2, 2.5], 2: [2.0, 1, 3, 4]},
+    ended="early",
+    best_epoch=2,
+)
+CUT: dict[str, Any] = {"ended": "interrupted"}
+FIRST: dict[str, Any] = CUT | {"best_epoch": 0}
+LOST: dict[str, Any] = {"ended": "diverged", "best_epoch": 1}
 
 
-def test_levels_below_the_first_were_taken_over() -> None:
-    assert told(stack_history({3: [2, 1]}), THREE) == [
-        (1, 0, 0, "taken over"),
-        (2, 0, 0, "taken over"),
-        (3, 2, 2, "complete"),
-    ]
-
-
-def test_levels_above_the_end_were_not_begun() -> None:
-    cut = stack_history({1: [3, 2]}, ended="interrupted")
-    assert told(cut, THREE) == [
-        (1, 2, 2, "interrupted"),
-        (2, 0, 0, "not begun"),
-        (3, 0, 0, "not begun"),
-    ]
-
-
-def test_what_ended_in_its_first_epoch_is_the_level_without_rows() -> None:
-    cut = stack_history({1: [3, 2, 1]}, ended="interrupted", best_epoch=0)
-    assert told(cut, THREE) == [
-        (1, 3, 3, "complete"),
-        (2, 0, 0, "interrupted"),
-        (3, 0, 0, "not begun"),
-    ]
-    before_refinement = stack_history(
-        {1: [3, 2, 1], 2: [2, 1]}, ended="interrupted", best_epoch=0
+@pytest.mark.parametrize(
+    ("about", "plan", "words"),
+    [
+        (
+            stack_history({1: [3, 2, 1], 2: [2, 1], 0: [2, 1]}),
+            REFINED,
+            "1: 3 3 complete, 2: 2 2 complete, 0: 2 2 complete",
+        ),
+        (
+            stack_history({3: [2, 1]}),
+            THREE,
+            "1: 0 0 taken over, 2: 0 0 taken over, 3: 2 2 complete",
+        ),
+        (
+            stack_history({1: [3, 2]}, **CUT),
+            THREE,
+            "1: 2 2 interrupted, 2: 0 0 not begun, 3: 0 0 not begun",
+        ),
+        (
+            stack_history({1: [3, 2, 1]}, **FIRST),
+            THREE,
+            "1: 3 3 complete, 2: 0 0 interrupted, 3: 0 0 not begun",
+        ),
+        (
+            stack_history({1: [3, 2, 1], 2: [2, 1]}, **FIRST),
+            REFINED,
+            "1: 3 3 complete, 2: 2 2 complete, 0: 0 0 interrupted",
+        ),
+        (
+            stack_history({1: [3, 2, 1], 2: [2, math.nan]}, **LOST),
+            THREE,
+            "1: 3 3 complete, 2: 2 1 diverged, 3: 0 0 not begun",
+        ),
+        (WATCHED, PATIENT, "1: 3 2 early, 2: 4 2 early"),
+        (WATCHED, replace(PATIENT, best=False), "1: 3 3 early, 2: 4 2 early"),
+        (
+            history([], **CUT),
+            THREE,
+            "1: 0 0 interrupted, 2: 0 0 not begun, 3: 0 0 not begun",
+        ),
+        (history([3, 2], **CUT), Plan({0: 5}), "0: 2 2 interrupted"),
+        (history([3], **FIRST), Plan({0: 5}), "0: 1 0 interrupted"),
+    ],
+)
+def test_each_phase_has_its_epochs_the_one_that_was_kept_and_its_end(
+    about: History, plan: Plan, words: str
+) -> None:
+    found = phases(about, plan)
+    said = (
+        f"{each.level}: {len(each.rows)} {each.kept} {each.state}" for each in found
     )
-    assert told(before_refinement, REFINED)[1:] == [
-        (2, 2, 2, "complete"),
-        (0, 0, 0, "interrupted"),
-    ]
-
-
-def test_a_loss_that_is_no_number_ends_its_level() -> None:
-    lost = stack_history({1: [3, 2, 1], 2: [2, math.nan]}, ended="diverged")
-    lost.best_epoch = 1
-    assert told(lost, THREE)[1:] == [(2, 2, 1, "diverged"), (3, 0, 0, "not begun")]
-
-
-def test_patience_keeps_each_levels_best_epoch() -> None:
-    losses = {1: [3.0, 2, 1], 2: [3.0, 2, 1, 1]}
-    watched = {1: [3.0, 2, 2.5], 2: [2.0, 1, 3, 4]}
-    about = stack_history(losses, watched, ended="early", best_epoch=2)
-    assert told(about, PATIENT) == [(1, 3, 2, "early"), (2, 4, 2, "early")]
-    assert told(about, replace(PATIENT, best=False))[0] == (1, 3, 3, "early")
-
-
-def test_no_epoch_at_all_tells_nothing_of_a_level() -> None:
-    assert told(history([], ended="interrupted"), THREE) == [
-        (1, 0, 0, "interrupted"),
-        (2, 0, 0, "not begun"),
-        (3, 0, 0, "not begun"),
-    ]
-
-
-def test_a_training_of_all_levels_is_one_phase() -> None:
-    cut = history([3, 2], ended="interrupted")
-    assert told(cut, Plan({0: 5})) == [(0, 2, 2, "interrupted")]
-    assert told(history([3], ended="interrupted", best_epoch=0), Plan({0: 5})) == [
-        (0, 1, 0, "interrupted")
-    ]
+    assert ", ".join(said) == words
+    assert [each.sole for each in found] == [len(found) == 1] * len(found)
 
 
 @pytest.mark.parametrize(

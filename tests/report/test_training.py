@@ -6,7 +6,7 @@ from caes.nn.architecture import parse
 from caes.report import training
 from caes.report.charts import Chart
 from caes.report.page import Fact
-from caes.report.phases import Phase, Plan, phases, whole
+from caes.report.phases import Phase, Plan, one_phase, phases
 from caes.report.training import entries, epochs, story
 from caes.train.history import History
 from tests.report.fake import history, stack_history
@@ -152,11 +152,11 @@ def test_how_the_stack_learned_is_told(about: History, told: str) -> None:
 def test_epochs_of_one_training_are_counted(
     about: History, expected: tuple[str, str]
 ) -> None:
-    assert epochs([whole(about, 3)]) == Fact("Epochs", *expected)
+    assert epochs([one_phase(about, 3)]) == Fact("Epochs", *expected)
 
 
 def charts(about: History, plan: Plan, loss: str = "mse") -> dict[str, Chart]:
-    made = training.charts(phases(about, plan), loss, "Share of pixels.")
+    made = training.draw(phases(about, plan), loss, "Share of pixels.")
     return {each.name: each for each in made}
 
 

@@ -75,7 +75,7 @@ def page(
 def draw(results: Results) -> Iterator[Chart]:
     """Draw every chart that there is something to draw for."""
     counted = _counted(results.picture_shape[-1])
-    yield from training.charts(results.phases, results.loss, counted)
+    yield from training.draw(results.phases, results.loss, counted)
     yield _errors(results)
     if results.filters is not None:
         found = charts.coloured(results.filters)

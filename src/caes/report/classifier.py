@@ -24,7 +24,7 @@ from caes.report.comparison import (
 )
 from caes.report.numbers import cell, count, duration, percent, sure
 from caes.report.page import Fact, Table, publish, render, sources
-from caes.report.phases import whole
+from caes.report.phases import one_phase
 from caes.report.pictures import (
     SHARPNESS,
     Strip,
@@ -259,10 +259,10 @@ def write_classification_report(
     """
     results = examine(images, truth, classes, contenders)
     asked, rows = settings.get("epochs"), history.rows
-    phase = whole(history, asked if isinstance(asked, int) else len(rows))
+    phase = one_phase(history, asked if isinstance(asked, int) else len(rows))
     made = training.epochs([phase])
     drawn = {each.name: each for each in draw(results)}
-    drawn |= {c.name: c for c in training.charts([phase], "cross-entropy", COUNTED)}
+    drawn |= {c.name: c for c in training.draw([phase], "cross-entropy", COUNTED)}
     drawn.pop("psnr", None)
     rounds = bool(settings.get("rounds") and unlabelled)
     page = render(

@@ -111,7 +111,7 @@ def phases(history: History, plan: Plan) -> list[Phase]:
     ]
 
 
-def whole(history: History, asked: int) -> Phase:
+def one_phase(history: History, asked: int) -> Phase:
     """Give the one phase of a training that had no other."""
     return Phase(0, asked, history.rows, history.best_epoch, history.ended, sole=True)
 

@@ -167,7 +167,7 @@ def _epochs(phase: Phase) -> str:
 Read = Callable[[Epoch], float | None]
 
 
-def charts(phases: Sequence[Phase], loss: str, counted: str) -> list[Chart]:
+def draw(phases: Sequence[Phase], loss: str, counted: str) -> list[Chart]:
     """Draw loss, accuracy and PSNR, each where there is something to draw.
 
     Args:
