@@ -78,9 +78,9 @@ class Reproduce:
 
     def _make(self, table: "Table") -> None:
         from caes.cli.output import say
-        from caes.tasks.studies.study import Study, markdown
+        from caes.tasks.studies.study import markdown, study
 
-        ledger = Study(table, self.out, say).run()
+        ledger = study(table, self.out, say)
         print("\n".join(markdown(table, ledger)))
         print(ledger.path)
 

@@ -4,10 +4,11 @@ import csv
 import math
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -88,6 +89,35 @@ class Ledger:
         row = {name: str(known.get(name, "")) for name in self.columns}
         self._write([row])
         return row
+
+    def fill(
+        self,
+        keys: Iterable[Mapping[str, Any]],
+        run: Callable[[Mapping[str, Any]], Mapping[str, object]],
+        tell: Callable[[Row], None],
+    ) -> list[Row]:
+        """Make the runs that are not there yet, each kept as soon as it is done.
+
+        Args:
+            keys: Of all runs that are wanted.
+            run: Makes one, and gives its figures.
+            tell: Told of each that was made.
+
+        Returns:
+            All of them, in the order of the keys.
+
+        Raises:
+            DataError: As `add`.
+            OutputError: As `add`.
+        """
+        rows = []
+        for key in keys:
+            row = self.find(**key)
+            if row is None:
+                row = self.add(key, run(key))
+                tell(row)
+            rows.append(row)
+        return rows
 
     def claim(self) -> None:
         """Write the file as it stands: an unwritable place is refused before any work.

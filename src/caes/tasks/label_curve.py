@@ -1,8 +1,10 @@
 """How the error falls as labels are added, beside networks that saw nothing before."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +12,12 @@ from caes.data import ImageSet
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labelled_only, labels_of
 from caes.estimators import CAE, CAEClassifier
+from caes.options import values
 from caes.report.label_curve import CurveRun
-from caes.runs.ledger import Ledger, pass_on_interruption
+from caes.runs.ledger import Ledger, Row, pass_on_interruption
 from caes.tasks.classify import CODES, CONTROL, PIXELS
 from caes.tasks.probe import fit_probe, pixels_of
-from caes.train.recipes import FineTuning
+from caes.train.recipes import FineTuning, StartName
 
 KEYS = ("contender", "labels", "seed", "settings", "stack", "data")
 FIGURES = ("error", "test_pictures", "seconds")
@@ -53,21 +56,54 @@ def label_curve(
         only(train, labels, 0)
     ledger.claim()
     about = _about(cae, train, test, options)
-    runs = []
-    for labels in counts:
-        for seed in range(seeds):
-            for contender in CONTENDERS:
-                key = {"contender": contender, "labels": labels, "seed": seed, **about}
-                row = ledger.find(**key)
-                if row is None:
-                    few = only(train, labels, seed)
-                    figures = _figures(contender, cae, few, test, options, seed)
-                    row = ledger.add(key, figures)
-                    told = f"error {float(row['error']):.2f} %"
-                    say(f"{labels:,} labels, seed {seed}, {contender}: {told}")
-                error = ledger.number(row, "error")
-                runs.append(CurveRun(contender, labels, seed, error))
-    return runs
+    keys: list[dict[str, Any]] = [
+        {"contender": contender, "labels": labels, "seed": seed, **about}
+        for labels in counts
+        for seed in range(seeds)
+        for contender in CONTENDERS
+    ]
+
+    def tell(row: Row) -> None:
+        run = f"{int(row['labels']):,} labels, seed {row['seed']}, {row['contender']}"
+        say(f"{run}: error {float(row['error']):.2f} %")
+
+    rows = ledger.fill(keys, partial(_figures, cae, train, test, options), tell)
+    return [
+        CurveRun(
+            key["contender"], key["labels"], key["seed"], ledger.number(row, "error")
+        )
+        for key, row in zip(keys, rows, strict=True)
+    ]
+
+
+def trained(
+    stack: CAE,
+    images: ImageSet,
+    labels: int,
+    seed: int,
+    start: StartName,
+    *,
+    beside: bool,
+    options: Mapping[str, Any],
+) -> CAEClassifier:
+    """Train one classifier of a pair: both starts of a seed see the same labels.
+
+    Args:
+        stack: The trained auto-encoder.
+        images: Labelled pictures.
+        labels: How many of their labels are drawn.
+        seed: Draws labels, weights and order.
+        start: "stack" or "random".
+        beside: Whether the one from the stack sees the other pictures too.
+        options: Arguments of the `CAEClassifier`.
+    """
+    few = only(images, labels, seed)
+    if not (beside and start == "stack"):
+        few = labelled_only(few)
+    given = {**options, "start": start, "random_state": seed}
+    classifier = CAEClassifier(stack, **given).fit(few)
+    pass_on_interruption(classifier.history_)
+    return classifier
 
 
 def _about(
@@ -88,37 +124,29 @@ def _about(
 
 
 def _figures(
-    contender: str,
     cae: CAE,
-    few: ImageSet,
+    train: ImageSet,
     test: ImageSet,
     options: FineTuning,
-    seed: int,
+    key: Mapping[str, Any],
 ) -> dict[str, object]:
     """Train one contender; give its error on the test pictures in per cent."""
-    start = time.perf_counter()
+    began = time.perf_counter()
+    contender, labels, seed = key["contender"], key["labels"], key["seed"]
     if contender in (STACK, CONTROL):
-        right = _trained(contender, cae, few, options, seed).score(test)
+        start: StartName = "stack" if contender == STACK else "random"
+        given = values(options, FineTuning)
+        classifier = trained(
+            cae, train, labels, seed, start, beside=True, options=given
+        )
+        right = classifier.score(test)
     else:
-        known = labelled_only(few)
+        known = labelled_only(only(train, labels, seed))
         features = cae.transform if contender == CODES else pixels_of(cae)
         fitted = fit_probe("logistic regression", features(known), labels_of(known))
         right = float((fitted.predict(features(test)) == labels_of(test)).mean())
     return {
         "error": f"{100 * (1 - right):.4f}",
         "test_pictures": len(test),
-        "seconds": f"{time.perf_counter() - start:.1f}",
+        "seconds": f"{time.perf_counter() - began:.1f}",
     }
-
-
-def _trained(
-    contender: str, cae: CAE, few: ImageSet, options: FineTuning, seed: int
-) -> CAEClassifier:
-    """Train the network from the stack on all pictures, or the control on labels."""
-    given = {**vars(options), "random_state": seed}
-    if contender == CONTROL:
-        given["start"] = "random"
-        few = labelled_only(few)
-    classifier = CAEClassifier(cae, **given).fit(few)
-    pass_on_interruption(classifier.history_)
-    return classifier

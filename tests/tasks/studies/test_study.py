@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 from caes import CAE, CAEClassifier, ImageSet, load
 from caes.data.labels.draws import only
@@ -13,7 +15,16 @@ from caes.data.labels.labelled import labels_of
 from caes.errors import DataError
 from caes.runs.ledger import Ledger
 from caes.tasks.studies import masci2011, successors
-from caes.tasks.studies.study import FIGURES, KEYS, Study, Table, errors_in, markdown
+from caes.tasks.studies import study as module
+from caes.tasks.studies.study import (
+    FIGURES,
+    KEYS,
+    Errors,
+    Table,
+    errors_in,
+    markdown,
+    summary_lines,
+)
 
 TINY = Table(
     name="tiny",
@@ -74,8 +85,8 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
     return seen
 
 
-def study(folder: Path, table: Table = TINY, say: Callable[[str], Any] = str) -> Study:
-    return Study(table, folder, say)
+def study(folder: Path, table: Table = TINY, say: Callable[[str], Any] = str) -> Ledger:
+    return module.study(table, folder, say)
 
 
 def runs(ledger: Ledger) -> list[tuple[int, int, str]]:
@@ -86,7 +97,7 @@ def test_every_run_is_made_once_in_pairs_that_share_their_labels(
     tmp_path: Path, fits: Fits
 ) -> None:
     told: list[str] = []
-    ledger = study(tmp_path, say=told.append).run()
+    ledger = study(tmp_path, say=told.append)
     assert runs(ledger) == PLAN == [*TINY.plan()]
     assert fits.stacks == ["2C5-MP4"]
     images = load("digits", "train[:60]")
@@ -106,7 +117,7 @@ def test_every_run_is_made_once_in_pairs_that_share_their_labels(
 
 
 def test_the_errors_are_those_on_the_test_pictures(tmp_path: Path) -> None:
-    ledger = study(tmp_path).run()
+    ledger = study(tmp_path)
     stack = CAE.load(tmp_path / "tiny-stack")
     few = only(load("digits", "train[:60]"), 20, 1)
     few = few[labels_of(few) >= 0]
@@ -125,7 +136,7 @@ def test_pictures_whose_labels_are_not_drawn_are_learned_from_where_it_is_said(
 ) -> None:
     classifier = {**TINY.classifier, "rounds": 1}
     table = replace(TINY, beside=True, seeds={20: 1}, classifier=classifier)
-    study(tmp_path, table).run()
+    study(tmp_path, table)
     (*first, others), (*second, none) = fits.networks
     assert (others, none) == (40, 0)
     assert first[2] == second[2]  # the labelled ones
@@ -139,9 +150,9 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        study(tmp_path, say=stop).run()
+        study(tmp_path, say=stop)
     assert len(fits.networks) == 1
-    ledger = study(tmp_path).run()
+    ledger = study(tmp_path)
     assert runs(ledger) == PLAN
     assert len(fits.networks) == len(PLAN)
     assert len(fits.stacks) == 1
@@ -151,13 +162,13 @@ def test_a_finished_study_opens_nothing_and_trains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = replace(TINY, seeds={20: 1})
-    first = [*study(tmp_path, table).run()]
+    first = [*study(tmp_path, table)]
 
     def refuse(*_: object) -> None:
         pytest.fail("it was opened")
 
     monkeypatch.setattr("caes.tasks.studies.study.load", refuse)
-    assert [*study(tmp_path, table).run()] == first
+    assert [*study(tmp_path, table)] == first
 
 
 @pytest.mark.parametrize("who", [CAE, CAEClassifier])
@@ -172,7 +183,7 @@ def test_a_training_that_was_interrupted_is_not_kept(
 
     monkeypatch.setattr(who, "fit", cut_short)
     with pytest.raises(KeyboardInterrupt):
-        study(tmp_path).run()
+        study(tmp_path)
     assert runs(Ledger(tmp_path / "runs.csv", KEYS, FIGURES)) == []
     assert (tmp_path / "tiny-stack").exists() == (who is CAEClassifier)
 
@@ -181,7 +192,7 @@ def test_the_stack_is_trained_again_only_where_it_would_be_another_one(
     tmp_path: Path, fits: Fits
 ) -> None:
     def more(seeds: int, **other: Any) -> None:
-        study(tmp_path, replace(TINY, seeds={20: seeds}, **other)).run()
+        study(tmp_path, replace(TINY, seeds={20: seeds}, **other))
 
     more(1)
     more(2)
@@ -204,15 +215,15 @@ def test_epochs_of_each_level_survive_in_the_kept_stack(
 ) -> None:
     both = {**TINY.stack, "arch": "2C5-2C5-MP4", "epochs": (2, 1)}
     for seeds in (1, 2):
-        study(tmp_path, replace(TINY, seeds={20: seeds}, stack=both)).run()
+        study(tmp_path, replace(TINY, seeds={20: seeds}, stack=both))
     assert len(fits.stacks) == 1
 
 
 def test_tables_share_a_file_and_are_told_apart(tmp_path: Path) -> None:
     one = replace(TINY, seeds={20: 1})
     other = replace(one, name="other")
-    study(tmp_path, one).run()
-    ledger = study(tmp_path, other).run()
+    study(tmp_path, one)
+    ledger = study(tmp_path, other)
     assert [row["table"] for row in ledger] == ["tiny", "tiny", "other", "other"]
     assert errors_in(one, ledger).keys() == {20}
     assert errors_in(replace(one, name="third"), ledger) == {}
@@ -222,9 +233,9 @@ def test_a_changed_recipe_is_run_anew_and_only_its_own_runs_are_told(
     tmp_path: Path, fits: Fits
 ) -> None:
     first = replace(TINY, seeds={20: 1, 30: 1})
-    study(tmp_path, first).run()
+    study(tmp_path, first)
     longer = replace(first, changes={30: {"epochs": 3}})
-    ledger = study(tmp_path, longer).run()
+    ledger = study(tmp_path, longer)
     assert [row["epochs"] for row in ledger] == ["1", "1", "2", "2", "3", "3"]
     assert len(fits.networks) == 6  # those with 20 labels stand as they are
     for table, epochs in ((first, "2"), (longer, "3")):
@@ -312,3 +323,78 @@ def test_what_only_names_a_table_is_no_part_of_its_recipes() -> None:
     renamed = replace(TINY, name="other", seeds={20: 9}, published={})
     assert renamed.recipe(20) == TINY.recipe(20)
     assert replace(TINY, changes={}).recipe(20) == TINY.recipe(20)
+
+
+HEAD = "| labels | from the stack | from random weights | difference | p | seeds |"
+
+
+def test_means_spreads_and_the_paired_difference_are_as_by_hand() -> None:
+    stack, random = [7.0, 8.0, 9.0], [8.0, 8.5, 10.5]
+    errors: Errors = {
+        1_000: {"stack": dict(enumerate(stack)), "random": dict(enumerate(random))}
+    }
+    # Means 8 and 9; deviations -1, 0, 1 and -1, -0.5, 1.5 over n - 1 = 2.
+    sd = (1 + 0.25 + 2.25) / 2
+    p = f"{ttest_rel(stack, random).pvalue:.2g}"
+    assert p == "0.074"
+    assert summary_lines({}, errors) == [
+        HEAD,
+        "| --- | --- | --- | --- | --- | --- |",
+        f"| 1,000 | 8.00 ± 1.00 | 9.00 ± {sd**0.5:.2f} | -1.00 | {p} | 3 |",
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_p_is_that_of_scipy_s_paired_test(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    stack, random = draw.normal(5, 1, 6), draw.normal(5.5, 1, 6)
+    errors: Errors = {
+        10: {
+            "stack": dict(enumerate(stack.tolist())),
+            "random": dict(enumerate(random.tolist())),
+        }
+    }
+    *_, line = summary_lines({}, errors)
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[3:] == [
+        f"{(stack - random).mean():+.2f}",
+        f"{ttest_rel(stack, random).pvalue:.2g}",
+        "6",
+    ]
+
+
+def test_only_seeds_that_both_starts_have_are_compared() -> None:
+    errors: Errors = {
+        100: {"stack": {0: 5.0, 1: 6.0, 2: 10.0}, "random": {1: 7.0, 0: 8.0, 3: 1.0}}
+    }
+    *_, line = summary_lines({}, errors)
+    p = f"{ttest_rel([5.0, 6.0], [8.0, 7.0]).pvalue:.2g}"
+    assert line == f"| 100 | 7.00 ± 2.65 | 5.33 ± 3.79 | -2.00 | {p} | 2 |"
+
+
+def test_what_is_not_there_is_left_empty() -> None:
+    errors: Errors = {
+        10: {"stack": {0: 5.0}},
+        20: {"random": {0: 5.0, 1: 7.0}},
+        30: {"stack": {0: 5.0}, "random": {0: 6.0}},
+        40: {"stack": {0: 5.0, 1: 6.0}, "random": {0: 6.0, 1: 7.0}},
+    }
+    assert summary_lines({}, errors)[2:] == [
+        "| 10 | 5.00 |  |  |  | 0 |",
+        "| 20 |  | 6.00 ± 1.41 |  |  | 0 |",
+        "| 30 | 5.00 | 6.00 | -1.00 |  | 1 |",
+        # All differences are the same: there is no spread to compare them with.
+        "| 40 | 5.50 ± 0.71 | 6.50 ± 0.71 | -1.00 |  | 2 |",
+    ]
+
+
+def test_published_errors_stand_beside_where_they_are_known() -> None:
+    published = {10: {"paper": 7.234}, 20: {"paper": 2.0, "others": 1.5}, 30: {}}
+    errors: Errors = {10: {"stack": {0: 1.0}}, 20: {}, 40: {}}
+    assert summary_lines(published, errors) == [
+        f"{HEAD} paper | others |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| 10 | 1.00 |  |  |  | 0 | 7.23 |  |",
+        "| 20 |  |  |  |  | 0 | 2.00 | 1.50 |",
+        "| 40 |  |  |  |  | 0 |  |  |",
+    ]

@@ -2,19 +2,20 @@
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from caes.data import ImageSet, load
-from caes.data.labels.draws import only
-from caes.data.labels.labelled import labelled_only
 from caes.errors import RunError
-from caes.estimators import CAE, CAEClassifier
+from caes.estimators import CAE
+from caes.report.statistics import paired
 from caes.runs.ledger import Ledger, Row, pass_on_interruption
-from caes.tasks.studies.summary import Errors, summary_lines
+from caes.tasks.label_curve import trained
 from caes.train.recipes import StartName
 
 KEYS = ("table", "labels", "seed", "start", "recipe")
@@ -22,6 +23,9 @@ FIGURES = ("error", "test_pictures", "epochs", "seconds", "data", "stack")
 STARTS: tuple[StartName, ...] = ("stack", "random")
 Run = tuple[int, int, StartName]
 """Number of labels, seed and start."""
+Errors = dict[int, dict[str, dict[int, float]]]
+"""Error in per cent by number of labels, start ("stack" or "random") and seed."""
+HEAD = ("labels", "from the stack", "from random weights", "difference", "p", "seeds")
 
 
 @dataclass(frozen=True)
@@ -71,78 +75,58 @@ class Table:
         return digest(self.learn, self.test, self.stack, options, self.beside)
 
 
-@dataclass
-class Study:
-    """Runs of a table, each one kept as soon as it is done.
+def study(table: Table, folder: Path, say: Callable[[str], None]) -> Ledger:
+    """Make all runs of a table that are not there yet; nothing is opened without need.
 
     Args:
         table: What is made.
         folder: Where the stack and the runs are kept.
         say: Told of every step, a line each.
+
+    Raises:
+        DataError: The pictures are missing, or the table of runs is another one.
+        OutputError: The folder cannot be written.
     """
-
-    table: Table
-    folder: Path
-    say: Callable[[str], None]
-
-    def run(self) -> Ledger:
-        """Make all runs that are not there yet.
-
-        Raises:
-            DataError: The pictures are missing, or the table of runs is another one.
-            OutputError: The folder cannot be written.
-        """
-        ledger = Ledger(self.folder / "runs.csv", KEYS, FIGURES)
-        missing = [key for key in self.table.plan() if not self._done(ledger, key)]
-        if not missing:
-            return ledger
-        ledger.claim()
-        images, test = self._load(self.table.learn), self._load(self.table.test)
-        name = self.table.name
-        wanted = CAE(**self.table.stack, random_state=0)
-        stack = kept_or_trained(wanted, self.folder, name, images, self.say)
-        for key in missing:
-            self._one(ledger, key, stack, images, test)
+    ledger = Ledger(folder / "runs.csv", KEYS, FIGURES)
+    keys = [
+        dict(zip(KEYS, (table.name, *run, table.recipe(run[0])), strict=True))
+        for run in table.plan()
+    ]
+    if all(ledger.find(**key) for key in keys):
         return ledger
+    ledger.claim()
+    images, test = load(table.data, table.learn), load(table.data, table.test)
+    wanted = CAE(**table.stack, random_state=0)
+    stack = kept_or_trained(wanted, folder, table.name, images, say)
 
-    def _done(self, ledger: Ledger, key: Run) -> bool:
-        return ledger.find(**self._key(key)) is not None
-
-    def _key(self, run: Run) -> dict[str, object]:
-        labels = run[0]
-        values = (self.table.name, *run, self.table.recipe(labels))
-        return dict(zip(KEYS, values, strict=True))
-
-    def _load(self, split: str) -> ImageSet:
-        return load(self.table.data, split)
-
-    def _one(
-        self,
-        ledger: Ledger,
-        key: Run,
-        stack: CAE,
-        images: ImageSet,
-        test: ImageSet,
-    ) -> None:
-        labels, seed, start = key
+    def figures(key: Mapping[str, Any]) -> dict[str, object]:
         began = time.perf_counter()
-        classifier = fitted(self.table, stack, images, labels, seed, start)
-        pass_on_interruption(classifier.history_)
-        error = 100 * (1 - classifier.score(test))
-        seconds = time.perf_counter() - began
-        figures = {
-            "error": f"{error:.4f}",
+        labels, options = key["labels"], table.options(key["labels"])
+        classifier = trained(
+            stack,
+            images,
+            labels,
+            key["seed"],
+            key["start"],
+            beside=table.beside,
+            options=options,
+        )
+        return {
+            "error": f"{100 * (1 - classifier.score(test)):.4f}",
             "test_pictures": len(test),
             "epochs": len(classifier.history_.rows),
-            "seconds": f"{seconds:.1f}",
+            "seconds": f"{time.perf_counter() - began:.1f}",
             "data": images.source,
             "stack": stack.arch,
         }
-        ledger.add(self._key(key), figures)
-        self.say(
-            f"{self.table.name}: {labels:,} labels, seed {seed}, {start}: "
-            f"error {error:.2f} % ({seconds:.0f} s)"
-        )
+
+    def tell(row: Row) -> None:
+        run = f"{int(row['labels']):,} labels, seed {row['seed']}, {row['start']}"
+        error = f"error {float(row['error']):.2f} % ({float(row['seconds']):.0f} s)"
+        say(f"{table.name}: {run}: {error}")
+
+    ledger.fill(keys, figures, tell)
+    return ledger
 
 
 def digest(*made_of: Any) -> str:
@@ -170,26 +154,6 @@ def kept_or_trained(
     pass_on_interruption(wanted.fit(images).history_)
     wanted.save(place, force=True)
     return wanted
-
-
-def fitted(
-    table: Table,
-    stack: CAE,
-    images: ImageSet,
-    labels: int,
-    seed: int,
-    start: StartName,
-) -> CAEClassifier:
-    """Train one classifier of a table.
-
-    Both starts of a seed see the same labels in the same order.
-    """
-    options = table.options(labels)
-    classifier = CAEClassifier(stack, start=start, random_state=seed, **options)
-    few = only(images, labels, seed)
-    if not (table.beside and start == "stack"):
-        few = labelled_only(few)
-    return classifier.fit(few)
 
 
 def markdown(table: Table, ledger: Ledger) -> list[str]:
@@ -223,3 +187,52 @@ def errors_in(table: Table, ledger: Ledger) -> Errors:
         runs = found.setdefault(labels, {}).setdefault(row["start"], {})
         runs[seed] = ledger.number(row, "error")
     return dict(sorted(found.items()))
+
+
+def summary_lines(
+    published: Mapping[int, Mapping[str, float]], errors: Errors
+) -> list[str]:
+    """Write a table: a row for each number of labels.
+
+    The difference is the mean over seeds that both starts have, stack minus random, in
+    percentage points; p is that of the paired t-test.
+
+    Args:
+        published: Errors that others report, by number of labels and by whom.
+        errors: What was measured.
+    """
+    others = list(dict.fromkeys(name for row in published.values() for name in row))
+    lines = [_row((*HEAD, *others)), _row(["---"] * (len(HEAD) + len(others)))]
+    for labels, starts in errors.items():
+        told = published.get(labels, {})
+        beside = (f"{told[name]:.2f}" if name in told else "" for name in others)
+        lines.append(_row((f"{labels:,}", *_cells(starts), *beside)))
+    return lines
+
+
+def _cells(starts: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
+    stack, random = starts.get("stack", {}), starts.get("random", {})
+    both = sorted(stack.keys() & random.keys())
+    difference, p = "", ""
+    if both:
+        mean, chance = paired([stack[k] for k in both], [random[k] for k in both])
+        difference = f"{mean:+.2f}"
+        p = "" if math.isnan(chance) else f"{chance:.2g}"
+    return (
+        _spread([*stack.values()]),
+        _spread([*random.values()]),
+        difference,
+        p,
+        str(len(both)),
+    )
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return ""
+    mean = f"{fmean(values):.2f}"
+    return f"{mean} ± {stdev(values):.2f}" if len(values) > 1 else mean
+
+
+def _row(cells: tuple[str, ...] | list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
