@@ -24,13 +24,7 @@ def number(
 ) -> tuple[Indices, NDArray[Any]]:
     """Number distinct labels from 0, in their own order or that of a sorting key.
 
-    Args:
-        values: N labels.
-        known: N truth values: which labels count; None for all.
-        key: Gives what a label is sorted by.
-
-    Returns:
-        N class indices, -1 where a label does not count; and the labels by index.
+    Gives N class indices, -1 where a label is not known, and the labels by index.
     """
     known = np.ones(len(values), bool) if known is None else known
     distinct, found = np.unique(values[known], return_inverse=True)
@@ -79,18 +73,9 @@ def _number(label: str) -> float:
 def class_indices(
     values: Mapping[str, NDArray[Any]], counts: Mapping[str, int], source: str
 ) -> tuple[dict[str, Indices], tuple[str, ...]]:
-    """Number the labels of all splits together.
+    """Number labels of splits, (N,) or (N, 1): whole numbers, text or bool.
 
-    Args:
-        values: For each split N labels, (N,) or (N, 1): whole numbers, text or bool.
-        counts: For each split the N that there must be.
-        source: What the labels belong to, for the error.
-
-    Returns:
-        For each split N class indices, and the classes' names by index.
-
-    Raises:
-        DataError: Labels of another shape, type or number.
+    Counts are the N that there must be. The classes' names are given by index.
     """
     flat = {split: _checked(each, source) for split, each in values.items()}
     for split, each in flat.items():
@@ -111,18 +96,8 @@ def table_indices(
 ) -> tuple[dict[str, Indices], tuple[str, ...]]:
     """Number labels of a table, some of which may not be known.
 
-    Args:
-        values: For each split its labels: whole numbers or text, None where not known.
-        classes: The classes' names where labels are indices into them; empty where the
-            labels are themselves the classes.
-        source: What the labels belong to, for errors.
-
-    Returns:
-        For each split with a known label its class indices, -1 where one is not known;
-        and the classes' names by index.
-
-    Raises:
-        DataError: Indices beyond the names, or as for `class_indices`.
+    Labels are indices into the classes where these have names, else themselves the
+    classes, None where not known. Splits without a known label are left out.
     """
     # Hugging Face writes -1, others nothing, where a label is not known.
     unknown = (None, NONE) if classes else (None,)

@@ -18,16 +18,8 @@ def stratified(labels: Indices, count: int, seed: int) -> Indices:
     an order that the seed sets. So two classes differ by one picture at most, unless
     one has no more; and with the same seed a larger count adds rows and keeps all.
 
-    Args:
-        labels: N class indices, -1 where a picture has no label.
-        count: How many to draw, from one for each class to all that have a label.
-        seed: At least 0; the same one draws the same rows, whatever NumPy's version.
-
-    Returns:
-        ``count`` row indices, ascending.
-
-    Raises:
-        ArgumentError: The count is too small or too large.
+    The same seed, at least 0, draws the same ``count`` rows whatever NumPy's version,
+    given ascending. Labels are N class indices, -1 for none.
     """
     present = np.unique(labels[labels >= 0])
     _check_count(count, len(present), int((labels >= 0).sum()))
@@ -62,11 +54,7 @@ def _check_count(count: int, classes: int, available: int) -> None:
 
 
 def only(images: ImageSet, count: int, seed: int) -> ImageSet:
-    """Forget all labels but ``count``, drawn from the seed, of every class alike.
-
-    Raises:
-        ArgumentError: Fewer than the classes, or more than there are.
-    """
+    """Forget all labels but ``count``, drawn from the seed, of every class alike."""
     labels = labels_of(images)
     kept = np.full(len(images), NONE, np.int64)
     rows = stratified(labels, count, seed)
@@ -77,16 +65,7 @@ def only(images: ImageSet, count: int, seed: int) -> ImageSet:
 def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
     """Keep a share of each class's labelled pictures apart to test on.
 
-    Args:
-        images: Pictures of which some are labelled, at least two of each class.
-        share: Of a class's pictures, between 0 and 1; at least one goes to each side.
-        seed: Draws them.
-
-    Returns:
-        The rest, and those kept apart.
-
-    Raises:
-        ArgumentError: The share is not between 0 and 1.
+    Of at least two a class, at least one goes to each side: the rest, and those apart.
     """
     if not 0 < share < 1:
         raise ArgumentError(
@@ -110,13 +89,7 @@ def keep_apart(
 ) -> tuple[ImageSet, ImageSet]:
     """Keep a share of the pictures apart to show; which ones, is always the same.
 
-    Args:
-        images: N pictures.
-        share: Of the groups, from 0 to below 1; at least one is left.
-        groups: N names: pictures of one name stay together. None for each alone.
-
-    Returns:
-        Those to learn from, and those apart; where none can be, all and all.
+    Pictures of one of N groups stay together; where none can be apart, both are all.
     """
     of = np.arange(len(images))
     if groups is not None:
@@ -133,11 +106,7 @@ def keep_apart(
 def split_rows(
     n: int, share: float, random: np.random.Generator
 ) -> tuple[Indices, Indices]:
-    """Draw the rows to learn from, and the share of them to watch, both sorted.
-
-    Raises:
-        ArgumentError: The share leaves no pictures on one side.
-    """
+    """Draw the rows to learn from, and the share of them to watch, both sorted."""
     apart = round(n * share)
     if share and not 0 < apart < n:
         raise ArgumentError(

@@ -23,16 +23,7 @@ def labelled_only(images: ImageSet) -> ImageSet:
 
 
 def labelled(images: ImageSet, labels: Indices, classes: tuple[str, ...]) -> ImageSet:
-    """Give pictures other labels, sharing their pixels.
-
-    Args:
-        images: N pictures.
-        labels: N class indices, -1 where a picture has no label.
-        classes: The classes' names by index.
-
-    Raises:
-        DataError: Not a label for each picture, or one that is no class.
-    """
+    """Give N pictures N class indices, -1 for no label, sharing their pixels."""
     if labels.shape != (len(images),):
         raise DataError(
             "labels",
@@ -59,11 +50,7 @@ def renumbered(images: ImageSet, classes: Sequence[str]) -> Indices:
 
 
 def same_classes(train: ImageSet, test: ImageSet) -> ImageSet:
-    """Number the test pictures' classes as the training pictures'.
-
-    Raises:
-        DataError: A class that was not learned.
-    """
+    """Number the test pictures' classes as the training pictures', which have all."""
     if test.classes == train.classes:
         return test
     strange = [name for name in test.classes if name not in train.classes]
@@ -87,12 +74,7 @@ def unknown_class(source: str, name: str, known: tuple[str, ...]) -> DataError:
 def check_classes(labels: Indices, classes: Sequence[str]) -> None:
     """Refuse labels that no classifier can be learned from and tested on.
 
-    Args:
-        labels: N class indices, -1 where a picture has no label.
-        classes: The classes' names by index; those without any picture do not count.
-
-    Raises:
-        DataError: There are no labels, all are of one class, or a class has only one.
+    There are none, all are of one class, or a class has only one.
     """
     numbers = np.bincount(labels[labels >= 0], minlength=len(classes))
     present = [classes[at] for at in np.flatnonzero(numbers).tolist()]

@@ -24,9 +24,6 @@ def with_table(images: ImageSet, path: Path) -> ImageSet:
     """Take the labels of a table instead of the pictures' own.
 
     Its rows may also name pictures that were skipped.
-
-    Raises:
-        DataError: The table cannot be used for these pictures.
     """
     skipped = [each.name for each in images.skipped]
     labels, classes = read_labels(path, [*images.names, *skipped])
@@ -49,9 +46,7 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Indices, tuple[str, .
         by their values if all are numbers, else in natural order.
 
     Raises:
-        DataError: The file is missing or unreadable, has no rows, a row of another
-            width or not one label; or a row names no picture, several pictures, or one
-            that has another label already.
+        DataError: The table cannot be used for these pictures.
     """
     found = matched(path, entries(path), names)
     if not found:
@@ -69,13 +64,7 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Indices, tuple[str, .
 
 
 class Entry(NamedTuple):
-    """One row of the table.
-
-    Args:
-        line: Where it ends, counted from 1.
-        name: The picture's name, as it is written.
-        label: Its label, without spaces around it; empty where there is none.
-    """
+    """One row: the line where it ends, counted from 1, and its two cells."""
 
     line: int
     name: str
@@ -88,10 +77,6 @@ def entries(path: Path) -> list[Entry]:
     It is UTF-8, with or without a byte-order mark; a first row ``name,label`` is its
     header; empty lines are left out. Commas, semicolons or tabs separate the columns:
     the one that makes two columns of the most rows.
-
-    Raises:
-        DataError: The file is missing, forbidden or no text, has no rows, or has a row
-            of another width.
     """
     if not os.path.exists(path):
         raise DataError(
@@ -136,11 +121,7 @@ def _entry(path: Path, line: int, cells: list[str]) -> Entry:
 
 
 class PictureNames:
-    """The names of N pictures, to be looked up.
-
-    Args:
-        names: N names, with slashes between folders.
-    """
+    """The names of N pictures, with slashes between folders, to be looked up."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
@@ -166,20 +147,7 @@ class PictureNames:
 
 
 def matched(path: Path, table: Sequence[Entry], names: Sequence[str]) -> dict[int, str]:
-    """Find the labels of the pictures that have one.
-
-    Args:
-        path: Where the table is from, for errors.
-        table: Its rows; those with an empty label give none.
-        names: The names of all pictures.
-
-    Returns:
-        Labels by the pictures' rows among the names.
-
-    Raises:
-        DataError: A row names no picture, several pictures, or one that has another
-            label already.
-    """
+    """Find the labels of the pictures that have one, by their rows among the names."""
     pictures = PictureNames(names)
     found: dict[int, str] = {}
     strangers = []

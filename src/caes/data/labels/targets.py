@@ -15,29 +15,15 @@ from caes.errors import DataError
 
 @dataclass(frozen=True)
 class Numbered:
-    """The classes of N pictures.
+    """The classes of N pictures."""
 
-    Args:
-        indices: N class indices, int64, -1 where a picture has no label.
-        classes: The classes by index, ascending, in the labels' own type.
-        names: Their names.
-    """
-
-    indices: Indices
-    classes: NDArray[Any]
-    names: tuple[str, ...]
+    indices: Indices  # (N,), -1 where a picture has no label
+    classes: NDArray[Any]  # (K,) ascending, in the labels' own type
+    names: tuple[str, ...]  # K
 
 
 def numbered(images: ImageSet, y: ArrayLike | None) -> Numbered:
-    """Number the classes of pictures.
-
-    Args:
-        images: N pictures; their own labels and names count where ``y`` is None.
-        y: As for `known_labels`.
-
-    Raises:
-        DataError: As for `known_labels`; or there are less than two classes.
-    """
+    """Number the classes of ``y``, or of the pictures themselves: at least two."""
     values, known = known_labels(images, y)
     indices, classes = number(values, known)
     if len(classes) < 2:
@@ -57,17 +43,9 @@ def known_labels(
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Give the label of each picture, and which pictures have one.
 
-    Args:
-        images: N pictures; their own labels count where ``y`` is None.
-        y: N classes: whole numbers or text. Among numbers -1 means "no label", unless
-            -1 and 1 are all there is: then they are two classes, as for other
-            classifiers of scikit-learn.
-
-    Returns:
-        N labels; N truth values.
-
-    Raises:
-        DataError: There are no labels, not as many as pictures, or they are no classes.
+    The pictures' own count where ``y`` is None. Among numbers -1 means "no label",
+    unless -1 and 1 are all there is: then they are two classes, as for other
+    classifiers of scikit-learn.
     """
     given = images.labels if y is None else y
     if given is None:

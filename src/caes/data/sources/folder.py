@@ -20,12 +20,7 @@ from caes.data.sources.tree import Parts, Tree, is_picture, picture_tree, printa
 
 @dataclass(frozen=True)
 class Row:
-    """A picture: a file, or a page of one that has several.
-
-    Args:
-        parts: The file.
-        page: From 0, or None.
-    """
+    """A picture: a file, or a page of one that has several, counted from 0."""
 
     parts: Parts
     page: int | None = None

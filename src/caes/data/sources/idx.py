@@ -26,13 +26,7 @@ _MOST_GZIP_SHRINKS = 1032  # deflate codes at most 258 bytes in 2 bits
 
 @dataclass(frozen=True)
 class Header:
-    """What the first bytes of an IDX file say.
-
-    Args:
-        dtype: The elements' type, big-endian.
-        shape: The array's shape.
-        length: The header's own bytes.
-    """
+    """What the first bytes of an IDX file say; the length is the header's own."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -93,11 +87,7 @@ def image_files(folder: Path) -> dict[str, Path]:
 
 
 def header(path: Path) -> Header:
-    """Read an IDX file's header, and check that the file can hold what it promises.
-
-    Raises:
-        DataError: The file is missing, forbidden, no IDX file, or too short or long.
-    """
+    """Read an IDX file's header, and check that the file can hold what it promises."""
     with guarded(path, _WHAT), _opened(path) as file:
         start = file.read(4)
         if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES:
@@ -112,18 +102,7 @@ def header(path: Path) -> Header:
 
 
 def read_idx(path: Path, rows: range | None = None) -> NDArray[Any]:
-    """Read an IDX array, or some of its rows.
-
-    Args:
-        path: The file, gunzipped on the way when its name ends in ``.gz``.
-        rows: Rows to read, step 1; None for all.
-
-    Returns:
-        The array in the file's element type, in native byte order.
-
-    Raises:
-        DataError: As for `header`, or the bytes end too early.
-    """
+    """Read an array, or some of its rows, in its own type and native byte order."""
     about = header(path)
     rows = range(about.shape[0]) if rows is None else rows
     with guarded(path, _WHAT), _opened(path) as file:

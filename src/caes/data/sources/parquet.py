@@ -18,12 +18,7 @@ _WHAT = "a Parquet file with a column of encoded pictures"
 
 @dataclass(frozen=True)
 class Part:
-    """One file, open.
-
-    Args:
-        path: Where it is.
-        file: The `pyarrow.parquet.ParquetFile`.
-    """
+    """A file, and the `pyarrow.parquet.ParquetFile` of it."""
 
     path: Path
     file: Any

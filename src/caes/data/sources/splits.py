@@ -33,10 +33,6 @@ def rows_of(split: str, counts: Mapping[str, int]) -> list[tuple[str, range]]:
 
     Returns:
         The split's name and its rows, one pair for each part of the expression.
-
-    Raises:
-        ArgumentError: The expression cannot be read, names a split that is not there,
-            picks nothing, or picks a row twice.
     """
     if not isinstance(split, str):
         raise ArgumentError("split", repr(split), _ALLOWED, _EXAMPLES)

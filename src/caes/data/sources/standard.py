@@ -67,19 +67,7 @@ class Standard(ArraySource):
 def download(
     name: str, urls: list[str], md5: str, path: Path, words: tuple[str, str]
 ) -> None:
-    """Fetch a file from the first of some addresses that has it.
-
-    Args:
-        name: The source's.
-        urls: Where the file is.
-        md5: Its checksum, in hexadecimal.
-        path: Where it goes.
-        words: What is missing, such as "its archive", and the pronoun for it.
-
-    Raises:
-        DataError: None has it.
-        OutputError: The place cannot be written.
-    """
+    """Fetch a file from the first address that has it; the words are for the error."""
     failures = []
     for url in urls:
         failure = _fetch(url, md5, path)
@@ -196,13 +184,7 @@ def _split_digits(
 
 
 class Original(NamedTuple):
-    """One of MNIST's four files as they were published.
-
-    Args:
-        name: Without ``.gz``.
-        gzip_md5: Of the file as mirrors have it, which is gzipped.
-        array_sha256: Of its array's bytes, however the file was packed since.
-    """
+    """One of MNIST's four files as published; its array's digest is of any packing."""
 
     name: str
     gzip_md5: str

@@ -22,19 +22,12 @@ Features = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to read.
+    """The columns to read."""
 
-    Args:
-        picture: Holds encoded pictures, as bytes or as structs with bytes.
-        label: Holds labels, or None.
-        classes: The classes' names where the labels are indices into them.
-        others: Further columns that hold pictures, and are left out.
-    """
-
-    picture: str
+    picture: str  # of encoded pictures, as bytes or as structs with bytes
     label: str | None
-    classes: tuple[str, ...]
-    others: tuple[str, ...] = ()
+    classes: tuple[str, ...]  # their names where labels are indices into them
+    others: tuple[str, ...] = ()  # of pictures too, and left out
 
 
 class Table(EncodedSource):
@@ -77,15 +70,7 @@ class Table(EncodedSource):
 
 
 def columns_of(schema: Any, source: str) -> Columns:
-    """Choose by what Hugging Face's metadata says, else by type and usual names.
-
-    Args:
-        schema: The table's `pyarrow.Schema`.
-        source: What it belongs to, for the error.
-
-    Raises:
-        DataError: No column can hold encoded pictures.
-    """
+    """Choose by what Hugging Face's metadata says, else by type and usual names."""
     features = _features(schema)
     pictures = _said(features, schema, "Image") or [
         name

@@ -15,23 +15,14 @@ Parts = tuple[str, ...]  # a file's path below the root, folder by folder
 
 @dataclass(frozen=True)
 class Tree:
-    """What was found below a folder.
+    """What was found below a folder: at least one picture, told by its suffix."""
 
-    Args:
-        files: The pictures, told by their suffixes, in natural order; at least one.
-        unlisted: Folders that cannot be looked into.
-    """
-
-    files: list[Parts]
-    unlisted: tuple[Skipped, ...]
+    files: list[Parts]  # in natural order
+    unlisted: tuple[Skipped, ...]  # folders that cannot be looked into
 
 
 def picture_tree(root: Path) -> Tree:
-    """Find all pictures below a folder; links are followed, hidden files ignored.
-
-    Raises:
-        DataError: There are none, or the folder cannot be looked into.
-    """
+    """Find all pictures below a folder; links are followed, hidden files ignored."""
     files, others, unlisted = [], Counter[str](), []
     seen: set[tuple[int, int]] = set()
     folders: deque[Parts] = deque([()])
