@@ -1,7 +1,6 @@
 """A classifier's run on disk: it comes back as it was, or it is refused in one line."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,7 @@ from safetensors.torch import load_file, save_file
 from caes import CAE, CAEClassifier, ImageSet
 from caes.errors import CaesError, RunError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for one another are slow where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _pixels(n: int = 24, seed: int = 0) -> NDArray[np.uint16]:
@@ -29,7 +21,7 @@ def _pixels(n: int = 24, seed: int = 0) -> NDArray[np.uint16]:
 
 
 @pytest.fixture(scope="module")
-def stack(one_thread: None) -> CAE:
+def stack() -> CAE:
     return CAE("3C3-MP2", epochs=1, random_state=4).fit(_pixels())
 
 

@@ -1,7 +1,6 @@
 """Training with labels: what each picture counts, which pictures are met, and seeds."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,13 +30,7 @@ PICTURE: Shape = (8, 8, 1)
 CLASSES = 3
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for one another are slow where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _model(*, normalised: bool = False, dropout: float = 0.0) -> Classifier:
@@ -331,10 +324,11 @@ FORMS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("options", FORMS)
 def test_the_same_seed_gives_the_same_weights_to_the_bit(
-    options: dict[str, Any], threads: int
+    options: dict[str, Any], threads: int, request: pytest.FixtureRequest
 ) -> None:
     normalised = threads == 1 and "recipe" not in options
-    torch.set_num_threads(threads)
+    if threads == 2:
+        request.getfixturevalue("two_threads")
 
     def weights(seed: int) -> dict[str, Tensor]:
         model = _model(normalised=normalised, dropout=options.get("dropout", 0.0))
