@@ -140,8 +140,7 @@ LOSSLESS: dict[str, list[tuple[str, int, Writer]]] = {
           for how, predictor in (("zlib", True), ("lzw", False), ("zstd", False), ("lzma", False),
                                  ("packbits", False))],
         *[(kind, 3, by_tifffile(compression=how, photometric="rgb"))
-          for kind in ("u1", "u2") for how in ("jpeg2000", "jpegxl", "png")
-          if (kind, how) != ("u2", "jpegxl")],
+          for kind in ("u1", "u2") for how in ("jpeg2000", "png")],
         ("u2", 3, by_tifffile(tile=(16, 16), photometric="rgb")),
         ("u2", 3, by_tifffile(tile=(16, 16), photometric="rgb", compression="zlib")),
         ("f4", 7, by_tifffile(tile=(16, 16), photometric="minisblack", planarconfig="separate")),

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from caes.data.tiles import Grid, mirrored, overlap_of, side_of, starts, weights
+from caes.data.reading import overlap_of, side_of
+from caes.data.tiles import Grid, mirrored, starts, weights
 from caes.errors import ArgumentError
 
 

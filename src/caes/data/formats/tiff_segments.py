@@ -1,14 +1,24 @@
 """The strips and tiles of a TIFF, looked at before they are decoded."""
 
-import zlib
+from io import BytesIO
 from typing import Any
 
-from caes.data.formats.embedded import HEADER, PICTURES, embedded_size
+from PIL import Image, UnidentifiedImageError
+
 from caes.data.formats.format import UnreadableError
 
 # Numbers of the TIFF standard and of its extensions.
 _UNCOMPRESSED = 1
-_LERC, _LERC_PARAMETERS, _BY_DEFLATE = 34887, 50674, 1
+_PICTURES = (7, 33003, 33004, 33005, 34712, 34933, 50001)  # JPEG, JPEG 2000, PNG, WebP
+_HEADER = 65_536  # bytes in which a picture says its size
+_REFUSED = {
+    22610: "JPEG XR",
+    34934: "JPEG XR",
+    34887: "LERC",
+    50002: "JPEG XL",
+    52546: "JPEG XL",
+}
+"""Their strips are pictures too, but nothing tells their size before they decode."""
 
 
 def check_whole(page: Any, size: int) -> None:
@@ -35,22 +45,19 @@ def check_embedded(page: Any, file: Any) -> None:
     Decoders take memory for what such a picture says of itself.
     """
     compression = int(page.keyframe.compression)
-    if compression not in PICTURES:
+    if compression in _REFUSED:
+        raise UnreadableError(
+            f"compressed as {_REFUSED[compression]}, which is not read"
+        )
+    if compression not in _PICTURES:
         return
     most = page.keyframe.chunks[-3:-1] if page.axes[-1] == "S" else page.chunks[-2:]
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.seek(offset)
-        head = _unpacked(page.keyframe, file.read(min(count, HEADER)))
-        size = embedded_size(compression, head)
-        if size is not None and (size[0] > most[0] or size[1] > most[1]):
+        try:
+            with Image.open(BytesIO(file.read(min(count, _HEADER)))) as picture:
+                large = picture.height > most[0] or picture.width > most[1]
+        except UnidentifiedImageError:
+            continue  # its decoder will tell what is wrong
+        if large:
             raise UnreadableError("strips or tiles larger than declared")
-        # Without a size, its decoder will tell what is wrong.
-
-
-def _unpacked(key: Any, head: bytes) -> bytes:
-    """Inflate the first bytes of a LERC that was deflated again."""
-    if int(key.compression) != _LERC:
-        return head
-    if tuple(key.tags.valueof(_LERC_PARAMETERS, ()))[1:2] != (_BY_DEFLATE,):
-        return head
-    return zlib.decompressobj().decompress(head, HEADER)
