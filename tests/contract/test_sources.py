@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from caes.data import SOURCES, ImageSet, load, split_names, survey
+from caes.data import ImageSet, load, split_names, survey
 from caes.data.reading import Reading
+from caes.data.sources import SOURCES, open_source
 from caes.data.sources import cifar10 as batches_of
-from caes.data.sources import open_source
 from tests import hub_layouts
 
 HEIGHT, WIDTH = 6, 9

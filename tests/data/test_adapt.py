@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from caes.data.decode.adapt import adapted, with_channels
-from caes.data.decode.resize import resized
+from caes.data.decode.resize import adapted, resized, with_channels
 from caes.data.imageset import ImageSet
+from caes.data.reading import Reading
 from caes.errors import DataError
 
 TYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
@@ -104,18 +104,18 @@ def test_a_set_keeps_its_names_labels_type_and_range() -> None:
     images = ImageSet.from_pixels(
         np.full((2, 4, 4, 3), 9, np.uint16), labels=np.array([1, 0]), classes=("a", "b")
     )
-    small = adapted(images, (2, 3), 1)
+    small = adapted(images, Reading((2, 3), 1))
     assert (small.shape, small.dtype) == ((2, 2, 3, 1), np.dtype(np.uint16))
     assert (small.pixels == 9).all()
     assert (small.names, small.labels is images.labels) == (images.names, True)
     assert small.value_range == images.value_range
-    assert adapted(images, (4, 4), 3) is images
+    assert adapted(images, Reading((4, 4), 3)) is images
 
 
 def test_thirteen_channels_are_not_turned_into_three() -> None:
     images = ImageSet.from_pixels(np.zeros((1, 2, 2, 13)), source="bands.npy")
     with pytest.raises(DataError) as caught:
-        adapted(images, None, 3)
+        adapted(images, Reading(None, 3))
     assert str(caught.value) == (
         "bands.npy: received pictures of 13 channels, to be read with 3; allowed: "
         "1 or 3 channels to convert between. Leave channels out to keep them all."

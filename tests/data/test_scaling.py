@@ -222,3 +222,9 @@ def test_the_peak_is_by_the_mean_square_of_channels_of_different_widths() -> Non
     in_the_source = 20 * math.log10(250 / math.sqrt(np.square(apart).mean()))
     in_the_network = 20 * math.log10(scaling.peak) - 10 * math.log10(0.01**2)
     assert in_the_network == pytest.approx(in_the_source)
+
+
+def test_where_percentiles_nearly_coincide_the_extremes_stand_in() -> None:
+    values = np.array([-1.7e-272, -1.0, *[0.0] * 10]).reshape(12, 1, 1, 1)
+    scaling = scaling_of(ImageSet.from_pixels(values), "percentiles:10,90")
+    assert (scaling.low, scaling.high) == ((-1.0,), (0.0,))

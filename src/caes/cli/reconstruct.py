@@ -76,7 +76,7 @@ class Reconstruct(Pictures, OfRun):
         return reconstruct(cae, images, folder)
 
     def _by_tiles(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
-        from caes.data.tiles import side_of
+        from caes.data.reading import side_of
         from caes.runs.pictures import for_others, streamed
         from caes.tasks.reconstruct import reconstruct_each
 

@@ -4,19 +4,24 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from caes.errors import CaesError, DataError
+from caes.errors import ArgumentError, CaesError, DataError
 
 Pages = Literal["pictures", "channels"]
 ResizeName = Literal["stretch", "crop", "pad", "random-crop"]
-RESIZES: tuple[str, ...] = get_args(ResizeName)
+RESIZES: tuple[ResizeName, ...] = get_args(ResizeName)
+Side = tuple[int, int]
+"""(H, W), in pixels."""
+
+_LONGEST = 65_535  # the longest side that JPEG knows
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How pictures in files are to be read.
+    """How pictures are to be read: what `load`, the commands and model.json say of it.
 
     Args:
         size: (H, W) to bring every picture to, or None to keep theirs.
@@ -30,9 +35,14 @@ class Reading:
             so that memory never holds two large ones.
         prepare: Whether decoded pictures are kept in the cache, and looked for there;
             None for where it is worth it.
+        tile: A side or (H, W) to cut every picture into; None keeps them whole.
+        overlap: Pixels that neighbouring tiles share, at least; None is an eighth.
+
+    Raises:
+        ArgumentError: One of them cannot be.
     """
 
-    size: tuple[int, int] | None = None
+    size: Side | None = None
     channels: int | None = None
     strict: bool = False
     progress: Callable[[int, int], None] | None = None
@@ -41,6 +51,105 @@ class Reading:
     seed: int = 0
     alone: bool = False
     prepare: bool | None = None
+    tile: int | Side | None = None
+    overlap: int | None = None
+
+    def __post_init__(self) -> None:
+        rules = {
+            "pages": (get_args(Pages), "pictures or channels", 'Try pages="channels".'),
+            "channels": (
+                (None, 1, 3),
+                "1 (grey) or 3 (colour)",
+                "Leave it out to keep them.",
+            ),
+            "resize": (RESIZES, "stretch, crop, pad or random-crop", "Try 'crop'."),
+        }
+        for name, (choices, allowed, hint) in rules.items():
+            if getattr(self, name) not in choices:
+                raise _cannot_be(name, getattr(self, name), allowed, hint)
+        if self.size is not None:
+            object.__setattr__(self, "size", size_of(self.size))
+        if not isinstance(self.seed, Integral) or self.seed < 0:
+            allowed = "a whole number of at least 0"
+            raise _cannot_be("seed", self.seed, allowed, "Try 0.")
+        object.__setattr__(self, "seed", int(self.seed))
+        if self.tiles is not None and self.prepare:
+            raise ArgumentError(
+                "prepare",
+                "True with tiles",
+                "False or None with tiles, which are cut in memory",
+                "Leave prepare or tile out.",
+            )
+
+    @property
+    def tiles(self) -> tuple[Side, int] | None:
+        """(H, W) of the tiles and what neighbours share; None for whole pictures."""
+        if self.tile is None:
+            return None
+        side = side_of(self.tile)
+        return side, overlap_of(self.overlap, side)
+
+
+def size_of(size: Any) -> Side:
+    """Read (H, W), whole numbers of any kind.
+
+    Raises:
+        ArgumentError: It is not of that form, or too large.
+    """
+    pair = isinstance(size, tuple | list) and len(size) == 2
+    if not pair or not all(
+        isinstance(n, Integral) and 1 <= int(n) <= _LONGEST for n in size
+    ):
+        allowed = f"height and width, two whole numbers from 1 to {_LONGEST:,}"
+        raise _cannot_be("size", size, allowed, "Try size=(64, 96).")
+    return int(size[0]), int(size[1])
+
+
+def _cannot_be(name: str, value: Any, allowed: str, hint: str) -> ArgumentError:
+    return ArgumentError(name, repr(value), allowed, hint)
+
+
+def side_of(tile: Any, least: int = 1) -> Side:
+    """Read a tile: one number for a square, or (H, W).
+
+    Args:
+        tile: What was given.
+        least: The shortest side that is allowed, in pixels.
+
+    Raises:
+        ArgumentError: It is neither, or too small.
+    """
+    sides = tile if isinstance(tile, tuple | list) else (tile, tile)
+    whole = len(sides) == 2 and all(
+        hasattr(side, "__index__") and not isinstance(side, bool) for side in sides
+    )
+    if not whole or min(sides) < least:
+        raise ArgumentError(
+            "tile",
+            repr(tile),
+            f"a side of {least} or more pixels, or (height, width)",
+            "Try 128.",
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def overlap_of(overlap: Any, tile: Side) -> int:
+    """Read an overlap, in pixels; None is an eighth of the tile's shorter side.
+
+    Raises:
+        ArgumentError: It is not a whole number from 0 to below the tile's shorter side.
+    """
+    if overlap is None:
+        return min(tile) // 8
+    whole = hasattr(overlap, "__index__") and not isinstance(overlap, bool)
+    if not whole or not 0 <= overlap < min(tile):
+        raise ArgumentError(
+            "overlap",
+            repr(overlap),
+            f"pixels from 0 to {min(tile) - 1}, below the tile's {min(tile)}",
+            "Leave it out for an eighth of the tile.",
+        )
+    return int(overlap)
 
 
 _MUCH, _TIMES = 2**30, 100  # bytes, and how many times as much as on disk

@@ -12,59 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.errors import ArgumentError
+from caes.data.reading import Side
 
-Side = tuple[int, int]
-"""(H, W), in pixels."""
 Patch = NDArray[Any]
 """H×W×C, any real number type."""
 
 _SEPARATOR = "#"
 _STEPS = 4096
 """Weights are multiples of 1/4096: products of two are exact in 32 bits."""
-
-
-def side_of(tile: Any, least: int = 1) -> Side:
-    """Read a tile: one number for a square, or (H, W).
-
-    Args:
-        tile: What was given.
-        least: The shortest side that is allowed, in pixels.
-
-    Raises:
-        ArgumentError: It is neither, or too small.
-    """
-    sides = tile if isinstance(tile, tuple | list) else (tile, tile)
-    whole = len(sides) == 2 and all(
-        hasattr(side, "__index__") and not isinstance(side, bool) for side in sides
-    )
-    if not whole or min(sides) < least:
-        raise ArgumentError(
-            "tile",
-            repr(tile),
-            f"a side of {least} or more pixels, or (height, width)",
-            "Try 128.",
-        )
-    return int(sides[0]), int(sides[1])
-
-
-def overlap_of(overlap: Any, tile: Side) -> int:
-    """Read an overlap, in pixels; None is an eighth of the tile's shorter side.
-
-    Raises:
-        ArgumentError: It is not a whole number from 0 to below the tile's shorter side.
-    """
-    if overlap is None:
-        return min(tile) // 8
-    whole = hasattr(overlap, "__index__") and not isinstance(overlap, bool)
-    if not whole or not 0 <= overlap < min(tile):
-        raise ArgumentError(
-            "overlap",
-            repr(overlap),
-            f"pixels from 0 to {min(tile) - 1}, below the tile's {min(tile)}",
-            "Leave it out for an eighth of the tile.",
-        )
-    return int(overlap)
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:

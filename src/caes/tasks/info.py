@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from caes.data.census.as_json import number
+from caes.data.census.survey import number
 from caes.data.sources.tree import printable
 from caes.nn.architecture import Architecture, Row, Shape
 from caes.train.history import Epoch

@@ -205,7 +205,7 @@ def tiling(
     Raises:
         ArgumentError: They cannot be, or the network needs larger ones.
     """
-    from caes.data.tiles import overlap_of, side_of
+    from caes.data.reading import overlap_of, side_of
 
     if tile is None:
         if overlap is not None:

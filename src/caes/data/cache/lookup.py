@@ -33,7 +33,7 @@ LARGE = 2**28
 FEW = 16
 """Pictures up to which none is: to find out how large they are may take as long."""
 
-_NOT_OF_PIXELS = ("strict", "progress", "alone", "prepare")
+_NOT_OF_PIXELS = ("strict", "progress", "alone", "prepare", "tile", "overlap")
 
 
 def decoded(

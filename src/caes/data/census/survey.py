@@ -1,5 +1,6 @@
 """What is in a source, before anything is trained on it."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.census.duplicates import Contents, Repeats
+from caes.data.census.duplicates import Contents, Group, Repeats
 from caes.data.imageset import ImageSet, Skipped, join
 from caes.data.sources.base import Source
 from caes.data.sources.tree import printable
@@ -85,6 +86,20 @@ class Values:
             return None
         low, high = self.nominal
         return float((self.high - self.low) / (high - low))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as JSON has it."""
+        return {
+            "dtype": self.dtype,
+            "channels": self.channels,
+            "pictures": self.pictures,
+            "low": number(self.low),
+            "high": number(self.high),
+            "nominal": None if self.nominal is None else list(self.nominal),
+            "used": self.used,
+            "mean": [number(each) for each in self.mean.tolist()],
+            "std": [number(each) for each in self.std.tolist()],
+        }
 
 
 @dataclass
@@ -175,9 +190,30 @@ class Survey:
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as JSON has it; docs/census.md says what each key is."""
-        from caes.data.census.as_json import written
-
-        return written(self)
+        return {
+            "source": self.source,
+            "splits": dict(self.splits),
+            "pictures": self.pictures,
+            "sizes": [
+                {"height": height, "width": width, "pictures": n}
+                for (height, width), n in self.sizes.most_common()
+            ],
+            "channels": [
+                {"channels": channels, "pictures": n}
+                for channels, n in self.channels.most_common()
+            ],
+            "dtypes": dict(self.dtypes.most_common()),
+            "modes": dict(self.modes.most_common()),
+            "formats": dict(self.formats.most_common()),
+            "values": [each.as_dict() for each in self.values.values()],
+            "classes": dict(self.classes),
+            "unlabelled": self.pictures - self.classes.total(),
+            "duplicates": _repeats(self.repeats),
+            "unreadable": [
+                {"name": each.name, "reason": printable((each.reason,))}
+                for each in self.skipped
+            ],
+        }
 
 
 class _Gathered:
@@ -247,3 +283,37 @@ def survey_of_sets(*sets: ImageSet) -> Survey:
     # What is skipped belongs to the source, and two sets of one may both tell of it.
     found.skipped = list(dict.fromkeys(chain.from_iterable(s.skipped for s in sets)))
     return found
+
+
+def _repeats(repeats: Repeats) -> dict[str, Any]:
+    return {
+        "pictures": repeats.pictures,
+        "groups": repeats.groups,
+        "first": [_group(each) for each in repeats.first],
+        "across_splits": [
+            {"split": later, "also_in": earlier, "pictures": n}
+            for (later, earlier), n in repeats.across.items()
+        ],
+        "first_across_splits": [_group(each) for each in repeats.first_across],
+        "different_labels": repeats.differing,
+        "first_different_labels": [_group(each) for each in repeats.first_differing],
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {
+        "pictures": group.pictures,
+        "names": list(group.names),
+        "classes": list(group.classes),
+    }
+
+
+def number(value: float) -> float | int | None:
+    """Give a number as JSON has it: whole where it is, None where it is not finite.
+
+    >>> number(255.0), number(0.5), number(float("nan"))
+    (255, 0.5, None)
+    """
+    if not math.isfinite(value):
+        return None
+    return int(value) if float(value).is_integer() and abs(value) < 2**53 else value

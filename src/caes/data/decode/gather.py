@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.decode.adapt import with_channels
 from caes.data.decode.pictures import Decoded
+from caes.data.decode.resize import with_channels
 from caes.data.formats import LISTED
 from caes.data.imageset import Skipped, counted
-from caes.data.reading import too_large
-from caes.data.tiles import Grid, Side, mirrored
+from caes.data.reading import Side, too_large
+from caes.data.tiles import Grid, mirrored
 from caes.errors import DataError
 
 REPEATED = "Grey pictures among colour ones were repeated to three channels"

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from caes.data.decode.adapt import with_channels
 from caes.data.decode.opening import Encoded, OpenFiles, Page, opened
-from caes.data.decode.resize import fitted
+from caes.data.decode.resize import fitted, with_channels
 from caes.data.decode.silence import silenced
 from caes.data.formats import Decoded, Form, Opened, UnreadableError
 from caes.data.imageset import Stored

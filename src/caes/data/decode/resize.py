@@ -1,5 +1,7 @@
-"""Bring a picture to a size: stretched, cropped, padded, or a piece of it as it is."""
+"""Bring pictures to a size (stretch, crop, pad, random-crop) and to channels."""
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
@@ -7,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from caes.data.reading import ResizeName
+from caes.data.imageset import ImageSet, counted
+from caes.data.reading import Reading, ResizeName, too_large
 from caes.data.tiles import mirrored
+from caes.errors import DataError
 
 Picture = NDArray[Any]  # H×W×C, any real number type
 
@@ -16,6 +20,8 @@ CROPPED = "Pictures of other proportions were cropped at the middle"
 PADDED = "Pictures of other proportions were padded by their mirror image"
 DRAWN = "Pictures larger than the size were cropped at a place drawn by their name"
 CONTINUED = "Pictures smaller than the size were continued by their mirror image"
+
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow and OpenCV use it
 
 
 def fitted(
@@ -94,6 +100,65 @@ def in_type_of(picture: Picture, values: Picture) -> Picture:
     if picture.dtype.kind in "iub":
         values = np.rint(values)
     return np.clip(values, picture.min(), picture.max()).astype(picture.dtype)
+
+
+def with_channels(picture: Picture, channels: int) -> Picture:
+    """Turn colour into grey by luma, or grey into colour by repetition.
+
+    Args:
+        picture: H×W×C, any real number type, C of 1 or 3 or already ``channels``.
+        channels: 1 or 3.
+
+    Returns:
+        H×W×channels, in the picture's type.
+
+    Raises:
+        ValueError: Another number of channels cannot be converted.
+    """
+    given = picture.shape[2]
+    if given == channels:
+        return picture
+    if (given, channels) == (1, 3):
+        return np.repeat(picture, 3, axis=2)
+    if (given, channels) == (3, 1):
+        return in_type_of(picture, (picture @ _LUMA)[..., None])
+    raise ValueError(f"{given} channels to {channels}")
+
+
+def adapted(images: ImageSet, reading: Reading) -> ImageSet:
+    """Bring every picture of a set to the size and number of channels asked for.
+
+    Returns:
+        The same set where nothing changes, else a copy of the same type and range.
+
+    Raises:
+        DataError: The set has neither 1 nor 3 channels, and others are asked for.
+    """
+    _, height, width, given = images.shape
+    size = reading.size or (height, width)
+    channels = reading.channels or given
+    if (size, channels) == ((height, width), given):
+        return images
+    if channels != given and given not in (1, 3):
+        raise DataError(
+            images.source,
+            f"pictures of {given} channels, to be read with {channels}",
+            "1 or 3 channels to convert between",
+            "Leave channels out to keep them all.",
+        )
+    form = (len(images), *size, channels)
+    try:
+        pixels = np.empty(form, images.dtype)
+    except MemoryError as error:
+        raise too_large(images.source, "×".join(map(str, form))) from error
+    done: Counter[str] = Counter()
+    for row, picture in enumerate(images.pixels):
+        brought, notes = fitted(
+            picture, size, reading.resize, images.names[row], reading.seed
+        )
+        pixels[row] = with_channels(brought, channels)
+        done.update(notes)
+    return replace(images, pixels=pixels, notes=(*images.notes, *counted(done)))
 
 
 def _resampled(
