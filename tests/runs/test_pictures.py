@@ -218,3 +218,25 @@ def test_a_block_of_another_form_is_refused(tmp_path: Path, block: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"data": block}))
     with pytest.raises(RunError, match="received contents that cannot be"):
         CAE.load(tmp_path / "run")
+
+
+def test_a_source_is_opened_once_a_command(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from caes.data.sources.folder import Folder
+
+    opened: list[str] = []
+    init = Folder.__init__
+
+    def noting(self: Folder, spec: Any, reading: Any) -> None:
+        opened.append(str(spec))
+        init(self, spec, reading)
+
+    monkeypatch.setattr(Folder, "__init__", noting)
+    shutil.copytree("photos", "both/train")
+    shutil.copytree("photos", "both/test")
+    words = "--size 8x8 --arch 2C3-MP2 --epochs 1 --quiet --out run"
+    assert main(["fit", "both", *words.split()]) == 0
+    assert main(["reconstruct", "run", "both", "--out", "out", "--quiet"]) == 0
+    assert main(["report", "run", "--source", "both"]) == 0
+    assert opened == ["both"] * 3

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,7 +120,7 @@ class Fit(Pictures, Options):
         chosen = values(self, Options)
         cae = CAE(**chosen, start=self.start, verbose=not self.quiet).fit(train)
         cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
-        cae.opening_ = opening
+        cae.opening_ = replace(opening)  # without what it has opened
         return cae
 
     def _close(self, cae: "CAE", page: Path, train: "ImageSet") -> None:

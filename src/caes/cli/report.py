@@ -1,6 +1,6 @@
 """caes report: a run's page, written again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from caes.cli.output import announce, decoding, say
@@ -56,10 +56,10 @@ class Report(OfRun):
         cut = {"tile": cae.tile, "overlap": cae.overlap, "split": "train"}
         size = made.size if made else None
         opening = for_others(made, self.source, shape, size=size, **cut)
-        own = replace(opening, size=(shape[0], shape[1]))
+        own = (shape[0], shape[1])
         if cae.architecture_.dense and cae.tile is None:
-            return learnt_and_shown(own, progress)
+            return learnt_and_shown(opening, progress, own)
         try:
             return learnt_and_shown(opening, progress)
         except MixedSizesError:
-            return learnt_and_shown(own, progress)
+            return learnt_and_shown(opening, progress, own)

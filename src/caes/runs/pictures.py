@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from caes.data import ImageSet, Skipped, load, split_names, stream
+from caes.data import ImageSet, Skipped, load, stream
 from caes.data.decode.gather import unreadable, widened
 from caes.data.labels.draws import hold_out, keep_apart, only
 from caes.data.labels.labelled import (
@@ -20,7 +20,8 @@ from caes.data.labels.labelled import (
     same_classes,
 )
 from caes.data.labels.tables import with_table
-from caes.data.reading import Pages
+from caes.data.reading import Pages, Reading
+from caes.data.sources import Source, open_source
 from caes.data.tiles import whole_names
 from caes.errors import MixedSizesError
 from caes.nn.architecture import Architecture, Shape
@@ -137,28 +138,40 @@ class Opening:
         return str(there) if moved else self.source
 
     @cached_property
+    def source_at_hand(self) -> Source:
+        """The source, opened once however often it is read."""
+        return open_source(self.place, Reading(pages=self.pages))
+
+    @cached_property
     def splits(self) -> dict[str, int]:
         """The rows of each split."""
-        return split_names(self.place, pages=self.pages)
+        return self.source_at_hand.splits()
 
-    def load(self, split: str, progress: Progress = None) -> ImageSet:
-        """Open a part of the pictures.
+    def load(
+        self,
+        split: str,
+        progress: Progress = None,
+        size: tuple[int, int] | None = None,
+    ) -> ImageSet:
+        """Open a part of the pictures; ``size`` is for those that have none given.
 
         Raises:
             MixedSizesError: They are of several sizes, and none is given.
             CaesError: As `caes.load`.
         """
         return load(
-            self.place,
+            self.source_at_hand,
             split,
-            **self._reading(),
+            **self.reading | {"size": self.size or size},
             tile=self.tile,
             overlap=self.overlap,
             progress=progress,
             prepare=False if self.in_memory else None,
         )
 
-    def _reading(self) -> dict[str, Any]:
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What `caes.data.load` and `caes.data.stream` take alike."""
         names = ("size", "resize", "channels", "seed", "strict", "pages")
         return {name: getattr(self, name) for name in names}
 
@@ -211,30 +224,32 @@ def opened(
     convolutional and they are of one size, not below its poolings; else that of
     ``shape``, the training pictures' H×W×C.
     """
-    fixed = replace(opening, size=(shape[0], shape[1]))
-    if opening.size is not None or opening.tile is not None:
-        return opening.load(opening.asked(), progress)
+    split, own = opening.asked(), (shape[0], shape[1])
+    if opening.tile is not None:
+        return opening.load(split, progress)
     if arch.dense:
-        return fixed.load(opening.asked(), progress)
+        return opening.load(split, progress, own)
     try:
-        images = opening.load(opening.asked(), progress)
+        images = opening.load(split, progress)
     except MixedSizesError:
-        return fixed.load(opening.asked(), progress)
+        return opening.load(split, progress, own)
     small = min(images.shape[1:3]) < arch.smallest
-    return fixed.load(opening.asked(), progress) if small else images
+    return opening.load(split, progress, own) if small else images
 
 
 def learnt_and_shown(
-    opening: Opening, progress: Progress = None
+    opening: Opening,
+    progress: Progress = None,
+    size: tuple[int, int] | None = None,
 ) -> tuple[ImageSet, ImageSet]:
-    """Open what to learn from, and what to show in the report.
+    """Open what to learn from, and what to show in the report, as `Opening.load` does.
 
     These are the source's own test pictures, or some kept apart, or, where that is not
     possible, the training pictures themselves; the sets' splits say which.
     """
-    images = opening.load(opening.split or "train", progress)
+    images = opening.load(opening.split or "train", progress, size)
     if opening.own_test():
-        return images, opening.load("test", progress)
+        return images, opening.load("test", progress, size)
     # Tiles of one picture stay together: they overlap, and look alike.
     groups = None if opening.tile is None else whole_names(images.names)
     return keep_apart(images, opening.hold_out, groups)
@@ -282,7 +297,7 @@ def streamed(
         dtype: Their type, where it is known.
     """
     odd, found = None, False
-    for piece in stream(opening.place, opening.asked(), **opening._reading()):
+    for piece in stream(opening.source_at_hand, opening.asked(), **opening.reading):
         if isinstance(piece, Skipped):
             yield piece
         elif piece.shape[3] == shape[2]:
