@@ -48,7 +48,7 @@ def test_one_drawing_has_the_colours_of_its_page() -> None:
     assert PAPER in made.svg
     assert "Loss &lt;&amp;&gt;" in made.svg
     assert made.inline.startswith('<svg viewBox="0 0 276.48 204.48" width="384" ')
-    assert 'role="img" aria-label="the &#34;alt&#34;">' in made.inline
+    assert 'role="img" aria-label="the &quot;alt&quot;">' in made.inline
     for name, (light, _) in PALETTE.items():
         assert light not in made.inline
         assert (f"var(--{name})" in made.inline) == (light in made.svg)

@@ -1,5 +1,6 @@
 """Every chart, drawn once: as an SVG file on light paper, in a page light or dark."""
 
+import html
 import io
 import math
 import re
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup, escape
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
@@ -87,7 +87,7 @@ class Chart:
     caption: str = ""  # what to read it by
 
     @property
-    def inline(self) -> Markup:
+    def inline(self) -> str:
         """The same inside a page, in the page's own colours."""
         _, _, body = self.svg.partition("<svg ")
         head, _, body = body.partition(">")
@@ -98,7 +98,7 @@ class Chart:
         wide, tall = (round(float(each) / 72 * DOTS) for each in points)
         (view,) = re.findall(r'viewBox="[^"]*"', head)
         opening = f'<svg {view} width="{wide}" height="{tall}" role="img" aria-label='
-        return Markup(f'{opening}"{escape(self.alt)}">{body.strip()}')
+        return f'{opening}"{html.escape(self.alt)}">{body.strip()}'
 
 
 def _recoloured(style: re.Match[str]) -> str:
