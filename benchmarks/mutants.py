@@ -180,9 +180,11 @@ def mutants_of(module: str) -> Iterator[Mutant]:
     for name, operator in _operators().items():
         places = (p for node in nodes for p in operator.mutation_positions(node))
         for occurrence, (place, _) in enumerate(places):
+            was = lines[place[0] - 1]
             if any(start <= place < end for start, end in spans):
                 continue
-            was = lines[place[0] - 1]
+            if was[place[1] :].startswith(("*,", "/,")):
+                continue  # of a signature, taken for a product
             column = place[1] - len(was) + len(was.lstrip())
             key = f"{module} {name} {column} {was.strip()}"
             number = equal[key]
@@ -308,6 +310,7 @@ class Reached:
         self.seconds: dict[str, float] = report["seconds"]
         self._data = coverage.CoverageData(str(folder / "coverage"))
         self._data.read()
+        self._contexts: dict[Path, dict[int, list[str]]] = {}
 
     def tests(self, mutant: Mutant, most: float) -> list[str]:
         """Give the tests that reach a mutant's statement, the quickest first.
@@ -320,7 +323,9 @@ class Reached:
             most: Seconds of tests.
         """
         path = self._plain / mutant.module
-        contexts = self._data.contexts_by_lineno(str(path)).items()
+        if path not in self._contexts:
+            self._contexts[path] = self._data.contexts_by_lineno(str(path))
+        contexts = self._contexts[path].items()
         spans = _around(path.read_text("utf-8"), mutant.line)
         wanted = tuple(f"tests/{part}" for part in MODULES[mutant.module])
         for span in spans:
