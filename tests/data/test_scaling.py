@@ -228,3 +228,13 @@ def test_where_percentiles_nearly_coincide_the_extremes_stand_in() -> None:
     values = np.array([-1.7e-272, -1.0, *[0.0] * 10]).reshape(12, 1, 1, 1)
     scaling = scaling_of(ImageSet.from_pixels(values), "percentiles:10,90")
     assert (scaling.low, scaling.high) == ((-1.0,), (0.0,))
+
+
+def test_standardised_pictures_are_shown_by_the_value_range_and_others_as_they_are() -> (
+    None
+):
+    unit = np.array([[[[0.0, -1.0]]]], np.float32)
+    lines = (100.0, 50.0), (120.0, 60.0)
+    scaling = Scaling(*lines, "standard", (0.0, 200.0))
+    np.testing.assert_allclose(scaling.shown(unit), [[[[0.5, 0.2]]]], atol=1e-7)
+    assert Scaling(*lines, "minmax", (0.0, 200.0)).shown(unit) is unit

@@ -152,7 +152,7 @@ def test_other_tiles_are_refused(tile: object) -> None:
         side_of(tile)
 
 
-@pytest.mark.parametrize("overlap", [16, -1, 0.5, "2", False])
+@pytest.mark.parametrize("overlap", [16, 18, -1, 0.5, "2", False])
 def test_an_overlap_has_to_leave_a_step(overlap: object) -> None:
     message = (
         f"overlap: received {overlap!r}; allowed: pixels from 0 to 15, below the tile's "

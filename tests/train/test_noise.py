@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caes.errors import ArgumentError
@@ -49,6 +49,7 @@ def test_the_seed_draws_the_noise_and_the_clean_picture_stays(kind: str) -> None
 
 
 @given(st.sampled_from(KINDS), st.floats(0, 1))
+@example("masking", 1.0)
 def test_what_is_printed_reads_back(kind: str, strength: float) -> None:
     strength = float(f"{strength:g}")
     assert parse_corruption(str(Corruption(kind, strength))) == Corruption(
