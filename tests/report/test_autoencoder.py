@@ -105,6 +105,19 @@ def test_the_page_says_what_was_done(usual: tuple[Path, Page]) -> None:
         assert told in read.text
 
 
+@pytest.mark.parametrize(
+    ("bounded", "told"),
+    [
+        (True, ", to which PCA's answers are clipped as the autoencoder's are."),
+        (False, "."),
+    ],
+)
+def test_the_page_says_where_pca_is_clipped(bounded: bool, told: str) -> None:
+    cae = FakeCAE((8, 8, 1), bounded=bounded)
+    text = without_charts(cae, TRAIN, TEST).text
+    assert f"All errors are on the scale where black is 0 and white is 1{told}" in text
+
+
 def test_figures_are_files_too_and_nothing_else_is_left(
     usual: tuple[Path, Page],
 ) -> None:
