@@ -390,3 +390,5 @@ def test_the_context_of_the_example_counted_by_hand() -> None:
     arch = parse("16C3-MP2-8C3-MP2")
     assert arch.code_context == 1
     assert arch.context == 3
+    # … and with kernels of 5 used both ways 2 pixels, of 2 a cell, there and back.
+    assert replace(parse("4C5-MP2"), decoder="tied").context == 2

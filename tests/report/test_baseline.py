@@ -57,6 +57,7 @@ def test_both_ways_agree_with_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> N
         baseline.fit(rows.copy(), 5).errors(rows)[0], errors, 1e-4
     )
     monkeypatch.setattr(baseline, "SIDE", 10)
+    monkeypatch.setattr(baseline, "CHUNK", 30)  # half of one feature of all rows
     np.testing.assert_allclose(
         baseline.fit(rows.copy(), 5).errors(rows)[0], errors, 1e-4
     )

@@ -104,6 +104,9 @@ def test_a_bin_ends_with_its_upper_edge() -> None:
     tops = np.array([0.1, 0.2, 0.5, 0.7, 0.9, 1.0], np.float32)
     probabilities = np.stack([tops, np.zeros_like(tops)], axis=1)
     bins = reliability(probabilities, np.zeros(6, np.int64))
+    tenths = pytest.approx(np.arange(11) / 10)
+    assert [bins[0].low, *(part.high for part in bins)] == tenths
+    assert [*(part.low for part in bins), bins[-1].high] == tenths
     full = [(round(part.low, 1), part.count) for part in bins if part.count]
     assert full == [(0.0, 1), (0.1, 1), (0.4, 1), (0.6, 1), (0.8, 1), (0.9, 1)]
 

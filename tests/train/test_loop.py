@@ -210,7 +210,7 @@ def test_ctrl_c_ends_after_the_step_and_keeps_what_was_learnt() -> None:
     settings = Settings(epochs=100, learning_rate=0.1)
     history = _train(objective, batches, settings, progress=Interrupting(after=6))
     assert history.ended == "interrupted"
-    assert len(history.rows) == 1
+    assert len(history.rows) == history.best_epoch == 1
     assert len(objective.batches) == 6
     assert objective.value.item() == pytest.approx(5 - 6 * 0.1, abs=1e-2)
     assert signal.getsignal(signal.SIGINT) is before
