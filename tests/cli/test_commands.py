@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 import caes
-from caes.cli import main
+from caes.cli import COMMANDS, main
+from tests.cli.conftest import Run
 
 FILES = ["figures", "history.csv", "model.json", "model.safetensors", "report.html"]
 
@@ -192,3 +193,43 @@ def test_one_epoch_of_mnist_reaches_what_the_keras_example_does() -> None:
     cae = caes.CAE(epochs=1, random_state=33).fit(caes.load("mnist"))
     assert cae.history_.rows[0].loss < 0.2
     assert cae.score(caes.load("mnist", "test[:2000]")) > -0.015
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_run_by_a_test(name: str) -> None:
+    sources = [path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py")]
+    ran = rf'(main\(\[|says\(|words = \[)\s*"{name}",'
+    assert any(re.search(ran, source) for source in sources)
+
+
+def test_a_value_a_level_reaches_the_auto_encoder_level_by_level(
+    here: Path, says: Run
+) -> None:
+    words = ["--arch", "2C3-2C3", "--decoder", "tied", "--schedule", "greedy"]
+    words += ["--epochs", "3,2", "--learning-rate", "0.01,0.001"]
+    says("fit", "photos", *words, "--quiet", "--out", "two")
+    cae = caes.CAE.load("two")
+    assert (cae.epochs, cae.learning_rate) == ((3, 2), (0.01, 0.001))
+    assert [row.level for row in cae.history_.rows] == [1, 1, 1, 2, 2]
+    page = Path("two/report.html").read_text()
+    assert says("report", "two") == "two/report.html\n"  # reads the command again
+    assert Path("two/report.html").read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "allowed"),
+    [
+        ("epochs", "3,x", "a whole number"),
+        ("epochs", "3,", "a whole number"),
+        ("epochs", "2.5", "a whole number"),
+        ("learning-rate", "0.1,,0.2", "a number"),
+    ],
+)
+def test_a_value_a_level_that_is_no_number(
+    refused: Run, option: str, text: str, allowed: str
+) -> None:
+    said = refused("fit", "photos", f"--{option}", text)
+    assert said.startswith(
+        f"caes: --{option}: received '{text}'; allowed: {allowed}, or one "
+        "for each level with commas between. "
+    )

@@ -1,21 +1,14 @@
 """What all tasks are tried on."""
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 
 from caes import CAE, ImageSet
 from tests import stripes
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread: None) -> None:
     """Threads that wait for one another are slow where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

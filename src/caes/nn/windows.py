@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from caes.data.scaling import Scaling
 from caes.data.reading import Side
+from caes.data.scaling import Scaling
 from caes.data.tiles import Grid, mirrored
 from caes.nn.architecture import Architecture
 from caes.nn.inference import infer, placed

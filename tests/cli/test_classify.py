@@ -1,0 +1,352 @@
+"""caes classify: labels come as they are meant, and the run is whole."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caes import ImageSet, load
+from caes.cli import main
+from caes.data.labels.labelled import labels_of
+from caes.tasks.classify import CODES, CONTROL, PIXELS
+from tests import stripes
+from tests.cli.conftest import EACH, FAST, QUICK, Run, about, table
+
+pytestmark = pytest.mark.usefixtures("one_thread", "here")
+
+
+def test_sub_folders_are_classes_and_the_run_is_whole(
+    here: Path,
+    says: Run,
+    learned: list[ImageSet],
+    reported: dict[str, Any],
+) -> None:
+    words = ("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
+    assert says(*words) == "run/report.html\n"
+    assert sorted(path.name for path in Path("run").iterdir()) == [
+        "confusion.csv",
+        "figures",
+        "history.csv",
+        "model.json",
+        "model.safetensors",
+        "per_class.csv",
+        "report.html",
+    ]
+    assert about("run")["names"] == ["high", "low", "middle"]
+    assert about("run")["provenance"]["command"] == f"caes {' '.join(words)}"
+    assert [row["class"] for row in table("run/per_class.csv")] == [*stripes.CLASSES]
+    assert len(list(Path("run/figures").glob("*.svg"))) >= 3
+
+    train, few = learned
+    tested = set(reported["images"].names)
+    assert len(tested) == 6  # a fifth of eight, rounded, of each of three classes
+    assert sorted(tested | {*train.names}) == sorted(load("photos").names)
+    assert tested.isdisjoint(train.names)
+    assert sorted(few.names) == sorted(train.names)
+    assert (reported["labelled"], reported["unlabelled"]) == (18, 0)
+
+
+def test_the_report_has_every_control_and_every_setting(here: Path, says: Run) -> None:
+    says("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
+    page = Path("run/report.html").read_text()
+    for name in (CONTROL, CODES, PIXELS):
+        assert name[0].upper() + name[1:] in page
+    assert "caes classify photos --from stack" in page
+    settings = page[page.index("Settings") : page.index("Provenance")]
+    found = re.findall(r"<th[^>]*>(.*?)</th>\s*<td[^>]*>(.*?)</td>", settings)
+    assert ("stack", "stack") in found
+    assert ("recipe", "paper") in found
+    assert ("epochs", "1") in found
+    assert ("random_state", "0") in found
+    assert ("dropout", "0") in found
+
+
+def test_a_number_of_labels_is_drawn_evenly_and_the_others_are_seen_without(
+    here: Path, says: Run, learned: list[ImageSet], reported: dict[str, Any]
+) -> None:
+    words = ["--labels", "6", "--epochs", "1", "--seed", "0", "--quiet"]
+    says("classify", "photos", "--from", "stack", *words, "--out", "run")
+    train, few = learned
+    labels = labels_of(train)
+    assert [int((labels == label).sum()) for label in (-1, 0, 1, 2)] == [12, 2, 2, 2]
+    assert sorted(few.names) == sorted(train[labels >= 0].names)
+    assert (reported["labelled"], reported["unlabelled"]) == (6, 12)
+    assert about("run")["provenance"]["labelled pictures"] == "6"
+
+
+def test_one_label_of_each_class_is_enough(here: Path, says: Run) -> None:
+    words = [*QUICK, "--labels", "3", "--out", "run"]
+    says("classify", "photos", "--from", "stack", *words)
+    assert about("run")["provenance"]["labelled pictures"] == "3"
+
+
+def test_a_table_labels_some_pictures_and_only_these_are_tested_on(
+    here: Path, says: Run, learned: list[ImageSet], reported: dict[str, Any]
+) -> None:
+    rows = [f"{kind}-{n}.png,{kind}" for kind in ("low", "high") for n in range(5)]
+    Path("labels.csv").write_text("\n".join(["name,label", *rows]))
+    words = ["--labels", "labels.csv", "--epochs", "1", "--seed", "1", "--quiet"]
+    says("classify", "flat", "--from", "stack", *words, "--out", "run")
+    assert about("run")["names"] == ["high", "low"]
+    train, _ = learned
+    test = reported["images"]
+    assert len(test) == 2
+    named = {row.partition(",")[0] for row in rows}
+    assert {*test.names} <= named
+    assert {*test.names}.isdisjoint(train.names)
+    assert {*train[labels_of(train) >= 0].names} | {*test.names} == named
+    assert len(train) == 3 * EACH - 2
+    assert (reported["labelled"], reported["unlabelled"]) == (8, 14)
+
+
+def test_a_broken_picture_may_have_a_label(
+    here: Path, says: Run, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree("flat", "copy")
+    Path("copy/low-0.png").write_bytes(b"")
+    rows = [f"{kind}-{n}.png,{kind}" for kind in ("low", "high") for n in range(5)]
+    Path("labels.csv").write_text("\n".join(rows))
+    words = ["--labels", "labels.csv", *FAST, "--out", "run"]
+    assert main(["classify", "copy", "--from", "stack", *words]) == 0
+    assert "skipped low-0.png: empty" in capfd.readouterr().err
+
+
+def test_labels_come_from_the_source_with_its_test_pictures(
+    in_empty_folder: Path, says: Run, reported: dict[str, Any]
+) -> None:
+    words = ["--arch", "2C5-MP4", "--decoder", "tied", "--loss", "mse"]
+    words += ["--epochs", "1", "--split", "train[:200]", "--quiet", "--out", "stack"]
+    says("fit", "digits", *words)
+    words = ["--split", "train[:200]", "--labels", "20", *QUICK]
+    assert says("classify", "digits", "--from", "stack", *words) == (
+        "runs/digits-classes-1/report.html\n"
+    )
+    assert reported["images"].fingerprint == load("digits", "test").fingerprint
+    assert reported["labelled"] == 20
+    assert reported["unlabelled"] == 0  # the paper's recipe looks at no others
+
+
+def write_parquet(path: Path, names: list[tuple[str, str | None]]) -> None:
+    """Write pictures of these files with these labels."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(exist_ok=True)
+    pictures = [Path("photos", name).read_bytes() for name, _ in names]
+    pq.write_table(pa.table({"image": pictures, "label": [k for _, k in names]}), path)
+
+
+def test_test_pictures_without_a_label_are_not_tested_on(
+    here: Path, says: Run, learned: list[ImageSet], reported: dict[str, Any]
+) -> None:
+    kinds = stripes.CLASSES
+    known: list[tuple[str, str | None]] = [
+        (f"{kind}/{n}.png", kind) for kind in kinds for n in range(4)
+    ]
+    test = [
+        (f"{kind}/{n}.png", kind if n == 6 else None) for kind in kinds for n in (5, 6)
+    ]
+    write_parquet(Path("data/train-0.parquet"), [*known, ("low/7.png", None)])
+    write_parquet(Path("data/test-0.parquet"), test)
+    says("classify", "data", "--from", "stack", *QUICK, "--out", "run")
+    assert list(reported["images"].names) == ["test/00001", "test/00003", "test/00005"]
+    assert reported["truth"].tolist() == [0, 1, 2]
+    assert len(learned[0]) == 13
+    assert reported["labelled"] == 12
+
+    write_parquet(Path("data/test-0.parquet"), [(name, None) for name, _ in test])
+    says("classify", "data", "--from", "stack", *QUICK, "--out", "other")
+    assert reported["images"].split == "train (held out)"
+    assert reported["truth"].tolist() == [0, 1, 2]
+
+
+def test_classes_of_a_test_folder_are_told_by_name(
+    here: Path, says: Run, reported: dict[str, Any]
+) -> None:
+    stripes.write_folder(Path("both/train"), 4)
+    stripes.write_folder(Path("both/test"), 2)
+    shutil.rmtree("both/test/high")
+    rows = [
+        f"{path.relative_to('both')},{path.parent.name}"
+        for path in Path("both/train").rglob("*.png")
+    ]
+    rows.append("train/high/0.png,high")
+    Path("labels.csv").write_text("\n".join(rows))
+    words = [*QUICK, "--labels", "labels.csv", "--out", "run"]
+    says("classify", "both", "--from", "stack", *words)
+    truth = [reported["classes"][label] for label in reported["truth"]]
+    assert truth == [name.split("/")[1] for name in reported["images"].names]
+    assert {*truth} == {"low", "middle"}
+
+
+def test_runs_are_counted_up_and_a_refused_one_leaves_nothing(
+    refused: Run, says: Run
+) -> None:
+    refused("classify", "photos", "--from", "stack", *QUICK, "--hold-out", "0")
+    assert not list(Path("runs").iterdir())
+    for number in (1, 2):
+        assert says("classify", "photos", "--from", "stack", *QUICK) == (
+            f"runs/photos-classes-{number}/report.html\n"
+        )
+    assert sorted(path.name for path in Path("runs").iterdir()) == [
+        "photos-classes-1",
+        "photos-classes-2",
+    ]
+
+
+def test_only_a_run_is_replaced_and_only_by_a_whole_one(
+    refused: Run, says: Run
+) -> None:
+    words = ("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
+    says(*words)
+    before = Path("run/model.json").read_bytes()
+    assert refused(*words) == (
+        "caes: run: received a path that exists; allowed: a new folder. Give another "
+        "one, or force (--force) to replace it."
+    )
+    refused(*words, "--force", "--hold-out", "0")
+    assert Path("run/model.json").read_bytes() == before
+    says(*words, "--force", "--labels", "6")
+    assert about("run")["provenance"]["labelled pictures"] == "6"
+    Path("run/precious.txt").write_text("mine")
+    assert refused(*words, "--force") == (
+        "caes: run: received a path that caes did not make (there is also precious.txt "
+        "in it); allowed: a new folder, or an older one of the same sort. Give another "
+        "one, or delete it yourself."
+    )
+    assert Path("run/precious.txt").read_text() == "mine"
+
+
+def test_what_is_being_done_is_said_unless_quiet(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["classify", "photos", "--from", "stack", *FAST]
+    assert main([*words, "--out", "one"]) == 0
+    said = capfd.readouterr().err.splitlines()
+    assert said[0] == "photos train: 18 pictures 12×12×1 uint8, 3 classes"
+    assert said[1] == "values: 0 to 255, the whole range of uint8"
+    assert said[2].startswith("epoch 1/1  loss ")
+    assert said[3:] == [
+        "training the control from random weights …",
+        f"fitting {CODES} …",
+        f"fitting {PIXELS} …",
+    ]
+    assert main([*words, "--out", "two", "--quiet"]) == 0
+    assert capfd.readouterr().err == ""
+
+
+def test_from_random_weights_it_is_its_own_control(
+    here: Path, says: Run, reported: dict[str, Any]
+) -> None:
+    words = [*QUICK, "--start", "random", "--out", "run"]
+    says("classify", "photos", "--from", "stack", *words)
+    names = [each.name for each in reported["contenders"]]
+    assert names == ["the classifier", CODES, PIXELS]
+
+
+SINGLE = ["high/0.png,a", "high/1.png,a", "low/0.png,b", "low/1.png,b", "low/2.png,c"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["photos", "--hold-out", "0"],
+            "--hold-out: received 0 where the source has no labelled test split; "
+            "allowed: a share of the labelled pictures above 0 and below 1, to test on. "
+            "Try --hold-out 0.2.",
+        ),
+        (
+            ["photos", "--hold-out", "nan"],
+            "--hold-out: received nan where the source has no labelled test split; "
+            "allowed: a share of the labelled pictures above 0 and below 1, to test on. "
+            "Try --hold-out 0.2.",
+        ),
+        (
+            ["flat"],
+            "labels: received no labels; allowed: labels of at least two classes. "
+            "Label some pictures of each class.",
+        ),
+        (
+            ["photos", "--labels", "single.csv"],
+            "labels: received a single labelled picture of c; allowed: at least two "
+            "labelled pictures of each class. Label more of them, or leave the class "
+            "out.",
+        ),
+        (
+            ["photos", "--labels", "strangers.csv"],
+            "strangers.csv: received 2 rows for pictures that do not exist (high/99.png, "
+            "x.png); allowed: the names of the 24 pictures. Did you mean high/7.png?",
+        ),
+        (
+            ["photos", "--labels", "nowhere.csv"],
+            "nowhere.csv: received a path that does not exist; allowed: a CSV file with "
+            "a picture's name and its label in each row. Check the spelling.",
+        ),
+        (
+            ["photos", "--labels", "2"],
+            "--labels: received 2; allowed: a whole number from 3 (one for each class) to "
+            "18 (all that have a label). Try --labels 18.",
+        ),
+        (
+            ["photos", "--labels", "19"],
+            "--labels: received 19; allowed: a whole number from 3 (one for each class) to "
+            "18 (all that have a label). Try --labels 18.",
+        ),
+        (
+            ["photos", "--seed", "-1"],
+            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
+        ),
+        (
+            ["nowhere"],
+            "nowhere: received a path that does not exist; allowed: a path that exists, "
+            "or one of digits, mnist, cifar10. Check the spelling.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["classify", "probe"])
+def test_labels_that_nothing_can_be_learned_from(
+    refused: Run, command: str, words: list[str], message: str
+) -> None:
+    Path("single.csv").write_text("\n".join(SINGLE))
+    Path("strangers.csv").write_text("high/99.png,a\nx.png,b\nlow/0.png,b\n")
+    said = refused(command, *words, "--from", "stack")
+    assert said == f"caes: {message}"
+    assert not Path("runs").exists() or not list(Path("runs").iterdir())
+
+
+def test_a_recipe_that_cannot_work_is_refused_first(refused: Run) -> None:
+    assert refused("classify", "nowhere", "--from", "nowhere", "--epochs", "-1") == (
+        "caes: --epochs: received -1; allowed: a whole number of at least 0. "
+        "Try --epochs 40, or 0 for enough."
+    )
+
+
+def test_a_class_of_the_test_pictures_that_was_not_learned(refused: Run) -> None:
+    stripes.write_folder(Path("both/train"), 3)
+    stripes.write_folder(Path("both/test"), 2)
+    rows = [f"train/{kind}/{n}.png,{kind}" for kind in ("high", "low") for n in (0, 1)]
+    Path("labels.csv").write_text("\n".join(rows))
+    words = ["--labels", "labels.csv", *QUICK]
+    assert refused("classify", "both", "--from", "stack", *words) == (
+        "caes: both: received the class 'middle', which the classifier does not know; "
+        "allowed: high, low. Train it on this class too, or leave its pictures out."
+    )
+
+
+def test_the_run_of_another_kind_is_named(refused: Run, says: Run) -> None:
+    says("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
+    assert refused("classify", "photos", "--from", "run", *QUICK) == (
+        "caes: run: received a classifier; allowed: the run of an auto-encoder. "
+        "Open it with CAEClassifier.load, or use caes predict."
+    )
+    assert refused("predict", "stack", "photos") == (
+        "caes: stack: received an auto-encoder; allowed: the run of a classifier. "
+        "Make one with: caes classify DATA --from stack."
+    )
+    assert refused("probe", "photos", "--from", "nowhere") == (
+        "caes: nowhere: received no model.json in it; allowed: the folder of a run. "
+        "Make one with: caes fit DATA --out FOLDER."
+    )

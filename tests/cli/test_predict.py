@@ -1,0 +1,94 @@
+"""caes predict, info and report, of a classifier."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from caes import load
+from caes.cli import main
+from tests import stripes
+from tests.cli.conftest import QUICK, Run, table
+
+pytestmark = pytest.mark.usefixtures("one_thread", "here")
+
+
+@pytest.fixture
+def run(here: Path, says: Run) -> str:
+    says("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
+    return "run"
+
+
+def test_predict_writes_a_row_a_picture_and_tells_the_error(
+    run: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", run, "photos"]) == 0
+    said = capfd.readouterr()
+    assert said.out.splitlines()[-1] == "predictions.csv"
+    rows = table("predictions.csv")
+    assert [row["name"] for row in rows] == list(load("photos").names)
+    assert [row["label"] for row in rows] == [
+        row["name"].partition("/")[0] for row in rows
+    ]
+    wrong = sum(row["class"] != row["label"] for row in rows)
+    assert said.err.splitlines() == [
+        "photos train: 24 pictures 12×12×1 uint8, 3 classes",
+        f"error {100 * wrong / 24:.2f} % of the labelled pictures",
+    ]
+    chances = [[float(row[f"p({name})"]) for name in stripes.CLASSES] for row in rows]
+    assert all(sum(each) == pytest.approx(1, abs=1e-5) for each in chances)
+
+
+def test_predict_takes_pictures_of_other_sizes_and_of_no_class(
+    run: str, says: Run
+) -> None:
+    shutil.copytree("flat", "other/May")
+    shutil.copytree("flat", "other/June")
+    words = ["--out", "t.csv", "--quiet"]
+    assert says("predict", run, "other", *words) == "t.csv\n"
+    assert list(table("t.csv")[0]) == [
+        "name",
+        "class",
+        "probability",
+        "p(high)",
+        "p(low)",
+        "p(middle)",
+    ]
+    assert len(table("t.csv")) == 48
+
+
+def test_predict_replaces_no_table_unless_forced(refused: Run, run: str) -> None:
+    Path("t.csv").write_text("mine")
+    words = ("predict", run, "photos", "--out", "t.csv")
+    assert refused(*words) == (
+        "caes: t.csv: received a file that exists; allowed: a new file. "
+        "Choose another name, or add --force to replace it."
+    )
+    assert Path("t.csv").read_text() == "mine"
+    assert main([*words, "--force"]) == 0
+    assert len(table("t.csv")) == 24
+
+
+def test_predict_names_a_class_that_was_not_learned(refused: Run, run: str) -> None:
+    shutil.copytree("photos", "more")
+    shutil.copytree("photos/low", "more/odd")
+    assert refused("predict", run, "more") == (
+        "caes: more: received the class 'odd', which the classifier does not know; "
+        "allowed: high, low, middle. Train it on this class too, or leave its pictures "
+        "out."
+    )
+    assert not Path("predictions.csv").exists()
+
+
+def test_info_shows_the_classes_of_a_classifier(run: str, says: Run) -> None:
+    said = says("info", run)
+    assert "2C3-MP2 on 12×12×1, 3 classes" in said
+    assert re.search(r"dense 3, softmax +│ 3 +│ +219 ", said)
+
+
+def test_report_is_for_auto_encoders(refused: Run, run: str) -> None:
+    assert refused("report", run) == (
+        "caes: run: received a classifier; allowed: the run of an auto-encoder. "
+        "Open it with CAEClassifier.load, or use caes predict."
+    )
