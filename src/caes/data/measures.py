@@ -105,14 +105,7 @@ class Statistics:
 
 
 def extremes(pixels: NDArray[Any]) -> tuple[PerChannel, PerChannel]:
-    """Find each channel's smallest and largest value.
-
-    Args:
-        pixels: N×H×W×C, any real number type, finite.
-
-    Returns:
-        Two arrays of C, float64, in the pictures' units.
-    """
+    """Find each channel's smallest and largest value of finite pixels N×H×W×C."""
     found = [(chunk.min(1), chunk.max(1)) for chunk in _chunks(pixels)]
     lows, highs = (np.array(side, np.float64) for side in zip(*found, strict=True))
     return lows.min(0), highs.max(0)

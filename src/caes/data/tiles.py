@@ -38,15 +38,8 @@ def weights(begins: list[int], tile: int) -> NDArray[np.float32]:
     Where two tiles overlap, one fades into the other along a raised cosine; where more
     do, only two neighbours share any pixel. The weights at each pixel sum to exactly 1,
     and so do products of two axes' weights.
-
-    Args:
-        begins: Where tiles begin, ascending, without gaps, in pixels.
-        tile: Their length, in pixels.
-
-    Returns:
-        tiles×tile, float32 in [0, 1], multiples of 1/4096.
     """
-    each = np.ones((len(begins), tile), np.float32)
+    each = np.ones((len(begins), tile), np.float32)  # in steps of 1/4096
     for at, begin in enumerate(begins[1:], start=1):
         before = begins[at - 1]
         end = before + tile if at + 1 == len(begins) else begins[at + 1]
@@ -59,15 +52,7 @@ def weights(begins: list[int], tile: int) -> NDArray[np.float32]:
 
 
 def mirrored(picture: Patch, least: Side) -> Patch:
-    """Continue a picture below and to the right by its mirror image, where too small.
-
-    Args:
-        picture: H×W×C.
-        least: (H, W) to reach, in pixels.
-
-    Returns:
-        H'×W'×C, the picture at its upper left; the same array where it is large enough.
-    """
+    """Continue a picture below and right by its mirror image, to at least (H, W)."""
     below, right = (max(least[axis] - picture.shape[axis], 0) for axis in (0, 1))
     if not (below or right):
         return picture
@@ -116,24 +101,8 @@ class Grid:
         """First pixel column of each column of tiles."""
         return starts(self.size[1], self.tile[1], self.overlap)
 
-    def cut(self, picture: Patch) -> Iterator[tuple[int, int, Patch]]:
-        """Give (row, column, tile as a view), row by row.
-
-        Args:
-            picture: H×W×C.
-        """
-        tall, wide = self.tile
-        for row in self.rows:
-            for column in self.columns:
-                part = picture[row : row + tall, column : column + wide]
-                yield row, column, part
-
     def bands(self, picture: Patch) -> Iterator[Patch]:
-        """Give each row of tiles, from the top: tiles×h×w×C.
-
-        Args:
-            picture: H×W×C.
-        """
+        """Give each row of tiles, from the top: tiles×h×w×C."""
         tall, wide = self.tile
         for row in self.rows:
             each = [picture[row : row + tall, c : c + wide] for c in self.columns]
@@ -144,15 +113,8 @@ class Grid:
     ) -> Iterator[NDArray[np.float32]]:
         """Work on a picture row of tiles by row of tiles, and blend what comes out.
 
-        Only one row of tiles is held.
-
-        Args:
-            picture: H×W×C.
-            work: Takes a row of tiles, n×h×w×C, and gives as many of the same height
-                and width, n×h×w×D float32.
-
-        Yields:
-            Bands of finished rows, h×W×D float32, from the top to the bottom.
+        ``work`` takes tiles n×h×w×C, gives n×h×w×D float32, and only one row of them is
+        held; bands of finished rows come out, h×W×D float32, from the top.
         """
         tall, wide = self.tile
         down, across = weights(self.rows, tall), weights(self.columns, wide)

@@ -30,19 +30,8 @@ def build(
 ) -> None:
     """Decode pictures into a set, or leave nothing.
 
-    Only the index, which comes last, makes it a finished one.
-
-    Args:
-        folder: Of the set; no other process builds it.
-        pictures: As for `caes.data.decode.parallel.gather`.
-        names: A name for each.
-        source: What they belong to.
-        options: How they are read.
-
-    Raises:
-        MixedSizesError: Sizes differ, and no size is given.
-        DataError: No picture can be read, or with ``strict`` one cannot.
-        OutputError: There is no room for it, or no right to write it.
+    Only the index, which comes last, makes it a finished one. No other process may
+    build the same meanwhile.
     """
     made: list[NDArray[Any]] = []
 
@@ -92,11 +81,7 @@ def build(
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Let no other process build the same set meanwhile, waiting for one that does.
-
-    Raises:
-        OutputError: The cache cannot be written.
-    """
+    """Let no other process build the same set meanwhile, waiting for one that does."""
     from filelock import FileLock
 
     with output_errors(folder.parent):

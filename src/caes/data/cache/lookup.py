@@ -43,25 +43,10 @@ def decoded(
     options: Reading,
     stamps: Callable[[], Iterable[str]],
 ) -> Batch:
-    """Decode pictures, or find them decoded already.
+    """Decode pictures, or find them decoded already: then mapped, read-only.
 
-    Args:
-        pictures: As for `caes.data.decode.parallel.gather`.
-        names: A name for each.
-        source: What they belong to.
-        options: As for `gather`; and whether to prepare a set: None for where it is
-            worth it, and possible.
-        stamps: Gives what the set's key is made of beside the options: all that tells
-            whether the files are still the same.
-
-    Returns:
-        The pictures: of a prepared set as a read-only `numpy.memmap`.
-
-    Raises:
-        MixedSizesError: Sizes differ, and no size is given.
-        DataError: No picture can be read, or with ``strict`` one cannot, or memory does
-            not hold them.
-        OutputError: A set was asked for, and the cache cannot be written.
+    ``stamps`` gives what tells, beside the options, whether files are still the same.
+    Where a set was asked for and cannot be written, that is an `OutputError`.
     """
     wanted = options.prepare
     if wanted is None:

@@ -47,14 +47,7 @@ def superfluous(
     older: float | None = None,
     now: float | None = None,
 ) -> list[PreparedSet]:
-    """Choose the sets to be rid of.
-
-    Args:
-        sets: All of them, those that were used last first.
-        keep: Bytes that may stay; those used last do, as far as they fit.
-        older: Seconds; those that were not used for longer go.
-        now: Seconds since 1970; None for now.
-    """
+    """Choose sets unused for ``older`` seconds, and what exceeds ``keep`` bytes."""
     now = time.time() if now is None else now
     old = [each for each in sets if older is not None and now - each.used > older]
     staying = [each for each in sets if each not in old]
@@ -68,12 +61,6 @@ def remove(sets: Iterable[PreparedSet]) -> list[PreparedSet]:
     """Delete sets, but those that another process builds at this moment.
 
     A process that reads a set goes on doing so: its file vanishes when it ends.
-
-    Returns:
-        Those that are gone.
-
-    Raises:
-        OutputError: One cannot be deleted.
     """
     from filelock import FileLock, Timeout
 

@@ -153,12 +153,7 @@ class Survey:
         return self._contents.repeats()
 
     def add(self, images: ImageSet, split: str = "train") -> None:
-        """Count pictures in.
-
-        Args:
-            images: The pictures.
-            split: What they belong to, to tell what is in several splits.
-        """
+        """Count pictures in."""
         self.add_files(images)
         self.add_pixels(images, split)
 
@@ -244,14 +239,7 @@ def survey_of(
     progress: Callable[[int, int], None] | None = None,
     seen: Seen | None = None,
 ) -> Survey:
-    """Look every picture of a source over.
-
-    Args:
-        opened: The source.
-        progress: Called with (pictures done, pictures in all).
-        seen: Called with everything in order, split by split, as `Source.stream`
-            gives it.
-    """
+    """Look every picture of a source over."""
     found = Survey(printable((opened.called,)), opened.splits())
     total, done = sum(found.splits.values()), 0
     for split in found.splits:
@@ -271,11 +259,7 @@ def survey_of(
 
 
 def survey_of_sets(*sets: ImageSet) -> Survey:
-    """Look pictures over that are in memory, or in a prepared set, already.
-
-    Args:
-        sets: At least one; their splits tell them apart.
-    """
+    """Look pictures over that are in memory, or in a prepared set, already."""
     found = Survey(printable((sets[0].source,)))
     for images in sets:
         found.splits[images.split] = len(images) + len(images.skipped)

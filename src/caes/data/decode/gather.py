@@ -188,11 +188,7 @@ class Gatherer:
         self.skipped[row] = skipped
 
     def batch(self, names: list[str]) -> Batch:
-        """Give what was gathered, of the largest family, once; none is an error.
-
-        Args:
-            names: The names of all pictures that were asked for.
-        """
+        """Give what was gathered, of the largest family, once; none is an error."""
         groups = sorted(self._groups.values(), key=lambda group: -group.pictures)
         if not groups or groups[0].pixels is None:
             raise self._nothing()

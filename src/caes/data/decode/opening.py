@@ -1,5 +1,6 @@
 """Open a picture's file, by what is in it, and turn what goes wrong into a reason."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -71,12 +72,7 @@ class OpenFiles:
 
 @contextmanager
 def opened(picture: Encoded, files: OpenFiles | None = None) -> Iterator[Opened]:
-    """Open a picture; whatever is raised inside becomes an `UnreadableError`.
-
-    Args:
-        picture: A file, a page of one, or a file's bytes.
-        files: Where a page's file is kept open.
-    """
+    """Open a picture; whatever is raised inside becomes an `UnreadableError`."""
     try:
         with _kept(picture, files) as found:
             yield found
@@ -130,3 +126,17 @@ def _reason(error: Exception) -> str:
             return "more pixels than memory holds"
     text = visible(" ".join(str(error).split())) or type(error).__name__
     return "truncated" if "truncated" in text.lower() else f"damaged ({text})"
+
+
+@contextmanager
+def silenced(*names: str) -> Iterator[None]:
+    """Keep libraries' loggers silent; to be entered before any threads."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

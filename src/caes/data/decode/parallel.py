@@ -4,7 +4,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
@@ -40,19 +40,9 @@ def gather(
     options: Reading,
     empty: Empty = np.empty,
 ) -> Batch:
-    """Decode pictures of one size, or bring them to one.
+    """Decode pictures of one size, or bring them to one, into an array of ``empty``'s.
 
-    Args:
-        pictures: Gives the encoded pictures, from the first at every call.
-        names: A name for each, for errors and `Skipped`.
-        source: What they belong to, for errors.
-        options: How they are read.
-        empty: Makes the array.
-
-    Raises:
-        MixedSizesError: Sizes differ, and no size is given.
-        DataError: No picture can be read, or with ``strict`` one cannot, or memory does
-            not hold them.
+    ``pictures`` gives them from the first at every call, ``names`` a name for each.
     """
     gatherer = Gatherer(len(names), source, options.strict, empty=empty)
     with closing(attempts(pictures(), names, options)) as results:
@@ -71,27 +61,11 @@ def gather(
 def attempts(
     pictures: Iterable[Encoded], names: Iterable[str], options: Reading
 ) -> Generator[Decoded | UnreadableError, None, None]:
-    """Decode pictures of any sizes in order, each to what it holds or why it cannot be.
-
-    Args:
-        pictures: The encoded pictures.
-        names: A name for each.
-        options: Size and channels, and whether to decode each only when it is due.
-    """
+    """Decode pictures of any sizes in order, or say why one cannot be."""
     pairs = zip(pictures, names, strict=False)  # both end together, or names later
-    mapped = _one_by_one if options.alone else _mapped
+    threads = 0 if options.alone else _THREADS
     with OpenFiles() as files:
-        yield from mapped(lambda pair: _attempt(*pair, options, files), pairs)
-
-
-def _one_by_one(
-    work: Callable[[Given], Result], pictures: Iterable[Given]
-) -> Generator[Result, None, None]:
-    for picture in pictures:
-        with quiet_decoding():
-            result = work(picture)
-        yield result
-        del result  # the next one is not to be decoded beside it
+        yield from _mapped(lambda pair: _attempt(*pair, options, files), pairs, threads)
 
 
 def _attempt(
@@ -126,20 +100,25 @@ def _mixed_sizes(
     )
 
 
-@contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    pool = ThreadPoolExecutor(_THREADS)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def _mapped(
-    work: Callable[[Given], Result], pictures: Iterable[Given]
+    work: Callable[[Given], Result],
+    pictures: Iterable[Given],
+    threads: int = _THREADS,
 ) -> Generator[Result, None, None]:
-    with quiet_decoding(), _pool() as pool:
-        yield from _ahead(pool, work, pictures)
+    """Work on pictures in order, a few ahead of the one that is asked for, or none."""
+    if not threads:
+        for picture in pictures:
+            with quiet_decoding():
+                result = work(picture)
+            yield result
+            del result  # the next one is not to be decoded beside it
+        return
+    with quiet_decoding():
+        pool = ThreadPoolExecutor(threads)
+        try:
+            yield from _ahead(pool, work, pictures)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _ahead(

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from caes.data.decode.opening import Encoded, OpenFiles, Page, opened
+from caes.data.decode.opening import Encoded, OpenFiles, Page, opened, silenced
 from caes.data.decode.resize import fitted, with_channels
-from caes.data.decode.silence import silenced
 from caes.data.formats import Decoded, Form, Opened, UnreadableError
 from caes.data.imageset import Stored
 from caes.data.reading import Reading
@@ -50,13 +49,7 @@ def quiet_decoding() -> Iterator[None]:
 def decode(
     picture: Encoded, options: Reading, name: str = "", files: OpenFiles | None = None
 ) -> Decoded:
-    """Decode a picture upright, in its own type and number of channels.
-
-    Args:
-        picture: A file, a page of one, or a file's bytes.
-        options: The size and channels to bring it to, and what pages are.
-        name: The picture's, which has a say in where it is cropped at random.
-        files: Keeps the file of a page open for its next.
+    """Decode a picture upright, and bring it to the size and channels asked for.
 
     Raises:
         UnreadableError: Empty, damaged, too large, forbidden, not a picture, not
@@ -80,11 +73,7 @@ def decode(
 
 
 def upright_size(picture: Encoded) -> tuple[int, int]:
-    """Read a picture's height and width, as its orientation turns them.
-
-    Raises:
-        UnreadableError: As for `decode`, as far as the header tells.
-    """
+    """Read a picture's height and width, as its orientation turns them."""
     with opened(picture) as found:
         form = found.form(picture.number if isinstance(picture, Page) else 0)
         return form.height, form.width

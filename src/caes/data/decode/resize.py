@@ -37,18 +37,8 @@ def fitted(
     texture: edges repeated teach a network stripes that are in no picture, and cost it
     some percent on pictures without padding; zeros cost it far more.
 
-    Args:
-        picture: H×W×C, any real number type.
-        size: (H, W), at least 1 each.
-        resize: "stretch": proportions are not kept. "crop": scaled to cover the size,
-            and what stands over cut off evenly. "pad": scaled to lie within it.
-            "random-crop": not scaled; a piece of it, or all of it continued.
-        name: The picture's; with the seed it draws the place of a random crop.
-        seed: A whole number of at least 0.
-
-    Returns:
-        H×W×C, in the picture's type, and what was done, beyond scaling, in sentences
-        without full stop.
+    The name draws, with the seed, the place of a random crop. Gives H×W×C in the
+    picture's type, and what was done beyond scaling, in sentences without full stop.
     """
     if picture.shape[:2] == size:
         return picture, ()
@@ -73,14 +63,7 @@ def resized(
     A triangle filter as wide as the reduction: unlike sharper ones, it never leaves the
     range of the values that it averages. Types other than uint8 pass through float32:
     wide ones as shares of the way between their extremes, which keeps large offsets.
-
-    Args:
-        picture: H×W×C, any real number type.
-        size: (H, W), at least 1 each.
-        box: The part to take, (left, upper, right, lower) in pixels; None for all.
-
-    Returns:
-        H×W×C, in the picture's type.
+    The box is the part to take, (left, upper, right, lower) in pixels; None for all.
     """
     if picture.shape[:2] == size and box is None:
         return picture
@@ -103,18 +86,7 @@ def in_type_of(picture: Picture, values: Picture) -> Picture:
 
 
 def with_channels(picture: Picture, channels: int) -> Picture:
-    """Turn colour into grey by luma, or grey into colour by repetition.
-
-    Args:
-        picture: H×W×C, any real number type, C of 1 or 3 or already ``channels``.
-        channels: 1 or 3.
-
-    Returns:
-        H×W×channels, in the picture's type.
-
-    Raises:
-        ValueError: Another number of channels cannot be converted.
-    """
+    """Turn colour H×W×3 into grey by luma, or grey H×W×1 into colour by repetition."""
     given = picture.shape[2]
     if given == channels:
         return picture
@@ -126,14 +98,7 @@ def with_channels(picture: Picture, channels: int) -> Picture:
 
 
 def adapted(images: ImageSet, reading: Reading) -> ImageSet:
-    """Bring every picture of a set to the size and number of channels asked for.
-
-    Returns:
-        The same set where nothing changes, else a copy of the same type and range.
-
-    Raises:
-        DataError: The set has neither 1 nor 3 channels, and others are asked for.
-    """
+    """Bring a set to the size and channels asked for; itself where nothing changes."""
     _, height, width, given = images.shape
     size = reading.size or (height, width)
     channels = reading.channels or given

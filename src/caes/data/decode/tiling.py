@@ -27,12 +27,7 @@ def tiled(
     split: str,
     strict: bool,
 ) -> ImageSet:
-    """Cut pictures that come a few at a time, and give all tiles as one set.
-
-    Raises:
-        DataError: Memory does not hold the tiles, or, with ``strict``, pictures cannot
-            be brought to one form.
-    """
+    """Cut pictures that come a few at a time, and give all tiles as one set."""
     gatherer = Gatherer(None, source, strict, tiling)
     seen: list[_Picture] = []
     classes: tuple[str, ...] = ()

@@ -33,13 +33,7 @@ _UPRIGHT = {
 def mode(
     channels: int, bits: int, *, floating: bool = False, alpha: bool = False
 ) -> str:
-    """Write how pixels are stored.
-
-    Args:
-        channels: Without the opacity.
-        bits: Of each.
-        floating: Whether they are no whole numbers.
-        alpha: Whether there is an opacity beside them.
+    """Write how pixels are stored; the opacity is none of the channels.
 
     >>> mode(1, 8), mode(3, 16, alpha=True), mode(13, 32, floating=True), mode(1, 1)
     ('grey', '16-bit colour with alpha', '32-bit float, 13 channels', '1-bit')
@@ -64,16 +58,7 @@ def swaps_sides(orientation: Any) -> bool:
 
 
 def on_white(picture: Picture, premultiplied: bool = False) -> Picture:
-    """Lay a picture on white and drop its last channel, the opacity.
-
-    Args:
-        picture: H×W×C, unsigned whole numbers, the type's largest being white and
-            opaque.
-        premultiplied: Whether the colours are multiplied by the opacity already.
-
-    Returns:
-        H×W×(C − 1), in the picture's type.
-    """
+    """Lay an unsigned picture on white and drop its last channel, the opacity."""
     return _by_bands(lambda band: _on_white(band, premultiplied), picture)
 
 
@@ -95,14 +80,7 @@ def _on_white(picture: Picture, premultiplied: bool) -> Picture:
 
 
 def from_ink(picture: Picture) -> Picture:
-    """Turn cyan, magenta, yellow and black into red, green and blue.
-
-    Args:
-        picture: H×W×4, unsigned whole numbers, the type's largest being full ink.
-
-    Returns:
-        H×W×3, in the picture's type.
-    """
+    """Turn unsigned cyan, magenta, yellow and black H×W×4 into H×W×3, RGB."""
     return _by_bands(_from_ink, picture)
 
 
@@ -127,12 +105,7 @@ def _by_bands(change: Callable[[Picture], Picture], picture: Picture) -> Picture
 
 
 def inverted(picture: Picture, bits: int | None = None) -> Picture:
-    """Exchange black and white.
-
-    Args:
-        picture: H×W×C, bool or whole numbers.
-        bits: Bits that are in use, where fewer than the type's.
-    """
+    """Exchange black and white of bools or whole numbers of so many ``bits``."""
     if picture.dtype.kind == "u":
         top = 2 ** (bits or picture.dtype.itemsize * 8) - 1
         return np.array(top, picture.dtype) - picture
@@ -145,15 +118,10 @@ def is_grey(palette: NDArray[Any]) -> bool:
 
 
 def painted(indices: Picture, palette: NDArray[np.uint16]) -> Picture:
-    """Look up the colours of a palette.
+    """Look up the colours of a palette, colours × 3 of 16 bits, for indices H×W×1.
 
-    Args:
-        indices: H×W×1, whole numbers.
-        palette: Colours × 3, 16 bits each.
-
-    Returns:
-        H×W×3, or H×W×1 of a palette of greys: uint8 where no colour needs more, as in
-        palettes of 8 bits times 256 or 257, else uint16.
+    Gives H×W×3, or H×W×1 of a palette of greys: uint8 where no colour needs more, as in
+    palettes of 8 bits times 256 or 257, else uint16.
     """
     low = palette & 0xFF
     if ((low == palette >> 8) | (low == 0)).all():

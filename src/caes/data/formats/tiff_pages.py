@@ -35,13 +35,6 @@ def pictures_of(tiff: Any, size: int) -> list[Picture]:
     Axes are those of ImageJ, OME or tifffile where the file has such a description,
     else each page is a picture. Thumbnails, masks, the smaller levels of pyramids, and
     pages that are in other files are left out.
-
-    Args:
-        tiff: A `tifffile.TiffFile`.
-        size: The file's length in bytes.
-
-    Raises:
-        UnreadableError: Pages are promised that are not there, or make no pictures.
     """
     found = [
         picture

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from caes.data.cache.lookup import stamp
+from caes.data.decode.opening import silenced
 from caes.data.decode.pictures import Encoded
-from caes.data.decode.silence import silenced
 from caes.data.labels.classes import Indices, table_indices
 from caes.data.reading import guarded
 from caes.data.sources.base import Classes
