@@ -27,12 +27,9 @@ LARGEST = 65_536
 
 @dataclass(frozen=True)
 class Level:
-    """One level of a stack: a convolution and the max-pooling that follows it.
+    """One level of a stack: a convolution to ``maps`` with k×k kernels, and a pooling.
 
-    Args:
-        maps: Feature maps the convolution makes.
-        kernel: Side of its square kernels, in pixels.
-        pool: Side of the square pooling cells; 1 where there is no pooling.
+    The side of the pooling cells is 1 where there is no pooling.
     """
 
     maps: int
@@ -46,15 +43,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a network's summary: what is done, and what comes out.
-
-    Args:
-        part: "encoder" or "decoder".
-        title: Its name for a reader, such as "convolution 16@3×3, relu".
-        output: Shape that comes out, (H, W, C) or (units,).
-        parameters: Weights and biases that are learned here.
-        tied: Whether the weights are the encoder's, and only biases are counted.
-    """
+    """One row of a network's summary: what is done, and what comes out."""
 
     part: str
     title: str
@@ -215,10 +204,7 @@ class Architecture:
         return left, wide - width - left, top, tall - height - top
 
     def check(self, picture: Shape) -> None:
-        """Refuse pictures that are too small for the poolings.
-
-        Args:
-            picture: (H, W, C).
+        """Refuse pictures (H, W, C) that are too small.
 
         Raises:
             NotationError: The picture is smaller than one cell of the code sees.
@@ -235,27 +221,15 @@ class Architecture:
             )
 
     def code_shape(self, picture: Shape) -> Shape:
-        """Give the code's shape, (H, W, maps) or (units,), for a picture (H, W, C).
-
-        Raises:
-            NotationError: The picture is too small.
-        """
+        """Give the code's shape, (H, W, maps) or (units,), for a picture (H, W, C)."""
         return self.encoder(picture)[-1].output
 
     def parameters(self, picture: Shape) -> int:
-        """Count weights and biases of encoder and decoder for a picture (H, W, C).
-
-        Raises:
-            NotationError: The picture is too small.
-        """
+        """Count weights and biases of encoder and decoder for a picture (H, W, C)."""
         return sum(stage.parameters for stage in self.stages(picture))
 
     def rows(self, picture: Shape, part: str | None = None) -> tuple[Row, ...]:
-        """Give the summary for a picture (H, W, C), of one part or of both.
-
-        Raises:
-            NotationError: The picture is too small.
-        """
+        """Give the summary for a picture (H, W, C), of one part or of both."""
         rows = [row for stage in self.stages(picture) for row in stage.rows()]
         if (padded := self.padded(*picture[:2])) != tuple(picture[:2]):
             rows.insert(0, Row("encoder", "pad", (*padded, picture[2])))
@@ -269,7 +243,7 @@ class Architecture:
         counts and receptive fields read it.
 
         Raises:
-            NotationError: The picture is too small.
+            NotationError: The picture is too small, here as in all that reads it.
         """
         encoder = self.encoder(picture)
         mirrored = self.decoder == "mirror"
@@ -277,11 +251,7 @@ class Architecture:
         return (*encoder, *back)
 
     def encoder(self, picture: Shape) -> tuple[Stage, ...]:
-        """Give the encoder's steps for a picture (H, W, C), one a level.
-
-        Raises:
-            NotationError: The picture is too small.
-        """
+        """Give the encoder's steps for a picture (H, W, C), one a level."""
         self.check(picture)
         return tuple(self._encoder((*self.padded(*picture[:2]), picture[2])))
 

@@ -63,15 +63,7 @@ class Autoencoder(Model):
         initialise(self, torch.Generator().manual_seed(seed))
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Encode pictures.
-
-        Args:
-            pictures: N×H×W×C float32 in [0, 1].
-
-        Returns:
-            N×h×w×maps, or N×units with dense layers; float32, with ReLU the
-            convolutional ones not below 0.
-        """
+        """Encode N×H×W×C float32 in [0, 1] to N×h×w×maps, or N×units."""
         if self._runs_fused(pictures) and not torch.is_grad_enabled():
             return self._fused(tuple(pictures.shape[1:])).encode(pictures)
         return self._encode(pictures)
@@ -83,15 +75,7 @@ class Autoencoder(Model):
         return outside(maps)
 
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Decode codes.
-
-        Args:
-            codes: As `encode` gives them.
-            size: (H, W) of the pictures; without it, the training pictures' size.
-
-        Returns:
-            N×H×W×C float32 in [0, 1].
-        """
+        """Decode to N×H×W×C in [0, 1]; (H, W) is ``size`` or the training pictures'."""
         shape = (*(size or self.picture[:2]), self.picture[2])
         if self._runs_fused(codes) and not torch.is_grad_enabled():
             return self._fused(shape).decode(codes)

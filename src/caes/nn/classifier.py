@@ -87,16 +87,10 @@ class Classifier(nn.Module):
     def compare(
         self, pictures: Tensor, labels: Tensor, masks: Tensor | None = None
     ) -> Tensor:
-        """Classify pictures and compare with their labels.
+        """Classify N×H×W×C in [0, 1] and compare with N class indices, int64.
 
-        Args:
-            pictures: N×H×W×C float32 in [0, 1].
-            labels: N class indices, int64.
-            masks: From `draw_masks`; None drops nothing.
-
-        Returns:
-            (3,): the cross-entropy, the one figure with a gradient; NaN, as nothing is
-            reconstructed; the accuracy.
+        Gives (3,): the cross-entropy, the one figure with a gradient; NaN, as nothing
+        is reconstructed; the accuracy. Masks are from `draw_masks`; None drops nothing.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             codes = self.trunk.encode(pictures)

@@ -34,11 +34,7 @@ def infer(
 ) -> Iterator[NDArray[Any]]:
     """Give what a model computes of the first tensor of each batch, without gradients.
 
-    Args:
-        model: Moved to the device, and back when all is done.
-        compute: The model itself, or a function of it.
-        batches: On the CPU.
-        device: Where to compute.
+    The model goes to the device, and back when all is done; batches are on the CPU.
     """
     with placed(model, device):
         for batch, *_ in batches:

@@ -40,14 +40,8 @@ def fold_up_sampling(weight: Tensor, factor: int) -> Tensor:
 
     Nearest up-sampling by u and then a k×k convolution w is one transposed convolution
     of stride u with the (k+u-1)×(k+u-1) kernel G[g] = Σ_{0≤s<u} w[k-1+s-g]: every
-    coarse cell meets each weight's sum only once.
-
-    Args:
-        weight: Convolution's kernel, outputs×inputs×k×k.
-        factor: Up-sampling factor u.
-
-    Returns:
-        Transposed convolution's kernel G, inputs×outputs×(k+u-1)×(k+u-1).
+    coarse cell meets each weight's sum only once. w is outputs×inputs×k×k, G
+    inputs×outputs×(k+u-1)×(k+u-1).
     """
     flipped = weight.flip(2, 3).transpose(0, 1)
     framed = F.pad(flipped, [factor - 1] * 4)
@@ -86,17 +80,8 @@ def convolve_back(
 ) -> Tensor:
     """Convolve the other way: the adjoint of `convolve` without its bias, plus a bias.
 
-    After a valid convolution this is the full one with flipped kernels, so that sizes
-    return exactly.
-
-    Args:
-        maps: N×outputs×H'×W'.
-        weight: outputs×inputs×k×k, as for `convolve`.
-        bias: inputs.
-        padding: As for `convolve`.
-
-    Returns:
-        N×inputs×H×W.
+    N×outputs×H×W become N×inputs×H×W; after a valid convolution this is the full one
+    with flipped kernels, so that sizes return exactly.
     """
     kernel = weight.shape[-1]
     places = _places(maps, weight, same=True)  # of these H'×W', whatever the padding
@@ -165,18 +150,8 @@ class Convolution(nn.Module):
     """Up-sampling, convolution, pooling and activation: one step of the auto-encoder.
 
     The activation comes after the pooling instead of before it: the two commute, in
-    value and in gradient, and there is less to compute.
-
-    Args:
-        inputs: Channels that come in.
-        maps: Feature maps that come out.
-        kernel: Side of the kernels.
-        up: Nearest up-sampling before the convolution; 1 for none.
-        pool: Max-pooling after it; 1 for none.
-        padding: "same" or "valid".
-        activation: What the maps pass through at the end.
-        normalised: Whether batch normalisation follows convolution and pooling (Ioffe &
-            Szegedy 2015).
+    value and in gradient, and there is less to compute. Batch normalisation (Ioffe &
+    Szegedy 2015) may stand between the two. 1 is no up-sampling, and no pooling.
     """
 
     def __init__(
@@ -212,13 +187,7 @@ class Convolution(nn.Module):
 
 
 class Dense(nn.Module):
-    """A fully connected layer over flat features.
-
-    Args:
-        inputs: Features that come in.
-        units: Units that come out.
-        activation: What the units pass through.
-    """
+    """A fully connected layer over flat features, N×inputs to N×units."""
 
     def __init__(
         self, inputs: int, units: int, *, activation: ActivationName = "relu"

@@ -161,12 +161,7 @@ class DenseLevel(StackLevel):
     """The fully connected auto-encoder: h = σ(Wx + b), y = σ'(Wᵀh + c).
 
     Equations 1 and 2 of the paper; with noise on x it is the denoising one (Vincent et
-    al. 2008).
-
-    Args:
-        stage: The encoder's step that it is; its activation is σ. Maps are flattened.
-        tied: Whether the way back uses the same weights.
-        output: σ', of what the way back gives.
+    al. 2008). Arguments as for `ConvolutionalLevel`; maps are flattened.
     """
 
     def __init__(self, stage: Stage, *, tied: bool, output: ActivationName) -> None:
@@ -219,15 +214,7 @@ class Stack(Model):
         initialise(self, torch.Generator().manual_seed(seed))
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Encode pictures.
-
-        Args:
-            pictures: N×H×W×C float32 in [0, 1].
-
-        Returns:
-            N×h×w×maps, or N×units with dense layers, float32; without sparsity, which
-            is for learning only.
-        """
+        """Encode N×H×W×C in [0, 1] to N×h×w×maps or N×units; never sparse."""
         maps = pad(inside(pictures), self.arch)
         for level in self.each:
             maps = level.encode(maps).maps
@@ -236,14 +223,8 @@ class Stack(Model):
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decode codes, of which nobody knows where pooling found them.
 
-        Args:
-            codes: As `encode` gives them.
-            size: (H, W) of the pictures; without it, the training pictures' size.
-
-        Returns:
-            N×H×W×C float32, clipped to [0, 1] where pictures lie in it: each value
-            counts in all the places of its cell alike. `forward` knows the places, and
-            is sharper.
+        Each value counts in all the places of its cell alike; `forward` knows the
+        places, and is sharper. Clipped to [0, 1] where pictures lie in it.
         """
         maps = inside(codes)
         for level in reversed(self.each):
@@ -313,13 +294,7 @@ class Stack(Model):
 
 
 class OneLevel(Model):
-    """One level of a stack, as the auto-encoder that greedy training trains.
-
-    Args:
-        stack: Whose level it is; the weights are shared with it.
-        index: Which, counted from 0. The lowest learns from pictures, the others from
-            the code below.
-    """
+    """One level of a stack, from 0, as greedy training trains it; weights are shared."""
 
     def __init__(self, stack: Stack, index: int) -> None:
         super().__init__(stack.arch, stack.picture)

@@ -35,14 +35,9 @@ PIXELS_AT_ONCE = 2**18
 
 @dataclass(frozen=True)
 class TiledInference:
-    """A network as large pictures go through it.
+    """A network as large pictures go through it, by tiles (H, W) in pixels.
 
-    Args:
-        model: The network.
-        scaling: From the pictures' units to the network's.
-        tile: (H, W) of a tile, in pixels.
-        overlap: Pixels that tiles share where they have to be blended.
-        device: Where the network computes.
+    Tiles overlap by so many pixels where they have to be blended.
     """
 
     model: Model
@@ -147,13 +142,10 @@ class TiledInference:
 
 @dataclass(frozen=True)
 class Windows:
-    """A picture as windows with context: all of one size, each of whole code cells.
+    """A picture H×W×C as windows with context: all of one size, each of whole cells.
 
-    Args:
-        picture: H×W×C.
-        arch: The network, whose padding around the picture is repeated here.
-        cells: (down, across) that are kept of each window.
-        around: Cells of context on each side, where the picture has as many.
+    Of each, (down, across) ``cells`` are kept; so many ``around`` them are context,
+    where the picture has as many. The network's padding is repeated here.
     """
 
     picture: Picture
@@ -214,14 +206,10 @@ class Windows:
 
 @dataclass(frozen=True)
 class Span:
-    """Code cells along one axis: those kept of a window, and the window's own.
+    """Code cells along one axis: what is kept of a window, and the window's own.
 
-    Args:
-        start: First cell that is kept.
-        end: The one after the last.
-        first: The window's first.
-        length: The window's number.
-        total: All that the picture has.
+    Kept are ``start`` to ``end``; the window begins at ``first`` and has ``length`` cells
+    of the picture's ``total``.
     """
 
     start: int

@@ -56,12 +56,8 @@ class _Network(ctypes.Structure):
 class FusedAutoencoder:
     """One mirrored auto-encoder for pictures of one size, ready to run.
 
-    Args:
-        arch: Convolutional levels only.
-        picture: (H, W, C).
-        loss: "bce" or "mse".
-        threads: Threads that share a batch; the result does not depend on it.
-        parameters: Weights and biases, stage by stage, float32 on the CPU.
+    Its parameters are weights and biases, stage by stage, float32 on the CPU; the
+    result does not depend on the threads that share a batch.
     """
 
     def __init__(
@@ -93,14 +89,8 @@ class FusedAutoencoder:
     def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Run a batch forward and backward.
 
-        Args:
-            inputs: N×H×W×C float32 in [0, 1].
-            targets: The same shape and range.
-
-        Returns:
-            Loss, squared error and accuracy as Keras counts it, each a mean over
-            pixels, (3,) float64; the loss's gradient, flat float32 in the parameters'
-            order.
+        Gives loss, squared error and accuracy as Keras counts it, means over pixels,
+        (3,) float64; the loss's gradient, flat float32 in the parameters' order.
         """
         count = sum(p.numel() for p in self.parameters)
         gradients = torch.empty(-(-len(inputs) // BLOCK), count)

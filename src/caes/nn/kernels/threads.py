@@ -65,13 +65,7 @@ class Runner(Protocol):
 def compared(
     runner: "Runner | Shares", parameters: Sequence[Tensor], *batch: Tensor
 ) -> Tensor:
-    """Give a runner's figures, with the gradient where gradients are computed.
-
-    Args:
-        runner: Compares inputs with targets.
-        parameters: What the first figure, the loss, has a gradient by.
-        batch: What the runner takes, pictures first.
-    """
+    """Give a runner's figures of a batch, and where wanted the first one's gradient."""
     if not torch.is_grad_enabled():
         evaluated: Tensor = runner.evaluate(*batch)
         return evaluated
@@ -104,9 +98,7 @@ class _Comparison(torch.autograd.Function):
 class Shares:
     """Compares a batch's pictures with their targets on several threads.
 
-    Args:
-        compare: Gives mean figures over the rows of its tensors, the loss first.
-        parameters: What the loss depends on.
+    ``compare`` gives mean figures over the rows of its tensors, the loss first.
     """
 
     def __init__(
@@ -116,14 +108,9 @@ class Shares:
         self.parameters = parameters
 
     def step(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the batch's figures and the loss's gradient.
+        """Give a batch's figures, float64, and the loss's gradient, flat.
 
-        Args:
-            batch: What `compare` takes: tensors of as many rows, pictures first.
-
-        Returns:
-            The figures, float64; the gradient, flat, in the parameters' order. Both are
-            sums of the shares' in a fixed order: the same for as many threads.
+        Both are sums of the shares' in a fixed order: the same for as many threads.
         """
 
         def one(*share: Tensor) -> tuple[Tensor, Tensor]:

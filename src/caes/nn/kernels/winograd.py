@@ -319,15 +319,9 @@ class _Adjoint(torch.autograd.Function):
 
 
 def convolve(maps: Tensor, weight: Tensor, places: int) -> Tensor:
-    """Convolve (correlate, as networks do) without padding.
+    """Convolve (correlate, as networks do) N×H×W×C with K×C×k×k, without padding.
 
-    Args:
-        maps: N×H×W×C float32, on the CPU.
-        weight: K×C×k×k.
-        places: m, from `places_for`.
-
-    Returns:
-        N×(H-k+1)×(W-k+1)×K.
+    Float32 on the CPU; m comes from `places_for`. Gives N×(H-k+1)×(W-k+1)×K.
     """
     (n, height, width, channels), (outputs, _, kernel, _) = maps.shape, weight.shape
     to = Geometry(n, height, width, channels, outputs, kernel, places)
@@ -337,13 +331,7 @@ def convolve(maps: Tensor, weight: Tensor, places: int) -> Tensor:
 def convolve_adjoint(maps: Tensor, weight: Tensor, places: int) -> Tensor:
     """The adjoint of `convolve`: a full, transposed convolution with tied weights.
 
-    Args:
-        maps: N×H×W×K float32, on the CPU.
-        weight: K×C×k×k, as for `convolve`.
-        places: m, from `places_for` of H×W.
-
-    Returns:
-        N×(H+k-1)×(W+k-1)×C.
+    N×H×W×K become N×(H+k-1)×(W+k-1)×C; m comes from `places_for` of H×W.
     """
     (n, height, width, outputs), (_, channels, kernel, _) = maps.shape, weight.shape
     size = (height + kernel - 1, width + kernel - 1)
