@@ -379,6 +379,7 @@ def _warm(plain: Path) -> None:
         derandomize=True,
         database=None,
         deadline=None,
+        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     hypothesis.settings.load_profile("mutants")

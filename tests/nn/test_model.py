@@ -5,7 +5,9 @@ import os
 import pickle
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -233,6 +235,24 @@ def test_wide_levels_are_left_to_pytorch() -> None:
     assert Autoencoder(parse("16C3-MP2"), (8, 8, 1)).path == "fused"
     assert Autoencoder(parse("100C5-MP2-150C5"), (8, 8, 1)).path == "torch"
     assert Autoencoder(parse("16C3-MP2-4N"), (8, 8, 1)).path == "torch"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"activation": "linear"},
+        {"activation": "tanh"},
+        {"output": "linear"},
+        {"output": "tanh"},
+        {"decoder": "tied"},
+        {"padding": "valid"},
+        {"normalised": True},
+    ],
+)
+def test_other_forms_are_left_to_pytorch(changed: dict[str, Any]) -> None:
+    arch = parse("16C3-MP2")
+    assert fused.fits(arch, (8, 8, 1))
+    assert not fused.fits(replace(arch, **changed), (8, 8, 1))
 
 
 def test_a_dense_network_encodes_to_its_units_and_learns() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from caes import CAE, CAEClassifier
 from caes.nn.kernels import fused
+from caes.nn.kernels.threads import Shares
 
 Fitted = CAE | CAEClassifier
 LABELS = np.arange(60) % 3
@@ -87,6 +88,23 @@ def test_every_kind_trains_to_the_same_bits_with_the_same_number_of_threads(
 ) -> None:
     one, again = (_outcome(KINDS[kind], threads) for _ in range(2))
     _same_bits(one, again)
+
+
+@pytest.mark.parametrize(("pictures", "shares"), [(3, [3]), (15, [15]), (17, [9, 8])])
+def test_a_thread_has_as_many_pictures_as_are_worth_it(
+    pictures: int, shares: list[int]
+) -> None:
+    seen: list[int] = []
+
+    def mean(share: Tensor) -> Tensor:
+        seen.append(len(share))
+        return share.mean(0)
+
+    torch.set_num_threads(2)
+    batch = torch.rand(pictures, 3)
+    found = Shares(mean, []).evaluate(batch)
+    assert sorted(seen, reverse=True) == shares
+    torch.testing.assert_close(found, batch.mean(0).double(), check_dtype=False)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
