@@ -294,7 +294,7 @@ class Stack(Model):
 
 
 class OneLevel(Model):
-    """One level of a stack, from 0, as greedy training trains it; weights are shared."""
+    """One level of a stack, from 0, as greedy training trains it, with its weights."""
 
     def __init__(self, stack: Stack, index: int) -> None:
         super().__init__(stack.arch, stack.picture)

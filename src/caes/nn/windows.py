@@ -208,8 +208,8 @@ class Windows:
 class Span:
     """Code cells along one axis: what is kept of a window, and the window's own.
 
-    Kept are ``start`` to ``end``; the window begins at ``first`` and has ``length`` cells
-    of the picture's ``total``.
+    Kept are ``start`` to ``end``; the window begins at ``first`` and has ``length``
+    cells of the picture's ``total``.
     """
 
     start: int
