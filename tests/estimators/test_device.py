@@ -104,10 +104,11 @@ def test_a_classifier_works_on_its_device(
     assert moves == [AWAY, torch.device("cpu")]
 
 
+@pytest.mark.parametrize("device", ["mps", "tpu", {}, None])
 def test_a_run_from_a_machine_with_another_device_is_read(
-    cae: CAE, tmp_path: Any
+    cae: CAE, tmp_path: Any, device: Any
 ) -> None:
-    twin = CAE("3C3-MP2", epochs=1, device="mps")
+    twin = CAE("3C3-MP2", epochs=1, device=device)
     twin._adopt(cae._run())
     twin.save(tmp_path / "run")
     assert CAE.load(tmp_path / "run").device == "auto"

@@ -20,6 +20,7 @@ from caes.errors import ArgumentError, DataError, RunError
 from caes.files import new_folder
 from caes.nn.architecture import Architecture, Shape
 from caes.nn.inference import AT_ONCE, infer
+from caes.options import one_of
 from caes.runs import checkpoint
 from caes.runs.pictures import Opening, Progress, for_others, opened
 from caes.train.batches import Batches
@@ -171,9 +172,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         for name, value in params.items():
             if isinstance(value, list):  # JSON knows no tuples
                 params[name] = tuple(value)
-        try:
-            device_for(params.get("device", "auto"))
-        except ArgumentError:  # it was trained on another machine
+        if not _is_here(params.get("device")):  # it was trained on another machine
             params["device"] = "auto"
         estimator = cls(**params)._adopt(run)
         estimator.n_features_in_ = int(np.prod(run.picture))
@@ -303,6 +302,15 @@ def enough_memory(arch: Architecture) -> Iterator[None]:
             "a network that fits in memory with its batch",
             "Take fewer maps, smaller kernels or pictures, or a smaller batch.",
         ) from error
+
+
+def _is_here(device: Any) -> bool:
+    try:
+        one_of(DeviceName)("device", device, "")
+        device_for(device)
+    except ArgumentError:
+        return False
+    return True
 
 
 def by_signs(shape: Sequence[int]) -> str:

@@ -81,14 +81,10 @@ class Augmentation:
         return "+".join(parts) or "none"
 
     def __call__(self, pictures: "Tensor", generator: "Generator") -> "Tensor":
-        """Give changed copies; each picture is changed by itself.
+        """Give changed copies, contiguous; each picture is changed by itself.
 
-        Args:
-            pictures: N×H×W×C, float32 in [0, 1]; N at least 1, H and W at least 2.
-            generator: Draws the changes; on the CPU.
-
-        Returns:
-            The same shape, contiguous, in memory of its own; float32 in [0, 1].
+        They are N×H×W×C, float32 in [0, 1], with H and W at least 2; the generator is
+        on the CPU.
         """
         import torch
 

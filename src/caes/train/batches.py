@@ -15,16 +15,8 @@ from caes.data.scaling import Scaling
 class Batches:
     """Every picture once, ``size`` at a time; a new order at each pass if shuffled.
 
-    Only one batch is ever held as floats, in a buffer used again for the next.
-
-    Args:
-        images: The pictures, in their own type; or codes, N×h×w×maps or N×units
-            float32, which may lie on disk.
-        scaling: From their units to [0, 1]; None for codes, which stay.
-        size: Pictures a batch.
-        shuffle: Draws the order; None keeps it.
-        rows: The pictures to use, by index; None for all.
-        labels: A class index for each picture, given beside it; None for none.
+    Only one batch is ever held as floats, in a buffer used again for the next. Without
+    a scaling, images are codes, N×h×w×maps or N×units float32, which stay as they are.
     """
 
     def __init__(

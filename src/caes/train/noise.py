@@ -33,14 +33,10 @@ class Corruption:
         return f"{self.kind}:{self.strength:g}"
 
     def __call__(self, clean: "Tensor", generator: "Generator") -> "Tensor":
-        """Give a corrupted copy.
+        """Give a corrupted copy, each value of each channel hit by itself.
 
-        Args:
-            clean: Any shape, float32; for salt-and-pepper in [0, 1].
-            generator: Draws the noise; on the CPU.
-
-        Returns:
-            The same shape; hit values are drawn one by one, each channel by itself.
+        The generator is on the CPU, whatever the device of what is ``clean``; for
+        salt-and-pepper that is in [0, 1].
         """
         import torch
 
