@@ -262,6 +262,18 @@ def test_size_and_channels_are_as_asked(example: Example, whole: ImageSet) -> No
     assert images.pixels.max() <= whole.value_range[1]
 
 
+def test_a_source_opened_once_stands_for_itself_in_every_call(
+    example: Example, whole: ImageSet
+) -> None:
+    opened = open_source(example.source, Reading())
+    assert split_names(opened) == split_names(example.source)
+    assert same(load(opened, example.split), whole)
+    small = load(opened, f"{example.split}[:5]", size=(4, 7), channels=3)
+    assert small.shape == (5, 4, 7, 3)
+    assert small.source == whole.source
+    assert same(load(opened, example.split), whole)
+
+
 def test_an_opened_source_pickles_as_what_was_given(
     example: Example, whole: ImageSet
 ) -> None:

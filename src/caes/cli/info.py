@@ -87,19 +87,19 @@ class Info:
 
     def _survey(self) -> "Survey":
         from caes.cli.output import decoding
-        from caes.data import split_names, survey
+        from caes.data import survey
+        from caes.data.reading import Reading
+        from caes.data.sources import open_source
 
         progress = decoding(quiet=False)
+        source = open_source(self.source, Reading(pages=self.pages))
         if self.sheet is None:
-            return survey(self.source, pages=self.pages, progress=progress)
+            return survey(source, pages=self.pages, progress=progress)
         from caes.files import write_atomically
         from caes.tasks.contact_sheet import ContactSheet
 
-        total = sum(split_names(self.source, pages=self.pages).values())
-        sheet = ContactSheet(total)
-        found = survey(
-            self.source, pages=self.pages, progress=progress, seen=sheet.take
-        )
+        sheet = ContactSheet(sum(source.splits().values()))
+        found = survey(source, pages=self.pages, progress=progress, seen=sheet.take)
         drawn = sheet.png(found)
         with write_atomically(self.sheet) as file:
             file.write(drawn)

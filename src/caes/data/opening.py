@@ -161,7 +161,8 @@ def survey(
 
 
 def _streamed(opened: Source, split: str) -> Iterator[ImageSet | Skipped]:
-    reading = opened.reading = replace(opened.reading, alone=True)
+    reading = replace(opened.reading, alone=True)
+    opened = opened.read_as(reading)
     unread, found = Gatherer(0, opened.called, reading.strict), False
     for name, rows in rows_of(split, opened.splits()):
         for piece in opened.stream(name, rows) if rows else ():

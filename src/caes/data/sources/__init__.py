@@ -38,10 +38,9 @@ _FILES = f"a folder of pictures, or a {LISTED}, .npy, .npz, IDX or Parquet file"
 
 
 def open_source(spec: Any, reading: Reading) -> Source:
-    """Open a source with the first kind that does."""
+    """Open a source with the first kind that does, or read one as is asked for."""
     if isinstance(spec, Source):
-        spec.reading = reading
-        return spec
+        return spec.read_as(reading)
     if isinstance(spec, str) and not any(kind.opens(spec) for kind in SOURCES):
         spec = Path(os.path.expanduser(spec)) if spec.strip() else spec
     if isinstance(spec, Path) and not os.path.exists(spec):

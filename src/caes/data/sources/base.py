@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
@@ -36,6 +36,13 @@ class Source(ABC):
     def __init__(self, spec: Any, reading: Reading) -> None:
         self.spec = spec
         self.reading = reading
+
+    def read_as(self, reading: Reading) -> Self:
+        """Give the same source, read in another way; what was found in it is kept."""
+        other = type(self)(self.spec, reading)
+        if reading.pages == self.reading.pages:
+            vars(other).update({**vars(self), "reading": reading})
+        return other
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.spec, replace(self.reading, progress=None))

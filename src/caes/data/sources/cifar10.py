@@ -74,13 +74,14 @@ class Cifar10(Standard):
 
     def read(self, split: str, rows: range) -> ImageSet:
         """Read these rows, in the one form or in the other."""
-        if self._jpeg is None:
+        jpeg = self._jpeg()
+        if jpeg is None:
             return super().read(split, rows)
-        counts = self._jpeg.splits()
+        counts = jpeg.splits()
         if counts != self.splits():
             received = " and ".join(f"{n:,} of {each}" for each, n in counts.items())
             raise self._other_jpeg(f"other numbers of pictures ({received})")
-        images = self._jpeg.read(split, rows)
+        images = jpeg.read(split, rows)
         if images.classes != self.classes:
             listed = ", ".join(images.classes) or "none"
             raise self._other_jpeg(f"other classes ({listed})")
@@ -98,7 +99,6 @@ class Cifar10(Standard):
         places = (folder / _UNPACKED, folder / ARCHIVE)
         return next((path for path in places if path.exists()), None)
 
-    @cached_property
     def _jpeg(self) -> Parquet | None:
         jpeg = data_folder() / "cifar10-jpeg"
         found = self._binary is None and Parquet.opens(jpeg)
