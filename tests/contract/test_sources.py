@@ -268,6 +268,8 @@ def test_a_source_opened_once_stands_for_itself_in_every_call(
     opened = open_source(example.source, Reading())
     assert split_names(opened) == split_names(example.source)
     assert same(load(opened, example.split), whole)
+    turned = load(opened, example.split, pages="channels")
+    assert same(turned, whole)
     small = load(opened, f"{example.split}[:5]", size=(4, 7), channels=3)
     assert small.shape == (5, 4, 7, 3)
     assert small.source == whole.source

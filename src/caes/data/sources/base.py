@@ -39,9 +39,10 @@ class Source(ABC):
 
     def read_as(self, reading: Reading) -> Self:
         """Give the same source, read in another way; what was found in it is kept."""
-        other = type(self)(self.spec, reading)
-        if reading.pages == self.reading.pages:
-            vars(other).update({**vars(self), "reading": reading})
+        if reading.pages != self.reading.pages:  # these say what a row is
+            return type(self)(self.spec, reading)
+        other = object.__new__(type(self))
+        vars(other).update({**vars(self), "reading": reading})
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
