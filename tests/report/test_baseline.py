@@ -29,7 +29,7 @@ def by_svd(
 
 
 @pytest.mark.parametrize(("rows", "features"), [(80, 30), (30, 80)])
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(components=st.integers(1, 40), seed=st.integers(0, 99))
 def test_errors_are_those_of_the_singular_value_decomposition(
     rows: int, features: int, components: int, seed: int

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
@@ -238,6 +238,7 @@ def test_a_class_that_the_figures_cannot_write_is_numbered(tmp_path: Path) -> No
 SAME = np.zeros(200, np.int64)
 
 
+@settings(deadline=None)
 @given(st.tuples(st.integers(2, 6), st.integers(1, 60), st.integers(0, 999)))
 def test_scores_are_scikit_learns(size: tuple[int, int, int]) -> None:
     k, n, seed = size
