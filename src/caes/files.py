@@ -53,11 +53,7 @@ def data_folder() -> Path:
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write ``path`` into an `OutputError`.
-
-    Raises:
-        OutputError: In place of any `OSError` raised inside.
-    """
+    """Turn the operating system's refusal to write ``path`` into an `OutputError`."""
     try:
         yield
     except OSError as error:
@@ -75,9 +71,6 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
 
     The bytes go to a hidden neighbour first, reach the disk, and are then renamed.
     On any failure the neighbour is removed and an older ``path`` is untouched.
-
-    Raises:
-        OutputError: The place cannot be written.
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,11 +121,7 @@ class TableWriter:
         return self
 
     def row(self, cells: Iterable[object]) -> None:
-        """Write a row; None is an empty cell.
-
-        Raises:
-            OutputError: The place cannot be written, here or at the end.
-        """
+        """Write a row; None is an empty cell."""
         self._csv.writerow(self.cell(each) for each in cells)
 
     def __exit__(self, *failure: Any) -> bool | None:
@@ -151,13 +140,7 @@ class TableWriter:
 
 
 def read_table(path: Path) -> list[list[str]]:
-    """Read the rows that `TableWriter` wrote, the columns' names first.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is no UTF-8.
-        csv.Error: It is no CSV.
-    """
+    """Read the rows that `TableWriter` wrote, the columns' names first."""
     with path.open(newline="", encoding="utf-8") as file:
         return [[_text(cell) for cell in row] for row in csv.reader(file) if row]
 
@@ -190,10 +173,6 @@ def new_folder(
         known: Patterns of all files that a folder of this sort holds, such as
             "figures/*.png"; the first names one that is always there.
         force: Whether an older one is replaced.
-
-    Raises:
-        OutputError: ``path`` holds something that must not be replaced, or it cannot
-            be written.
     """
     if _holds_something(path):
         _check_replaceable(path, known, force)
@@ -213,11 +192,7 @@ def new_folder(
 
 
 def check_new(path: Path, force: bool) -> None:
-    """Refuse before the work to write where a file is already.
-
-    Raises:
-        OutputError: There is one, and it is not to be replaced.
-    """
+    """Refuse before the work to write where a file is already."""
     if path.exists() and not force:
         raise OutputError(
             str(path),
@@ -229,11 +204,7 @@ def check_new(path: Path, force: bool) -> None:
 
 
 def make_room(file: IO[bytes], size: int) -> None:
-    """Take the bytes on disk at once: a mapped file that finds none kills the process.
-
-    Raises:
-        OSError: There are not that many.
-    """
+    """Take bytes on disk at once: a mapped file that finds none kills the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, size)
         return
@@ -248,9 +219,6 @@ def reserved(folder: Path, name: str) -> Iterator[Path]:
 
     It is there as an empty folder at once, so that two processes never take the same,
     and is given up again if nothing was put in its place.
-
-    Raises:
-        OutputError: ``folder`` cannot be written.
     """
     with ExitStack() as stack:
         with output_errors(folder):
@@ -270,10 +238,6 @@ def sweep(folder: Path, *, runs: bool = False) -> None:
     Who makes something holds a lock on it, which the system lets go with the process:
     what a living one works on stays. A folder that was set aside to be replaced, and
     was not, is put back.
-
-    Args:
-        folder: Where to look; not in its sub-folders.
-        runs: Whether empty folders ``NAME-N``, as `reserved` makes them, go too.
     """
     for path in [*folder.iterdir()] if fcntl and os.access(folder, os.W_OK) else []:
         with suppress(OSError):
@@ -319,11 +283,7 @@ def _held(make: Callable[[], Path]) -> Iterator[Path]:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold the lock of a file or folder.
-
-    Raises:
-        OSError: Another process holds it (`BlockingIOError`), or there are no locks.
-    """
+    """Hold the lock of a file or folder."""
     if fcntl is None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
     handle = os.open(path, os.O_RDONLY)

@@ -38,11 +38,7 @@ OVERVIEW = "\n".join(
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line; give its exit code: 0, or 2 with one line of what is wrong.
-
-    Args:
-        args: Words after ``caes``; those of the process without it.
-    """
+    """Run the command line; give its exit code: 0, or 2 where something is wrong."""
     words = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]

@@ -98,11 +98,7 @@ class LabelCurve(Labelled, FineTuning):
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else than an earlier curve.
-
-    Raises:
-        OutputError: Its report would be overwritten.
-    """
+    """Refuse a folder that holds something else than an earlier curve."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RUNS).exists():
         raise OutputError(
             str(folder),
@@ -113,11 +109,7 @@ def check_folder(folder: Path) -> None:
 
 
 def parse_counts(text: str) -> list[int]:
-    """Read numbers of labels such as ``100,300,1000``.
-
-    Raises:
-        ArgumentError: The text is not of that form.
-    """
+    """Read numbers of labels such as ``100,300,1000``."""
     if not re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", text):
         raise ArgumentError(
             "--labels",

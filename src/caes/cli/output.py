@@ -36,13 +36,7 @@ def announce(images: "ImageSet") -> None:
 
 
 def introduce(train: "ImageSet", test: "ImageSet | None", quiet: bool) -> None:
-    """Announce what is learnt from, and say what the values are like and what is twice.
-
-    Args:
-        train: What is learnt from.
-        test: What it is tested on, to be told from it by its split.
-        quiet: Whether nothing is said.
-    """
+    """Announce what is learnt from; say what its values are like and what is twice."""
     from caes.data import survey_of_sets
     from caes.tasks.census import in_short
 

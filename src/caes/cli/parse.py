@@ -28,11 +28,7 @@ class Command(Protocol):
     """What every command offers."""
 
     def run(self, typed: str) -> None:
-        """Do the work, or raise a `CaesError`.
-
-        Args:
-            typed: The command as it was typed, to be typed again.
-        """
+        """Do the work, or raise a `CaesError`."""
 
 
 def parse(words: list[str]) -> Command:

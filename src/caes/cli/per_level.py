@@ -10,11 +10,7 @@ NAMES = {int: "a whole number", float: "a number"}
 def per_level(
     number: type[int] | type[float],
 ) -> "tyro.constructors.PrimitiveConstructorSpec[Any]":
-    """Read ``3`` as a number, and ``3,2,1`` as a tuple of them.
-
-    Args:
-        number: The type of each.
-    """
+    """Read ``3`` as a number, and ``3,2,1`` as a tuple of them."""
 
     def read(words: list[str]) -> Any:
         try:

@@ -106,11 +106,7 @@ class Labelled(Pictures):
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Read HEIGHTxWIDTH.
-
-    Raises:
-        ArgumentError: The text is not of that form.
-    """
+    """Read HEIGHTxWIDTH."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d{1,6})[xX×](\d{1,6})", text.strip())

@@ -89,11 +89,7 @@ class Run:
 
 
 def write(folder: Path, run: Run) -> None:
-    """Write a run's three files into a folder.
-
-    Raises:
-        OutputError: The folder cannot be written.
-    """
+    """Write a run's three files into a folder."""
     weights = {k: v.detach().contiguous() for k, v in run.model.state_dict().items()}
     about = {
         "format": FORMAT,
@@ -119,11 +115,7 @@ def write(folder: Path, run: Run) -> None:
 
 
 def read(folder: Path) -> Run:
-    """Read a run back.
-
-    Raises:
-        RunError: It is not there, damaged, or from a newer version.
-    """
+    """Read a run back."""
     about = _about(folder)
     try:
         picture = tuple(map(int, about["picture"]))

@@ -59,11 +59,7 @@ class Ledger:
         return None
 
     def number(self, row: Row, column: str) -> float:
-        """Give one of a row's cells as a number.
-
-        Raises:
-            DataError: It is none, as after an edit by hand.
-        """
+        """Give one of a row's cells as a number."""
         try:
             value = float(row[column])
         except ValueError:
@@ -76,14 +72,6 @@ class Ledger:
         """Put a run into the file, in place of an older one of the same keys.
 
         What another process has put there meanwhile stays.
-
-        Args:
-            key: Its keys.
-            figures: What it gave.
-
-        Raises:
-            DataError: Another table is in the file's place by now.
-            OutputError: The file cannot be written.
         """
         known = {**key, **figures, **made()}
         row = {name: str(known.get(name, "")) for name in self.columns}
@@ -98,17 +86,8 @@ class Ledger:
     ) -> list[Row]:
         """Make the runs that are not there yet, each kept as soon as it is done.
 
-        Args:
-            keys: Of all runs that are wanted.
-            run: Makes one, and gives its figures.
-            tell: Told of each that was made.
-
         Returns:
             All of them, in the order of the keys.
-
-        Raises:
-            DataError: As `add`.
-            OutputError: As `add`.
         """
         rows = []
         for key in keys:
@@ -120,12 +99,7 @@ class Ledger:
         return rows
 
     def claim(self) -> None:
-        """Write the file as it stands: an unwritable place is refused before any work.
-
-        Raises:
-            DataError: Another table is in the file's place by now.
-            OutputError: The file cannot be written.
-        """
+        """Write the file as it is: an unwritable place is refused before any work."""
         self._write([])
         sweep(self.path.parent)
 
@@ -164,11 +138,7 @@ class Ledger:
 
 
 def pass_on_interruption(history: History) -> None:
-    """Leave with the Ctrl-C that ended a training: what was cut short is not kept.
-
-    Raises:
-        KeyboardInterrupt: The training was interrupted.
-    """
+    """Leave with the Ctrl-C that ended a training: what was cut short is not kept."""
     if history.interrupted:
         raise KeyboardInterrupt
 

@@ -65,12 +65,7 @@ class Opening:
 
     @classmethod
     def read(cls, about: Any) -> "Opening":
-        """Read what JSON has kept of one.
-
-        Raises:
-            TypeError: It is something else.
-            ValueError: A value that cannot be.
-        """
+        """Read what JSON has kept of one."""
         size = about.get("size") if isinstance(about, dict) else None
         found = cls(**{**about, "size": size and tuple(map(int, size))})
         for each in fields(cls):
@@ -153,12 +148,7 @@ class Opening:
         progress: Progress = None,
         size: tuple[int, int] | None = None,
     ) -> ImageSet:
-        """Open a part of the pictures; ``size`` is for those that have none given.
-
-        Raises:
-            MixedSizesError: They are of several sizes, and none is given.
-            CaesError: As `caes.load`.
-        """
+        """Open a part of the pictures; ``size`` is for those that have none given."""
         return load(
             self.source_at_hand,
             split,
@@ -265,10 +255,6 @@ def labelled_pictures(
         labels: A number of labels, the path of a table of them, or None for all.
         seed: Draws the labels, and the pictures that are kept apart.
         progress: As for `caes.load`.
-
-    Raises:
-        DataError: Pictures or labels that cannot be used.
-        ArgumentError: Options that cannot be.
     """
     train, test = opening.load(opening.split or "train", progress), None
     count = int(labels) if labels and re.fullmatch(r"\d{1,18}", labels) else None

@@ -16,11 +16,7 @@ _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def parse_bytes(option: str, text: str) -> int:
-    """Read a size such as 10GB or 500MB, in powers of ten; a plain number is bytes.
-
-    Raises:
-        ArgumentError: It is none.
-    """
+    """Read a size such as 10GB or 500MB, in powers of ten; a plain number is bytes."""
     found = re.fullmatch(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT]?B?)", text.strip().upper())
     unit = found and (found[2] if found[2] in _BYTES else f"{found[2]}B")
     if not found or unit not in _BYTES:
@@ -31,11 +27,7 @@ def parse_bytes(option: str, text: str) -> int:
 
 
 def parse_time(option: str, text: str) -> float:
-    """Read a time such as 30d or 12h, in seconds.
-
-    Raises:
-        ArgumentError: It is none.
-    """
+    """Read a time such as 30d or 12h, in seconds."""
     found = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)\s*([mhdw])", text.strip().lower())
     if not found:
         raise ArgumentError(

@@ -34,16 +34,7 @@ def contenders(
     test: ImageSet,
     say: Callable[[str], None],
 ) -> Iterator[Contender]:
-    """Give the classifier and its controls, each trained on the same labels.
-
-    Args:
-        classifier: The trained one; from random weights it is its own control.
-        stack: The auto-encoder behind it.
-        seconds: That its training took.
-        train: What it learned from.
-        test: What all answer for.
-        say: Told which control is trained.
-    """
+    """Give the classifier and its controls, each trained on the same labels."""
     yield Contender("the classifier", answers(classifier, test, train.classes), seconds)
     few = labelled_only(train)
     if classifier.start != "random":

@@ -74,11 +74,7 @@ class ContactSheet:
         self.done += len(piece)
 
     def png(self, found: Survey) -> bytes:
-        """Draw the sheet, once everything was taken in; a PNG file's bytes.
-
-        Args:
-            found: The set's survey: its ranges are shown as black to white.
-        """
+        """Draw the sheet, once everything was taken in; a PNG file's bytes."""
         tiles, names = [*self._tiles(found)], self._names()
         strips = [Strip([], self._title(found))]
         for at in range(0, len(tiles), COLUMNS):

@@ -25,11 +25,7 @@ Layer = tuple[str, tuple[int, ...], int]
 
 
 def print_run(folder: Path) -> None:
-    """Print a run's layers, how it went, and how it was made.
-
-    Raises:
-        RunError: There is no run, or it is damaged.
-    """
+    """Print a run's layers, how it went, and how it was made."""
     from caes.runs.checkpoint import read
 
     run = read(folder)
@@ -45,11 +41,7 @@ def print_run(folder: Path) -> None:
 
 
 def run_as_dict(folder: Path) -> dict[str, Any]:
-    """Give the same as JSON has it: docs/census.md says what each key is.
-
-    Raises:
-        RunError: There is no run, or it is damaged.
-    """
+    """Give the same as JSON has it: docs/census.md says what each key is."""
     from caes.runs.checkpoint import read
 
     run = read(folder)

@@ -35,23 +35,7 @@ def label_curve(
     ledger: Ledger,
     say: Callable[[str], None],
 ) -> list[CurveRun]:
-    """Train with each number of labels, from each seed, all contenders in pairs.
-
-    Args:
-        cae: The trained auto-encoder.
-        train: Labelled pictures; all of them are seen, only some with their label.
-        test: What every error is measured on.
-        counts: Numbers of labels.
-        seeds: Seeds 0, 1, …: each draws labels, weights and order.
-        options: How to train the classifiers.
-        ledger: Keeps every run; what is in it is not run again.
-        say: Told of every run, a line each.
-
-    Raises:
-        ArgumentError: A number of labels that cannot be drawn.
-        DataError: The ledger was damaged by hand.
-        OutputError: The ledger cannot be written.
-    """
+    """Train with each number of labels, from each seed, all contenders in pairs."""
     for labels in counts:  # before anything is trained
         only(train, labels, 0)
     ledger.claim()
@@ -86,17 +70,7 @@ def trained(
     beside: bool,
     options: Mapping[str, Any],
 ) -> CAEClassifier:
-    """Train one classifier of a pair: both starts of a seed see the same labels.
-
-    Args:
-        stack: The trained auto-encoder.
-        images: Labelled pictures.
-        labels: How many of their labels are drawn.
-        seed: Draws labels, weights and order.
-        start: "stack" or "random".
-        beside: Whether the one from the stack sees the other pictures too.
-        options: Arguments of the `CAEClassifier`.
-    """
+    """Train one classifier of a pair: both starts of a seed see the same labels."""
     few = only(images, labels, seed)
     if not (beside and start == "stack"):
         few = labelled_only(few)

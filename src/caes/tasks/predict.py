@@ -39,17 +39,7 @@ class Predictions:
 
 
 def predict(classifier: CAEClassifier, images: ImageSet) -> Predictions:
-    """Classify pictures; where they have labels of the same classes, compare.
-
-    Args:
-        classifier: The trained classifier.
-        images: The pictures, in the training pictures' units.
-
-    Raises:
-        DataError: The pictures do not suit the network, or some of their classes are
-            not the classifier's. Sub-folders that are none of its classes are no
-            labels.
-    """
+    """Classify pictures; where they have labels of the same classes, compare."""
     known = classifier.class_names_
     shared = [name for name in images.classes if name in known]
     strange = [name for name in images.classes if name not in known]
@@ -63,11 +53,7 @@ def predict(classifier: CAEClassifier, images: ImageSet) -> Predictions:
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
-    """Write a row a picture: name, class, probability, and each class's probability.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+    """Write a row a picture: name, class, probability, and each class's probability."""
     each = [f"p({name})" for name in predictions.classes]
     truth = [] if predictions.truth is None else ["label"]
     best = predictions.probabilities.argmax(1)

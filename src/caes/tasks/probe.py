@@ -52,13 +52,7 @@ class Result:
 
 
 def probe(cae: CAE, train: ImageSet, test: ImageSet) -> Iterator[Result]:
-    """Fit every probe on the codes, and on the pixels beside them.
-
-    Args:
-        cae: The trained auto-encoder; it stays as it is.
-        train: Labelled pictures; those with label -1 are left out.
-        test: Labelled pictures.
-    """
+    """Fit every probe on the codes, and on the pixels beside them."""
     train = labelled_only(train)
     truth, known = labels_of(test), labels_of(train)
     for features, seen in (("codes", cae.transform), ("pixels", pixels_of(cae))):

@@ -45,17 +45,8 @@ def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]
     and in the source's units, psnr (dB, the peak being the width of the training
     pictures' value range), rmse, mae (mean absolute error) and max (the largest).
 
-    Args:
-        cae: The trained auto-encoder.
-        images: The pictures, in the source's units.
-        folder: Where to write.
-
     Returns:
         N mean squared errors, float64, in squared units of the network.
-
-    Raises:
-        DataError: The pictures do not suit the auto-encoder.
-        OutputError: The folder cannot be written.
     """
     return _write_all(cae, _whole(cae, images), folder)
 
@@ -79,20 +70,8 @@ def reconstruct_each(
 
     Beside a picture only its reconstruction in the source's type is held whole.
 
-    Args:
-        cae: The trained auto-encoder.
-        pieces: The pictures as `caes.data.stream` gives them; at least one.
-        folder: Where to write.
-        tile: As for `CAE.reconstruct`.
-        overlap: As for `CAE.reconstruct`.
-
     Returns:
         N mean squared errors, float64, in squared units of the network.
-
-    Raises:
-        ArgumentError: Tiles that do not suit the auto-encoder.
-        DataError: The pictures do not suit it.
-        OutputError: The folder cannot be written.
     """
     sets = (each for each in pieces if not isinstance(each, Skipped))
     work = (
@@ -164,9 +143,6 @@ def write_picture(path: Path, pixels: NDArray[Any]) -> None:
     Args:
         path: Where to; ``.tif`` takes the place of its ending for TIFF.
         pixels: H×W×C, any real number type.
-
-    Raises:
-        OutputError: The place cannot be written.
     """
     kept = pixels[..., 0] if pixels.shape[2] == 1 else pixels
     if str(pixels.dtype) in PNG.get(pixels.shape[2], ()):

@@ -45,16 +45,7 @@ PUBLISHED = {"CONV-WTA, two levels": 0.48, "CONV-WTA, one level": 1.02}
 
 
 def measure(folder: Path, say: Callable[[str], None]) -> Ledger:
-    """Train level and classifier on MNIST, unless their error is kept already.
-
-    Args:
-        folder: Where the level and runs.csv are kept.
-        say: Told of every step, a line each.
-
-    Raises:
-        DataError: The pictures are missing, or the table of runs is another one.
-        OutputError: The folder cannot be written.
-    """
+    """Train level and classifier on MNIST, unless their error is kept already."""
     ledger = Ledger(folder / "runs.csv", KEYS, FIGURES)
     if runs_of(ledger):
         return ledger

@@ -84,17 +84,7 @@ def impulse_response(filters: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def draw_filters(folder: Path, *, quick: bool, say: Callable[[str], None]) -> None:
-    """Train the four auto-encoders on each data set; write figures and filters.csv.
-
-    Args:
-        folder: Where to.
-        quick: Whether on 5,000 digits only, for a few epochs.
-        say: Told what the filters are like, a line each.
-
-    Raises:
-        DataError: The pictures are missing.
-        OutputError: The folder cannot be written.
-    """
+    """Train the four auto-encoders on each data set; write figures and filters.csv."""
     name = "filters-quick.csv" if quick else "filters.csv"
     ledger = Ledger(folder / name, KEYS, FIGURES)
     ledger.claim()

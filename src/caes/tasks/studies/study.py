@@ -76,17 +76,7 @@ class Table:
 
 
 def study(table: Table, folder: Path, say: Callable[[str], None]) -> Ledger:
-    """Make all runs of a table that are not there yet; nothing is opened without need.
-
-    Args:
-        table: What is made.
-        folder: Where the stack and the runs are kept.
-        say: Told of every step, a line each.
-
-    Raises:
-        DataError: The pictures are missing, or the table of runs is another one.
-        OutputError: The folder cannot be written.
-    """
+    """Make all runs of a table that are not there yet; open nothing without need."""
     ledger = Ledger(folder / "runs.csv", KEYS, FIGURES)
     keys = [
         dict(zip(KEYS, (table.name, *run, table.recipe(run[0])), strict=True))
@@ -162,11 +152,7 @@ def markdown(table: Table, ledger: Ledger) -> list[str]:
 
 
 def runs_of(table: Table, ledger: Ledger) -> list[Row]:
-    """Give the runs of a table's recipe, without those of an earlier one.
-
-    Raises:
-        DataError: The ledger was damaged by hand.
-    """
+    """Give the runs of a table's recipe, without those of an earlier one."""
     return [
         row
         for row in ledger
@@ -176,11 +162,7 @@ def runs_of(table: Table, ledger: Ledger) -> list[Row]:
 
 
 def errors_in(table: Table, ledger: Ledger) -> Errors:
-    """Sort the errors of a table's recipe by number of labels, start and seed.
-
-    Raises:
-        DataError: The ledger was damaged by hand.
-    """
+    """Sort the errors of a table's recipe by number of labels, start and seed."""
     found: Errors = {}
     for row in runs_of(table, ledger):
         labels, seed = (int(ledger.number(row, key)) for key in ("labels", "seed"))
@@ -196,10 +178,6 @@ def summary_lines(
 
     The difference is the mean over seeds that both starts have, stack minus random, in
     percentage points; p is that of the paired t-test.
-
-    Args:
-        published: Errors that others report, by number of labels and by whom.
-        errors: What was measured.
     """
     others = list(dict.fromkeys(name for row in published.values() for name in row))
     lines = [_row((*HEAD, *others)), _row(["---"] * (len(HEAD) + len(others)))]
