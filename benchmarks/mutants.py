@@ -53,7 +53,7 @@ MODULES = {
     "nn/stack.py": ["nn/test_stack.py", "nn/test_levels.py", "nn/test_patches.py"],
     "nn/windows.py": ["nn/test_windows.py"],
     "train/augment.py": ["train/test_augment.py"],
-    "train/batches.py": ["train/test_loop.py", "train/test_pretrain.py"],
+    "train/batches.py": ["train/test_loop.py", "data/test_ondisk.py"],
     "train/history.py": ["train/test_loop.py", "train/test_pretrain.py"],
     "train/loop.py": ["train/test_loop.py", "train/test_pretrain.py"],
     "train/noise.py": ["train/test_noise.py"],
