@@ -32,6 +32,12 @@ def test_bytes_are_divided_by_255_exactly_as_numpy_divides() -> None:
     )
 
 
+def test_values_of_more_than_16_bits_are_divided_before_they_are_rounded() -> None:
+    pixels = np.random.default_rng(0).integers(0, 2**32, 1_000, np.uint32)
+    unit = (pixels / 4_294_967_291).astype(np.float32)
+    np.testing.assert_array_equal(Scaling(0, 4_294_967_291).to_unit(pixels), unit)
+
+
 def test_a_narrow_range_far_from_zero_keeps_its_precision() -> None:
     pixels = 1e6 + np.linspace(0, 1, 11)
     unit = Scaling(1e6, 1e6 + 1).to_unit(pixels)
