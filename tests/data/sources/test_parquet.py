@@ -1,7 +1,6 @@
 import io
 import json
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from caes.data import Skipped, load, split_names, survey
 from caes.data.sources.parquet import Part
-from caes.errors import CaesError, DataError
-from tests.damage import damaged
+from caes.errors import DataError
 
 
 def pixels(number: int) -> Any:
@@ -61,17 +57,20 @@ def test_the_metadata_of_hugging_face_names_columns_and_classes(tmp_path: Path) 
         "label": ["no class"] * 5,
         "photo": structs(0, 1, 2, 3, 4),
         "kind": [1, 0, 1, 1, 0],
+        "mask": structs(4, 3, 2, 1, 0),
     }
     features = {
         "image": {"_type": "Value"},
         "photo": {"_type": "Image"},
         "kind": {"_type": "ClassLabel", "names": ["cat", "dog"]},
+        "mask": {"_type": "Image"},
     }
     images = load(write(tmp_path / "pets.parquet", columns, features))
     assert images.classes == ("cat", "dog")
     assert images.labels is not None
     assert images.labels.tolist() == [1, 0, 1, 1, 0]
     assert images.names == [f"{row:05d}" for row in range(5)]
+    assert images.notes == ("Pictures are those of photo, not of mask.",)
     assert images.pixels[3, ..., 0].tolist() == pixels(3).tolist()
 
 
@@ -196,15 +195,3 @@ def test_a_missing_package_is_named_with_its_extra(
         "allowed: Parquet once the extra of this name is installed. "
         'Run: pip install "caes[parquet]"'
     )
-
-
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-def test_broken_files_load_or_are_refused_and_nothing_else(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "broken.parquet"
-    write(path, {"image": structs(0, 1, 2), "label": ["b", "a", "a"]})
-    path.write_bytes(damaged(data, path.read_bytes()))
-    with suppress(CaesError):
-        load(path)
