@@ -47,7 +47,7 @@ MODULES = {
     "nn/kernels/fused.py": ["nn/test_model.py", "nn/test_nan.py"],
     "nn/kernels/threads.py": ["nn/test_threads.py", "nn/test_model.py"],
     "nn/kernels/winograd.py": ["nn/test_winograd.py", "nn/test_layers.py"],
-    "nn/layers.py": ["nn/test_layers.py", "nn/test_levels.py", "nn/test_nan.py"],
+    "nn/layers.py": ["nn/test_layers.py", "nn/test_levels.py", "nn/test_winograd.py"],
     "nn/model.py": ["nn/test_model.py", "nn/test_nan.py", "nn/test_stack.py"],
     "nn/sparsity.py": ["nn/test_sparsity.py", "nn/test_nan.py"],
     "nn/stack.py": ["nn/test_stack.py", "nn/test_levels.py", "nn/test_patches.py"],

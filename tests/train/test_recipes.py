@@ -1,6 +1,6 @@
 """The recipes: what is filled in, and what is refused."""
 
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,11 @@ def test_what_is_left_out_is_as_the_recipe_says() -> None:
     for name, recipe in RECIPES.items():
         assert FineTuning(recipe=name).resolved() == recipe
     assert FineTuning().resolved() == RECIPES["default"]
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_what_a_recipe_says_can_also_be_given(recipe: Recipe) -> None:
+    assert FineTuning(**asdict(recipe)).resolved() == recipe
 
 
 def test_what_is_given_goes_before_the_recipe_even_where_it_is_nothing() -> None:
