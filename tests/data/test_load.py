@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from caes.data import load, split_names
-from caes.errors import ArgumentError, CaesError, DataError
+from caes.errors import CaesError, DataError
 
 PICTURES = np.zeros((2, 4, 5), np.uint8)
 
@@ -87,30 +87,6 @@ def test_a_folder_named_as_a_source_is_opened_by_its_path(
     for source in ("./mnist", Path("mnist")):
         with pytest.raises(DataError, match=r"^mnist: received an empty folder"):
             load(source)
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (
-            {"channels": 4},
-            "channels: received 4; allowed: 1 (grey) or 3 (colour). "
-            "Leave it out to keep them.",
-        ),
-        *(
-            (
-                {"size": size},
-                f"size: received {size!r}; allowed: height and width, two whole "
-                "numbers from 1 to 65,535. Try size=(64, 96).",
-            )
-            for size in [(0, 5), (5,), 64, "64x96", (4.5, 4), (10**9, 10**9)]
-        ),
-    ],
-)
-def test_size_and_channels_are_checked(options: Any, sentence: str) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        load(PICTURES, **options)
-    assert str(caught.value) == sentence
 
 
 def test_pictures_that_memory_cannot_hold_are_refused() -> None:

@@ -1,14 +1,10 @@
-import re
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from caes.data.reading import overlap_of, side_of
 from caes.data.tiles import Grid, mirrored, starts, weights
-from caes.errors import ArgumentError
 
 
 @st.composite
@@ -132,31 +128,3 @@ def test_a_small_picture_goes_on_as_its_mirror_image(size: tuple[int, int]) -> N
             min(column, 2 * size[1] - 1 - column),
         )
         np.testing.assert_array_equal(found[y, x], picture[row, column])
-
-
-def test_a_tile_is_a_side_or_height_and_width() -> None:
-    assert side_of(128) == (128, 128)
-    assert side_of(np.int64(5)) == (5, 5)
-    assert side_of([3, 4]) == (3, 4)
-    assert overlap_of(None, (128, 64)) == 8
-    assert overlap_of(63, (128, 64)) == 63
-
-
-@pytest.mark.parametrize("tile", [0, -1, 2.5, "128", True, (1, 2, 3), (4, 0)])
-def test_other_tiles_are_refused(tile: object) -> None:
-    message = (
-        f"tile: received {tile!r}; allowed: a side of 1 or more pixels, or (height, "
-        "width). Try 128."
-    )
-    with pytest.raises(ArgumentError, match=f"^{re.escape(message)}$"):
-        side_of(tile)
-
-
-@pytest.mark.parametrize("overlap", [16, 18, -1, 0.5, "2", False])
-def test_an_overlap_has_to_leave_a_step(overlap: object) -> None:
-    message = (
-        f"overlap: received {overlap!r}; allowed: pixels from 0 to 15, below the tile's "
-        "16. Leave it out for an eighth of the tile."
-    )
-    with pytest.raises(ArgumentError, match=f"^{re.escape(message)}$"):
-        overlap_of(overlap, (16, 20))

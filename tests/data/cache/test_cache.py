@@ -21,7 +21,7 @@ from caes.data.cache import lookup as prepared
 from caes.data.cache.index import prepared_folder
 from caes.data.cache.sets import prepared_sets, remove, superfluous
 from caes.data.decode import parallel as decoding
-from caes.errors import ArgumentError, DataError, MixedSizesError, OutputError
+from caes.errors import DataError, MixedSizesError, OutputError
 
 Paint = Callable[..., NDArray[Any]]
 
@@ -243,12 +243,6 @@ def test_tiles_are_cut_in_memory(photos: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(prepared, "MANY", 0)
     load(photos, tile=4)
     assert prepared_sets() == []
-    with pytest.raises(ArgumentError) as caught:
-        load(photos, tile=4, prepare=True)
-    assert str(caught.value) == (
-        "prepare: received True with tiles; allowed: False or None with tiles, which "
-        "are cut in memory. Leave prepare or tile out."
-    )
 
 
 def test_only_many_or_large_pictures_are_prepared_unasked(

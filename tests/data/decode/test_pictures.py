@@ -1,16 +1,11 @@
 import io
-import struct
-import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import png
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from caes.data.decode.pictures import (
@@ -36,27 +31,6 @@ def random_image(mode: str, height: int = 5, width: int = 7) -> Image.Image:
     bands = len(Image.new(mode, (1, 1)).getbands())
     values = np.random.default_rng(1).integers(0, 256, height * width * bands)
     return Image.frombytes(mode, (width, height), values.astype(np.uint8).tobytes())
-
-
-@pytest.mark.parametrize("form", ["PNG", "BMP", "WEBP"])
-@pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_lossless_pictures_come_back_exactly(form: str, mode: str) -> None:
-    image = random_image(mode)
-    found = decode(encoded(image, form, lossless=True), PLAIN).pixels
-    expected = np.asarray(image).reshape(5, 7, -1)
-    if (form, mode) == ("WEBP", "L"):  # a format without grey
-        expected = expected.repeat(3, axis=2)
-    assert found.dtype == np.uint8
-    assert found.tolist() == expected.tolist()
-
-
-def test_sixteen_bit_grey_keeps_its_type_and_every_bit() -> None:
-    values = np.arange(35, dtype=np.uint16).reshape(5, 7) * 1871
-    found = decode(encoded(Image.fromarray(values)), PLAIN)
-    assert found.pixels.dtype == np.uint16
-    assert found.pixels.dtype.isnative
-    assert found.pixels[..., 0].tolist() == values.tolist()
-    assert found.notes == ()
 
 
 def test_one_bit_pictures_are_black_and_white_bytes() -> None:
@@ -105,20 +79,6 @@ def test_cmyk_becomes_rgb() -> None:
     assert found.notes == (CMYK,)
 
 
-def test_sixteen_bit_colour_keeps_all_of_them() -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    row = zlib.compress(b"\0" + struct.pack(">HHH", 0x1234, 0xABCD, 0xFF00))
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", row) + chunk(b"IEND", b"")
-    found = decode(b"\x89PNG\r\n\x1a\n" + parts, PLAIN)
-    assert found.pixels.dtype == np.uint16
-    assert found.pixels.tolist() == [[[0x1234, 0xABCD, 0xFF00]]]
-    assert found.notes == ()
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_exif_turns_the_picture_upright(orientation: int, form: str) -> None:
@@ -144,11 +104,6 @@ def test_a_large_jpeg_made_small_looks_like_the_whole_made_small() -> None:
     expected = ramp.reshape(24, 20, 32, 20).mean((1, 3))
     inner = np.r_[0:11, 13:24]  # the edge between the halves is where filters differ
     assert np.abs(found - expected)[inner].max() < 6
-
-
-def test_size_and_channels_are_met_at_once() -> None:
-    data = encoded(random_image("RGB"))
-    assert decode(data, Reading(size=(3, 4), channels=1)).pixels.shape == (3, 4, 1)
 
 
 def reason(picture: Path | bytes) -> str:
@@ -182,37 +137,6 @@ def test_each_way_to_be_unreadable_has_its_reason(tmp_path: Path) -> None:
     assert reason(bytes(damaged)) == "damaged (its header cannot be read)"
     assert reason(tmp_path) == "not a regular file"
     assert reason(tmp_path / "gone.png") == "a link to nowhere"
-
-
-def test_a_suffix_does_not_matter_but_the_content(tmp_path: Path) -> None:
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(encoded(random_image("L")))
-    assert decode(path, PLAIN).pixels.shape == (5, 7, 1)
-
-
-WHOLE = [
-    encoded(random_image("L", 20, 20)),
-    encoded(random_image("RGB", 20, 20), "JPEG"),
-    encoded(random_image("P", 20, 20), "PNG", transparency=3),
-    encoded(random_image("RGBA", 20, 20), "WEBP"),
-    encoded(random_image("RGB", 20, 20), "BMP"),
-    encoded(random_image("L", 20, 20), "BMP"),
-]
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(data=st.data())
-def test_broken_bytes_decode_or_are_unreadable_and_nothing_else(
-    data: st.DataObject,
-) -> None:
-    whole = bytearray(data.draw(st.sampled_from(WHOLE)))
-    places = st.tuples(st.integers(0, len(whole) - 1), st.integers(0, 255))
-    for place, value in data.draw(st.lists(places, min_size=1, max_size=4)):
-        whole[place] = value
-    end = data.draw(st.one_of(st.none(), st.integers(0, len(whole))))
-    options = data.draw(st.sampled_from([PLAIN, Reading(size=(9, 4), channels=1)]))
-    with quiet_decoding(), suppress(UnreadableError):
-        assert decode(bytes(whole[:end]), options).pixels.ndim == 3
 
 
 @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP"])

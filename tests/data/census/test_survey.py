@@ -29,7 +29,7 @@ KEYS = [
     "duplicates",
     "unreadable",
 ]
-DOCS = Path(__file__).parents[2] / "docs" / "census.md"
+DOCS = Path(__file__).parents[3] / "docs" / "census.md"
 
 
 def made(pixels: NDArray[Any], **about: Any) -> ImageSet:
