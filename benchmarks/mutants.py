@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from functools import cache
@@ -162,7 +162,7 @@ def main(
     for trial in tries(wanted, workers, None if again else seconds):
         append(path, trial)
         print(trial.outcome, trial.module, trial.line, trial.becomes, file=sys.stderr)
-    return summary({one.id: one for one in drawn}, len(every), read(path), out)
+    return summary({one.id for one in drawn}, len(every), read(path), out)
 
 
 # --- mutants ---
@@ -565,46 +565,48 @@ def append(path: Path, trial: Trial) -> None:
         writer.writerow(asdict(trial))
 
 
-def summary(
-    drawn: dict[str, Mutant], every: int, trials: Sequence[Trial], out: Path
-) -> int:
+def summary(drawn: set[str], every: int, trials: Sequence[Trial], out: Path) -> int:
     """Tell the share that is killed, and which survive, and why."""
-    first = {t.id: t for t in reversed(trials) if t.id in drawn}
-    last = {t.id: t for t in trials if t.id in drawn}
+    first = {trial.id: trial for trial in reversed(trials)}
+    last = {trial.id: trial for trial in trials if trial.id in drawn}
     reasons = explained(out / "mutants_explained.csv")
+    kept = [trial for trial in last.values() if trial.outcome == "survived"]
+    kept.sort(key=lambda trial: (trial.module, trial.line))
+    equal = {t.id for t in kept if reasons.get(t.id, ("",))[0] == "equivalent"}
+    telling = {key: trial for key, trial in last.items() if key not in equal}
     sheet = Sheet("Mutants of the mathematics: small changes that fail no test")
     sheet.say(
         "",
-        f"{len(last)} mutants, drawn of {every:,}. Killed is one on which a test fails",
-        "(killed), that cannot be imported or ends the process (error), or that takes",
-        "three times as long as its tests, and 20 s (timeout).",
+        f"{len(drawn)} mutants are drawn of {every:,}; {len(last)} of them were tried,",
+        f"and {len(first.keys() - drawn)} whose lines are gone. Killed is one on",
+        "which a test fails, or all take longer than 20 s and three times as long as",
+        "else (timeout). One that cannot be imported, or ends the process, is an error",
+        "and not counted in the share.",
     )
-    kept = [t for t in last.values() if t.outcome == "survived"]
-    equal = {t.id for t in kept if reasons.get(t.id, ("",))[0] == "equivalent"}
-    of_note = {key: t for key, t in last.items() if key not in equal}
-    names = ("killed", "error", "timeout", "survived")
     sheet.table(
-        ["", "mutants", *names, "share killed", "95 % interval (Wilson)"],
+        ["", *HEAD, "share killed", "95 % interval (Wilson)"],
         [
-            [title, str(len(some)), *_counts(some.values(), names), *share(some)]
+            [title, *_counts(some.values()), *share(some.values())]
             for title, some in (
-                ("when first tried", first),
-                ("survivors tried again, with the tests written since", last),
-                ("… without those that change nothing", of_note),
+                ("all, when first tried", first),
+                ("of today's lines, the last time", last),
+                (
+                    "… that change anything",
+                    [t for t in last.values() if t.id not in equal],
+                ),
             )
-            if some
         ],
     )
+    modules = sorted({trial.module for trial in last.values()})
     sheet.table(
-        ["module", "mutants", *names],
+        ["module", *HEAD],
         [
-            [name, str(len(some)), *_counts(some, names)]
-            for name in sorted({t.module for t in last.values()})
-            for some in [[t for t in last.values() if t.module == name]]
+            [name, *_counts([t for t in last.values() if t.module == name])]
+            for name in modules
         ],
     )
     sheet.say("", "## What survives", "")
-    for one in sorted(kept, key=lambda one: (one.module, one.line)):
+    for one in kept:
         kind, why = reasons.get(one.id, ("open", "not looked at yet"))
         was, becomes = (text.replace("`", "'") for text in (one.was, one.becomes))
         sheet.say(
@@ -614,14 +616,19 @@ def summary(
     return sheet.finish(out)
 
 
-def _counts(trials: Any, names: Sequence[str]) -> list[str]:
-    counts = Counter(trial.outcome for trial in trials)
-    return [str(counts[name]) for name in names]
+HEAD = ("mutants", "killed", "timeout", "survived", "error")
 
 
-def share(trials: dict[str, Trial]) -> tuple[str, str]:
-    """Give the share of what does not survive, and its interval."""
-    test = binomtest(sum(t.outcome != "survived" for t in trials.values()), len(trials))
+def _counts(trials: Collection[Trial]) -> list[str]:
+    counts = Counter(str(trial.outcome) for trial in trials)
+    return [str(len(trials)), *(str(counts[name]) for name in HEAD[1:])]
+
+
+def share(trials: Iterable[Trial]) -> tuple[str, str]:
+    """Give the share of what does not survive, errors apart, and its interval."""
+    counted = [trial.outcome for trial in trials if trial.outcome != "error"]
+    killed = len(counted) - counted.count("survived")
+    test = binomtest(killed, len(counted))
     low, high = test.proportion_ci(method="wilson")
     return f"{test.statistic:.1%}", f"{low:.1%} to {high:.1%}"
 
