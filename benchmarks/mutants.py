@@ -590,10 +590,7 @@ def summary(drawn: set[str], every: int, trials: Sequence[Trial], out: Path) -> 
             for title, some in (
                 ("all, when first tried", first),
                 ("of today's lines, the last time", last),
-                (
-                    "… that change anything",
-                    [t for t in last.values() if t.id not in equal],
-                ),
+                ("… that change anything", telling),
             )
         ],
     )
