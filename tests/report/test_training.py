@@ -214,5 +214,10 @@ def test_a_grown_level_has_a_loss_and_nothing_of_pictures() -> None:
     assert made["loss"].caption == "Level 3 gives back the code below."
 
 
+def test_one_level_and_its_refinement_give_back_nothing_but_pictures() -> None:
+    made = charts(stack_history({1: [0.4], 0: [0.2]}), Plan({1: 1, 0: 1}))
+    assert made["loss"].caption == "Level 1 and the refinement give back pictures."
+
+
 def test_without_an_epoch_there_is_no_chart() -> None:
     assert charts(History([], 0, "interrupted"), Plan({1: 2, 2: 1})) == {}
