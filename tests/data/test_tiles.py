@@ -45,6 +45,7 @@ def test_weights_sum_to_exactly_1_at_each_pixel(line: tuple[int, int, int]) -> N
     total, takers = np.zeros(length, np.float32), np.zeros(length, int)
     for begin, each in zip(begins, weights(begins, tile), strict=True):
         assert each.min() >= 0
+        assert (each * 4096 % 1 == 0).all()
         total[begin : begin + tile] += each
         takers[begin : begin + tile] += each > 0
     assert (total == 1).all()

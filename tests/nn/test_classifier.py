@@ -146,12 +146,13 @@ def test_the_number_of_parameters_is_the_notation_s_and_the_head_s(
 
 
 def test_the_seed_is_of_the_head_s_weights() -> None:
-    def weights(seed: int) -> Tensor:
-        head = Classifier(_trunk(MIRROR), (11,), CLASSES, seed=seed).head
+    def weights(**seed: int) -> Tensor:
+        head = Classifier(_trunk(MIRROR), (11,), CLASSES, **seed).head
         return torch.cat([each.flatten() for each in head.parameters()])
 
-    assert torch.equal(weights(3), weights(3))
-    assert not torch.equal(weights(3), weights(4))
+    assert torch.equal(weights(seed=3), weights(seed=3))
+    assert not torch.equal(weights(seed=3), weights(seed=4))
+    assert torch.equal(weights(), weights(seed=0))
 
 
 # The loss
