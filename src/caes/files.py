@@ -142,10 +142,11 @@ class TableWriter:
 def read_table(path: Path) -> list[list[str]]:
     """Read the rows that `TableWriter` wrote, the columns' names first."""
     with path.open(newline="", encoding="utf-8") as file:
-        return [[_text(cell) for cell in row] for row in csv.reader(file) if row]
+        return [[plain_text(cell) for cell in row] for row in csv.reader(file) if row]
 
 
-def _text(cell: str) -> str:
+def plain_text(cell: str) -> str:
+    """Take the apostrophe off that `TableWriter` has put before a text."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 

@@ -114,13 +114,13 @@ def test_a_broken_picture_may_have_a_label(
 
 
 def test_labels_come_from_the_source_with_its_test_pictures(
-    in_empty_folder: Path, says: Run, reported: dict[str, Any]
+    says: Run, reported: dict[str, Any]
 ) -> None:
     words = ["--arch", "2C5-MP4", "--decoder", "tied", "--loss", "mse"]
-    words += ["--epochs", "1", "--split", "train[:200]", "--quiet", "--out", "stack"]
+    words += ["--epochs", "1", "--split", "train[:200]", "--quiet", "--out", "own"]
     says("fit", "digits", *words)
     words = ["--split", "train[:200]", "--labels", "20", *QUICK]
-    assert says("classify", "digits", "--from", "stack", *words) == (
+    assert says("classify", "digits", "--from", "own", *words) == (
         "runs/digits-classes-1/report.html\n"
     )
     assert reported["images"].fingerprint == load("digits", "test").fingerprint

@@ -92,3 +92,19 @@ def test_report_is_for_auto_encoders(refused: Run, run: str) -> None:
         "caes: run: received a classifier; allowed: the run of an auto-encoder. "
         "Open it with CAEClassifier.load, or use caes predict."
     )
+
+
+def test_a_table_of_predictions_labels_pictures_whatever_their_names(
+    run: str, says: Run
+) -> None:
+    shutil.copytree("photos", "odd")
+    for kind in stripes.CLASSES:
+        Path("odd", kind).rename(f"odd/={kind}")
+    says("predict", run, "odd", "--out", "t.csv", "--quiet")
+    rows = table("t.csv")
+    assert rows[0]["name"] == "'=high/0.png"
+    assert rows[0]["class"] in stripes.CLASSES
+    lines = [f"{row['name']},{row['name'][2:5]}" for row in rows]
+    Path("labels.csv").write_text("\n".join(["name,label", *lines]))
+    words = ["--labels", "labels.csv", "--quiet"]
+    assert says("probe", "odd", "--from", "stack", *words).startswith("18 labels;")

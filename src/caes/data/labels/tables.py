@@ -15,6 +15,7 @@ from caes.data.labels.classes import Indices, number, order_of
 from caes.data.labels.labelled import labelled, listed
 from caes.data.reading import guarded
 from caes.errors import DataError
+from caes.files import plain_text
 
 _WHAT = "a CSV file with a picture's name and its label in each row"
 _DELIMITERS = (",", ";", "\t")
@@ -101,7 +102,7 @@ def _rows(
     reader = csv.reader(StringIO(text), delimiter=delimiter, strict=strict)
     for cells in reader:
         if any(cell.strip() for cell in cells):
-            yield reader.line_num, cells
+            yield reader.line_num, [plain_text(cell) for cell in cells]
 
 
 def _pairs(text: str, delimiter: str) -> int:
