@@ -50,7 +50,10 @@ MODULES = {
     "nn/layers.py": ["nn/test_layers.py", "nn/test_levels.py", "nn/test_winograd.py"],
     "nn/model.py": ["nn/test_model.py", "nn/test_nan.py", "nn/test_stack.py"],
     "nn/sparsity.py": ["nn/test_sparsity.py", "nn/test_nan.py"],
-    "nn/stack.py": ["nn/test_stack.py", "nn/test_levels.py", "nn/test_patches.py"],
+    "nn/stack.py": [
+        *("nn/test_stack.py", "nn/test_levels.py"),
+        *("nn/test_patches.py", "nn/test_sparsity.py"),
+    ],
     "nn/windows.py": ["nn/test_windows.py"],
     "train/augment.py": ["train/test_augment.py"],
     "train/batches.py": ["train/test_loop.py", "data/test_ondisk.py"],

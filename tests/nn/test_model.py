@@ -255,6 +255,11 @@ def test_other_forms_are_left_to_pytorch(changed: dict[str, Any]) -> None:
     assert not fused.fits(replace(arch, **changed), (8, 8, 1))
 
 
+def test_wide_kernels_are_left_to_pytorch() -> None:
+    assert fused.fits(parse("2C62-MP2"), (80, 80, 1))
+    assert not fused.fits(parse("2C63-MP2"), (80, 80, 1))  # 63 taps, and 2 times up
+
+
 def test_a_dense_network_encodes_to_its_units_and_learns() -> None:
     model = _model("4C3-MP2-6N", (9, 8, 2))
     pictures = _pictures(5, (9, 8, 2))

@@ -67,6 +67,16 @@ def test_by_tiles_codes_and_reconstructions_are_those_of_the_whole_picture(
     )
 
 
+def test_a_window_is_a_tile_with_its_context_around_it() -> None:
+    model = autoencoder(parse("4C3-MP2-3C3-MP2"), (32, 32, 1), 1).eval()
+    assert (model.arch.context, model.arch.stride) == (3, 4)
+    seen: list[tuple[int, ...]] = []
+    model.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1:]))
+    through = TiledInference(model, Scaling(0, 255), (24, 40))
+    assert [*through.reconstructed(np.zeros((97, 131, 1), np.uint8))]
+    assert {*seen} == {(24 + 2 * 3 * 4, 40 + 2 * 3 * 4, 1)}
+
+
 @pytest.mark.parametrize("size", [(31, 31), (37, 113), (200, 5000), (5, 4), (128, 128)])
 def test_what_was_trained_on_tiles_runs_on_any_size(
     cae: CAE, size: tuple[int, int]

@@ -275,6 +275,7 @@ def test_only_the_gradients_that_are_needed_are_computed(
         ((14, 14, 100, 150, 1), 0),
         ((14, 14, 100, 150, 11), 0),  # no tile is large enough
         ((1, 1, 100, 150, 3), 0),  # most of the block would be thrown away
+        ((35, 25, 40, 40, 3), 0),  # the changes of basis cost too much
         ((14, 14, 100, 150, 5), 5),  # the paper's second level
         ((7, 7, 150, 200, 3), 4),  # and its third
     ],
@@ -347,8 +348,13 @@ def test_few_pictures_are_convolved_directly(
         calls.append(places)
         return whole(maps, weight, places)
 
+    def asked(*sizes: int) -> int:
+        assert sizes == (8, 6, 40, 40, 3)
+        return 2
+
     monkeypatch.setattr(winograd, "convolve", noted)
-    maps, weight = _drawn(n, 40, 8, 8), _drawn(40, 40, 3, 3, seed=1)
+    monkeypatch.setattr(winograd, "places_for", asked)
+    maps, weight = _drawn(n, 40, 8, 6), _drawn(40, 40, 3, 3, seed=1)
     found = layers.convolve(maps, weight, torch.zeros(40))
     exact = F.conv2d(maps.double(), weight.double(), padding=1)
     assert _error(found, exact) < 5e-6
