@@ -61,7 +61,10 @@ MODULES = {
     "train/loop.py": ["train/test_loop.py", "train/test_pretrain.py"],
     "train/noise.py": ["train/test_noise.py"],
     "train/recipes.py": ["train/test_recipes.py", "train/test_finetune.py"],
-    "data/measures.py": ["data/test_measures.py", "data/test_scaling.py"],
+    "data/measures.py": [
+        *("data/test_measures.py", "data/test_imageset.py"),
+        *("data/test_scaling.py", "data/census/test_duplicates.py"),
+    ],
     "data/scales.py": ["data/test_scales.py", "data/test_scaling.py"],
     "data/scaling.py": ["data/test_scaling.py", "data/test_measures.py"],
     "data/tiles.py": ["data/test_tiles.py", "nn/test_windows.py"],

@@ -63,6 +63,14 @@ def test_percentiles_of_any_values_lie_where_numpy_s_do(
         )
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+def test_percentiles_reach_the_ends_of_the_type(dtype: str) -> None:
+    ends = np.iinfo(dtype)
+    pixels = np.array([ends.min] * 3 + [ends.max] * 5, dtype).reshape(2, 4, 1, 1)
+    expected = np.percentile(pixels.astype(np.float64), SHARES)
+    np.testing.assert_allclose(np.ravel(percentiles(pixels, SHARES)), expected)
+
+
 def test_a_small_spread_far_from_zero_keeps_its_digits() -> None:
     pixels = 1e9 + np.random.default_rng(0).random((20, 5, 5, 1))
     mean, deviation = Statistics(pixels).moments
