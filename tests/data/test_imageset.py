@@ -1,3 +1,5 @@
+import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -142,3 +144,17 @@ def test_parts_of_different_forms_are_not_joined() -> None:
         "(test); allowed: parts of one height, width, number of channels and type. "
         "Give size and channels to read all of them alike."
     )
+
+
+def test_a_set_is_pickled_whatever_is_known_of_it() -> None:
+    images = ImageSet.from_pixels(np.arange(24.0).reshape(2, 3, 4), labels=np.ones(2))
+    found = images.fingerprint, images.statistics.digests
+    again = pickle.loads(pickle.dumps(images))
+    assert (again.fingerprint, again.statistics.digests) == found
+    assert again.statistics.pixels is again.pixels
+
+
+def test_what_is_known_of_pixels_goes_with_them_and_not_with_others() -> None:
+    images = ImageSet.from_pixels(np.arange(24.0).reshape(2, 3, 4))
+    assert replace(images, split="test").statistics is images.statistics
+    assert images[1:].statistics.extremes[0] == [12]

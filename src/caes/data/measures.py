@@ -36,6 +36,9 @@ class Statistics:
     def __init__(self, pixels: Any) -> None:
         self.pixels = pixels
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Statistics, (self.pixels,)  # what a hash has seen cannot be pickled
+
     @cached_property
     def extremes(self) -> tuple[PerChannel, PerChannel]:
         """Each channel's smallest and largest value; NaN where one is none."""
