@@ -56,7 +56,7 @@ MODULES = {
     ],
     "nn/windows.py": ["nn/test_windows.py"],
     "train/augment.py": ["train/test_augment.py"],
-    "train/batches.py": ["train/test_loop.py", "data/test_ondisk.py"],
+    "train/batches.py": ["train/test_loop.py", "data/test_mapped.py"],
     "train/history.py": ["train/test_loop.py", "train/test_pretrain.py"],
     "train/loop.py": ["train/test_loop.py", "train/test_pretrain.py"],
     "train/noise.py": ["train/test_noise.py"],
@@ -460,6 +460,8 @@ class _Child:
             return "timeout", ""
         if code == 0:
             return "survived", ""
+        if code == pytest.ExitCode.USAGE_ERROR:
+            raise FileNotFoundError((self._folder / "output.txt").read_text("utf-8"))
         failed = []
         if code == 1 and self.report.exists():
             failed = json.loads(self.report.read_text("utf-8"))["failed"]
@@ -565,7 +567,8 @@ def append(path: Path, trial: Trial) -> None:
     """Add a row."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Trial)])
+        names = [field.name for field in fields(Trial)]
+        writer = csv.DictWriter(file, names, lineterminator="\n")
         if new:
             writer.writeheader()
         writer.writerow(asdict(trial))
