@@ -144,3 +144,22 @@ def test_a_header_that_promises_more_than_memory_holds_is_refused(
         "6,479,999,999,999,480; allowed: an array of numbers, N×H×W or N×H×W×C, saved by "
         "numpy.save or numpy.savez. Check it, or make it again."
     )
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_header_is_read(
+    tmp_path: Path, version: tuple[int, int]
+) -> None:
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.lib.format.write_array(file, pictures(3), version)
+    assert load(tmp_path / "x.npy").pixels[..., 0].tolist() == pictures(3).tolist()
+
+
+def test_headers_longer_than_numpy_reads_and_single_numbers_are_refused(
+    tmp_path: Path,
+) -> None:
+    long = b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little")
+    (tmp_path / "long.npy").write_bytes(long)
+    assert "(a header of 2,147,483,648 bytes)" in message(tmp_path / "long.npy")
+    np.save(tmp_path / "one.npy", 3.0)
+    assert "received an array of shape ()" in message(tmp_path / "one.npy")

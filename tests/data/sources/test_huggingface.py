@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -198,6 +199,20 @@ def test_a_relative_path_without_bytes_is_no_file_to_be_opened(
     path = written(in_empty_folder, {"image": rows}, image=datasets.Image())
     images = load(path)
     assert images.skipped == (Skipped("00001", "empty"),)
+
+
+def test_a_stream_fetches_pictures_that_lie_in_files_of_their_own(
+    tmp_path: Path,
+) -> None:
+    import fsspec
+
+    fsspec.filesystem("memory").pipe("/a.png", png(GREY[0]))
+    (tmp_path / "set").mkdir()
+    place = {"bytes": None, "path": "memory://a.png"}
+    pictures = pa.array([place], pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    pq.write_table(pa.table({"image": pictures}), tmp_path / "set" / "train.parquet")
+    images = load(f"hf-stream:{tmp_path / 'set'}")
+    assert images.pixels[0, ..., 0].tolist() == GREY[0].tolist()
 
 
 def test_a_changed_picture_makes_another_prepared_set(tmp_path: Path) -> None:

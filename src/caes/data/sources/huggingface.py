@@ -90,7 +90,7 @@ class HuggingFace(Table):
         """Give the rows, and the size and time of each file of the split."""
         yield f"{split} {rows} {self.columns.picture}"
         if self._streamed:
-            yield os.path.basename(self._builder().cache_dir)
+            yield os.path.basename(self._builder.cache_dir)
             return
         files = [each["filename"] for each in self._data[split].cache_files]
         for each in files or [self._data[split]._fingerprint]:
@@ -107,12 +107,13 @@ class HuggingFace(Table):
 
     @cached_property
     def _counts(self) -> dict[str, int]:
-        return {split: self._count(split) for split in self._data}
+        with self._at_work():
+            return {split: self._count(split) for split in self._data}
 
     def _count(self, split: str) -> int:
         if not self._streamed:
             return len(self._data[split])
-        told = (self._builder().info.splits or {}).get(split)
+        told = (self._builder.info.splits or {}).get(split)
         if told and told.num_examples:
             return int(told.num_examples)
         column = self._schema.names[-1]  # any will do: pictures are often the first
@@ -134,9 +135,9 @@ class HuggingFace(Table):
         from datasets import Image
 
         data = self._data[split]
-        if self._streamed and self._builder().name == "parquet":
+        if self._streamed and self._builder.name == "parquet":
             # So that no other column is fetched.
-            data = self._builder(columns=[column]).as_streaming_dataset(split)
+            data = self._built(columns=[column]).as_streaming_dataset(split)
         data = data.select_columns([column])
         if isinstance((data.features or {}).get(column), Image):
             data = data.cast_column(column, Image(decode=False))
@@ -178,10 +179,14 @@ class HuggingFace(Table):
             found = load_from_disk(self._address["path"])
             return {"train": found} if isinstance(found, Dataset) else found
         if self._streamed:
-            return self._builder().as_streaming_dataset()
+            return self._builder.as_streaming_dataset()
         return load_dataset(**self._address)
 
-    def _builder(self, **about: Any) -> Any:
+    @cached_property
+    def _builder(self) -> Any:
+        return self._built()
+
+    def _built(self, **about: Any) -> Any:
         from datasets import load_dataset_builder
 
         return load_dataset_builder(**self._address, **about)
