@@ -189,7 +189,7 @@ def mutants_of(module: str) -> Iterator[Mutant]:
             was = lines[place[0] - 1]
             if any(start <= place < end for start, end in spans):
                 continue
-            if was[place[1] :].startswith(("*,", "/,")):
+            if was[place[1] :].startswith(("*,", "/,", "/)")):
                 continue  # of a signature, taken for a product
             column = place[1] - len(was) + len(was.lstrip())
             key = f"{module} {name} {column} {was.strip()}"
