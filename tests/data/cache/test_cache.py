@@ -168,7 +168,10 @@ def test_the_second_time_nothing_is_decoded(photos: Path, decodes: list[str]) ->
     assert_same(again, first)
 
 
-def test_progress_is_told_of_every_picture_once(photos: Path) -> None:
+def test_progress_is_told_of_every_picture_once(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparing, "_EVERY", 5)  # memory is given back meanwhile
     told: list[tuple[int, int]] = []
     load(photos, prepare=True, progress=lambda *count: told.append(count))
     assert told == [(done, 12) for done in range(1, 13)]

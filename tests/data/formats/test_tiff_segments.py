@@ -36,3 +36,9 @@ def test_compressions_whose_size_nothing_tells_are_refused_by_name(
 ) -> None:
     whole = tiff(PIXELS, compression=compression, **ABOUT)
     assert _reason(whole) == f"compressed as {name}, which is not read"
+
+
+def test_a_strip_that_says_no_size_is_left_to_its_decoder() -> None:
+    whole = bytearray(tiff(PIXELS, compression="png", **ABOUT))
+    whole[whole.index(b"\x89PNG")] ^= 0xFF
+    assert _reason(bytes(whole)).startswith("damaged (")
