@@ -77,6 +77,17 @@ def test_a_window_is_a_tile_with_its_context_around_it() -> None:
     assert {*seen} == {(24 + 2 * 3 * 4, 40 + 2 * 3 * 4, 1)}
 
 
+def test_a_tile_of_less_than_a_cell_is_one_cell() -> None:
+    text, options = NETWORKS[-1]
+    model = autoencoder(replace(parse(text), **options), (32, 32, 1), 1).eval()
+    picture = np.random.default_rng(0).integers(0, 256, (40, 29, 1), np.uint8)
+    through = TiledInference(model, Scaling(0, 255), (2, 3))
+    with torch.inference_mode():
+        codes = model.encode(torch.from_numpy(picture[None] / np.float32(255)))[0]
+    found = np.concatenate([*through.encoded(picture)])
+    np.testing.assert_allclose(found, codes.numpy(), atol=3e-6)
+
+
 @pytest.mark.parametrize("size", [(31, 31), (37, 113), (200, 5000), (5, 4), (128, 128)])
 def test_what_was_trained_on_tiles_runs_on_any_size(
     cae: CAE, size: tuple[int, int]
