@@ -599,7 +599,7 @@ def summary(drawn: set[str], every: int, trials: Sequence[Trial], out: Path) -> 
             for title, some in (
                 ("all, when first tried", first),
                 ("of today's lines, the last time", last),
-                ("… that change anything", telling),
+                ("… without equivalent ones", telling),
             )
         ],
     )
