@@ -165,6 +165,8 @@ class FusedAutoencoder:
 
     def _padded(self, pictures: Tensor) -> Tensor:
         around = self.arch.frame(*pictures.shape[1:3])
+        if not any(around):
+            return pictures  # padding by nothing would copy it
         maps = pictures.permute(0, 3, 1, 2)
         return F.pad(maps, around, mode="replicate").permute(0, 2, 3, 1)
 
