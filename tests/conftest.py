@@ -48,6 +48,13 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.fixture
+def three_threads() -> Iterator[None]:
+    """Share batches between three threads, whatever this machine has."""
+    with _threads(3):
+        yield
+
+
+@pytest.fixture
 def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)

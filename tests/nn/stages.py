@@ -1,7 +1,5 @@
 """Steps of an encoder, as an architecture would give them, for levels by themselves."""
 
-import math
-
 from caes.nn.architecture import ActivationName, Level, PaddingName, Stage
 
 
@@ -30,5 +28,4 @@ def convolution(
 
 
 def dense(inputs: tuple[int, ...], units: int, activation: ActivationName) -> Stage:
-    assert math.prod(inputs)
     return Stage("encoder", "connect", inputs, (units,), activation=activation)

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -30,13 +29,7 @@ CLASSES = 3
 COUNT = "num_batches_tracked"
 
 
-@pytest.fixture(autouse=True)
-def three_threads() -> Iterator[None]:
-    """Batches are shared between three, whatever this machine has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("three_threads")
 
 
 def _trunk(arch: Architecture) -> Model:

@@ -1,7 +1,7 @@
 """Which trainings give the same bits for every number of threads, and which for one."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,7 @@ Fitted = CAE | CAEClassifier
 LABELS = np.arange(60) % 3
 
 
-@pytest.fixture(autouse=True)
-def _threads_as_before() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")  # and as many as before, after
 
 
 def _pixels() -> NDArray[np.uint8]:

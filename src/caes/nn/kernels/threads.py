@@ -34,11 +34,6 @@ def count() -> int:
     return _reserved.get() or torch.get_num_threads()
 
 
-def are_reserved() -> bool:
-    """Tell whether this is inside `reserved`."""
-    return _reserved.get() is not None
-
-
 @contextmanager
 def reserved() -> Iterator[None]:
     """Keep PyTorch's threads out of its operators, free for sharing out batches."""
