@@ -26,6 +26,25 @@ PrecisionName = Literal["32-true", "bf16-mixed", "16-mixed"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
+def patience_option() -> int | None:
+    """Declare what every training that is watched takes."""
+    return option(
+        None,
+        """Stop after so many epochs without a better validation loss, and restore the
+        best weights; needs validation.""",
+        whole(1),
+        hint="Try patience=5, or leave it out.",
+    )
+
+
+def precision_option() -> PrecisionName:
+    """Declare what every training takes."""
+    return option(
+        "32-true",
+        """Arithmetic: 32-true, or mixed with 16 bits where the device gains by it.""",
+    )
+
+
 @options
 class Options:
     """Network and training."""
@@ -114,13 +133,7 @@ class Options:
         share,
         hint="Try 0.1.",
     )
-    patience: int | None = option(
-        None,
-        """Stop after so many epochs without a better validation loss, and restore the
-        best weights; needs validation.""",
-        whole(1),
-        hint="Try patience=5, or leave it out.",
-    )
+    patience: int | None = patience_option()
     random_state: Any = option(
         None,
         """Seed of weights, order and splits; a whole number makes a run repeatable:
@@ -130,10 +143,7 @@ class Options:
         hint="Try 0.",
     )
     device: DeviceName = option("auto", "Where to compute.")
-    precision: PrecisionName = option(
-        "32-true",
-        """Arithmetic: 32-true, or mixed with 16 bits where the device gains by it.""",
-    )
+    precision: PrecisionName = precision_option()
     tile: int | None = option(
         None,
         """Side in pixels of the tiles that pictures of any size are cut into to learn

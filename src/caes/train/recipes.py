@@ -23,6 +23,8 @@ from caes.train.options import (
     OptimizerName,
     PrecisionName,
     check_patience,
+    patience_option,
+    precision_option,
 )
 
 FEWEST_PASSES, FEWEST_STEPS = 10, 1_500
@@ -234,21 +236,12 @@ class FineTuning:
         share,
         hint="Try 0.1.",
     )
-    patience: int | None = option(
-        None,
-        """Stop after so many epochs without a better validation loss, and restore the
-        best weights; needs validation.""",
-        whole(1),
-        hint="Try patience=5, or leave it out.",
-    )
+    patience: int | None = patience_option()
     random_state: Any = option(
         None, "Seed of weights, order, noise and splits.", seed, hint="Try 0."
     )
     device: DeviceName = option("auto", "Where to compute.")
-    precision: PrecisionName = option(
-        "32-true",
-        """Arithmetic: 32-true, or mixed with 16 bits where the device gains by it.""",
-    )
+    precision: PrecisionName = precision_option()
 
     def resolved(self) -> Recipe:
         """Fill in what was left out, and refuse what cannot work.
