@@ -70,6 +70,18 @@ def test_both_axes_at_once_are_one_axis_after_the_other(m: int, k: int) -> None:
         np.testing.assert_allclose(found.reshape(rows, rows), expected, rtol=1e-5)
 
 
+def _check_values_and_gradients(
+    found: Tensor, exact: Tensor, leaves: tuple[Tensor, Tensor]
+) -> None:
+    assert _error(found, exact.detach()) < 5e-6
+    outer = _drawn(*found.shape, seed=2)
+    given = torch.autograd.grad(found, leaves, outer)
+    wanted = torch.autograd.grad(exact, leaves, outer.double())
+    for mine, theirs in zip(given, wanted, strict=True):
+        assert mine.shape == theirs.shape
+        assert _error(mine, theirs.double()) < 5e-6
+
+
 @pytest.mark.parametrize(("m", "k"), IN_USE)
 def test_convolution_and_both_gradients_are_the_plain_ones(m: int, k: int) -> None:
     height, width = k + 10, k + 7  # outputs of 11×8: no block divides both
@@ -77,13 +89,7 @@ def test_convolution_and_both_gradients_are_the_plain_ones(m: int, k: int) -> No
     weight = _drawn(34, 33, k, k, seed=1).requires_grad_()
     found, exact = winograd.convolve(maps, weight, m), _exactly(maps, weight)
     assert found.shape == exact.shape
-    assert _error(found, exact.detach()) < 5e-6
-    outer = _drawn(*found.shape, seed=2)
-    given = torch.autograd.grad(found, (maps, weight), outer)
-    wanted = torch.autograd.grad(exact, (maps, weight), outer.double())
-    for mine, theirs in zip(given, wanted, strict=True):
-        assert mine.shape == theirs.shape
-        assert _error(mine, theirs.double()) < 5e-6
+    _check_values_and_gradients(found, exact, (maps, weight))
 
 
 @pytest.mark.parametrize(("m", "k"), IN_USE)
@@ -95,13 +101,7 @@ def test_the_adjoint_and_both_its_gradients_are_the_plain_ones(m: int, k: int) -
         _exactly_back(maps, weight),
     )
     assert found.shape == exact.shape == (2, 11 + k - 1, 8 + k - 1, 33)
-    assert _error(found, exact.detach()) < 5e-6
-    outer = _drawn(*found.shape, seed=2)
-    given = torch.autograd.grad(found, (maps, weight), outer)
-    wanted = torch.autograd.grad(exact, (maps, weight), outer.double())
-    for mine, theirs in zip(given, wanted, strict=True):
-        assert mine.shape == theirs.shape
-        assert _error(mine, theirs.double()) < 5e-6
+    _check_values_and_gradients(found, exact, (maps, weight))
 
 
 Results = tuple[Tensor, ...]
