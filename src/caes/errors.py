@@ -1,8 +1,14 @@
 """What goes wrong, in one line: argument, value, what is allowed, what to do now."""
 
 import unicodedata
+from collections.abc import Iterable
 
 _UNSEEN = ("Cc", "Cs", "Zl", "Zp")  # control characters, half a pair, ends of lines
+
+
+def by_signs(shape: Iterable[int]) -> str:
+    """Write sizes as 28×28×1."""
+    return "×".join(map(str, shape))
 
 
 def visible(text: str) -> str:

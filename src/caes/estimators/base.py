@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from caes.data import ImageSet, load
 from caes.data.reading import Pages
 from caes.data.scaling import Scaling
-from caes.errors import ArgumentError, DataError, RunError
+from caes.errors import ArgumentError, DataError, RunError, by_signs
 from caes.files import new_folder
 from caes.nn.architecture import Architecture, Shape
 from caes.nn.inference import AT_ONCE, infer
@@ -311,11 +311,6 @@ def _is_here(device: Any) -> bool:
     except ArgumentError:
         return False
     return True
-
-
-def by_signs(shape: Sequence[int]) -> str:
-    """Write sizes as 28×28×1."""
-    return "×".join(map(str, shape))
 
 
 def is_table(X: Pictures) -> bool:

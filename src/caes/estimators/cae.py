@@ -15,11 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from caes.data import ImageSet, load
 from caes.data.scales import parse_scale
 from caes.data.scaling import scaling_of
-from caes.errors import ArgumentError
+from caes.errors import ArgumentError, by_signs
 from caes.estimators.base import (
     PictureEstimator,
     Pictures,
-    by_signs,
     enough_memory,
     seed_of,
 )

@@ -16,11 +16,10 @@ from caes.data import ImageSet, load
 from caes.data.imageset import join
 from caes.data.labels.targets import known_labels, numbered
 from caes.data.scaling import Scaling, scaling_of
-from caes.errors import ArgumentError, DataError
+from caes.errors import ArgumentError, DataError, by_signs
 from caes.estimators.base import (
     PictureEstimator,
     Pictures,
-    by_signs,
     enough_memory,
     is_table,
     seed_of,

@@ -51,11 +51,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def shape(sizes: tuple[int, ...]) -> str:
-    """Write a shape, as 7×7×8."""
-    return "×".join(map(str, sizes))
-
-
 def count(number: int, noun: str) -> str:
     """Write how many, with the noun in its plural where it needs one.
 

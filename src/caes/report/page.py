@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.colors import to_hex
 
 from caes.data.imageset import ImageSet
+from caes.errors import by_signs
 from caes.files import TableWriter, write_atomically
 from caes.report import numbers, pictures
 from caes.report.charts import Chart
@@ -120,12 +121,13 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = "chance count duration figure percent points shape share signed sure"
+    written = "chance count duration figure percent points share signed sure"
     shown = "drawable enlargement heat_png per_row png"
     environment.filters |= {
         **{name: getattr(numbers, name) for name in written.split()},
         **{name: getattr(pictures, name) for name in shown.split()},
         "setting": _setting,
+        "shape": by_signs,
         "uri": _uri,
         "whole": "{:,}".format,
     }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
-from caes.errors import DataError
+from caes.errors import DataError, by_signs
 from caes.nn.architecture import Architecture
 from caes.report.baseline import (
     Baseline,
@@ -19,7 +19,7 @@ from caes.report.baseline import (
     from_code,
     winners,
 )
-from caes.report.numbers import count, decibels, duration, figure, psnr, shape
+from caes.report.numbers import count, decibels, duration, figure, psnr
 from caes.report.page import Fact
 from caes.report.phases import Phase, Plan, phases, plan
 from caes.report.pictures import Tile, reduced, tile
@@ -181,7 +181,7 @@ def _chosen(errors: NDArray[np.float64]) -> tuple[list[int], list[int], list[int
 
 
 def _check(train: ImageSet, test: ImageSet) -> None:
-    learned, tried = (shape(images.shape[1:]) for images in (train, test))
+    learned, tried = (by_signs(images.shape[1:]) for images in (train, test))
     if learned != tried:
         raise DataError(
             test.source,
@@ -219,9 +219,9 @@ def examples(
 def facts(results: Results) -> list[Fact]:
     """Give the headline figures in the page's order."""
     size = results.picture_size
-    values = f"{size:,} values a picture, {shape(results.picture_shape)}"
+    values = f"{size:,} values a picture, {by_signs(results.picture_shape)}"
     maps, ratio = len(results.code_shape) > 1, size / results.code_size
-    code = shape(results.code_shape) if maps else "one a dense unit"
+    code = by_signs(results.code_shape) if maps else "one a dense unit"
     tried = count(len(results.errors), "picture")
     return [
         Fact("Parameters", f"{results.parameters:,}", "weights and biases"),

@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from caes.errors import by_signs
 from caes.nn.architecture import Architecture, Shape
 from caes.report.charts import Chart, Stretch, chart, course, far_apart
-from caes.report.numbers import NOTHING, capital, count, decibels, listed, shape
+from caes.report.numbers import NOTHING, capital, count, decibels, listed
 from caes.report.numbers import figure as written
 from caes.report.page import Fact
 from caes.report.phases import REFINEMENT, Phase
@@ -42,12 +43,14 @@ def entries(
     for phase in phases:
         kept, below = phase.outcome, phase.level - 1
         name = NOTHING if phase.state == "taken over" else loss_name(phase.level, loss)
-        code = f"the code of level {below}, {shape(into[below])}" if below > 0 else ""
+        code = (
+            f"the code of level {below}, {by_signs(into[below])}" if below > 0 else ""
+        )
         watched = None if kept is None else kept.validation_loss
         entry = Entry(
             learned=f"Level {phase.level}" if phase.level else "Refinement",
             part=parts[below] if phase.level else "",
-            back=code or f"pictures, {shape(picture)}",
+            back=code or f"pictures, {by_signs(picture)}",
             loss=name,
             epochs=_epochs(phase),
             training=NOTHING if kept is None else written(kept.loss),

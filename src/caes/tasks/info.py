@@ -13,6 +13,7 @@ from rich.text import Text
 
 from caes.data.census.survey import number
 from caes.data.sources.tree import printable
+from caes.errors import by_signs
 from caes.nn.architecture import Architecture, Row, Shape
 from caes.train.history import Epoch
 
@@ -93,7 +94,7 @@ def classifier_summary(model: "Classifier", names: tuple[str, ...]) -> Table:
 def summary(arch: Architecture, picture: Shape) -> Table:
     """Make the table of layer, output shape and parameters, as Keras prints it."""
     layers = _named(picture, arch.rows(picture))
-    return _table(f"{arch} on {_shape(picture)}", layers)
+    return _table(f"{arch} on {by_signs(picture)}", layers)
 
 
 def _title(run: "Run") -> str:
@@ -101,7 +102,7 @@ def _title(run: "Run") -> str:
 
     if isinstance(run.model, Classifier):
         return _classifier_title(run.model, run.names)
-    return f"{run.model.arch} on {_shape(run.picture)}"
+    return f"{run.model.arch} on {by_signs(run.picture)}"
 
 
 def _layers(run: "Run") -> list[Layer]:
@@ -113,7 +114,7 @@ def _layers(run: "Run") -> list[Layer]:
 
 
 def _classifier_title(model: "Classifier", names: tuple[str, ...]) -> str:
-    return f"{model.arch} on {_shape(model.picture)}, {len(names)} classes"
+    return f"{model.arch} on {by_signs(model.picture)}, {len(names)} classes"
 
 
 def _classifier_layers(model: "Classifier", names: tuple[str, ...]) -> list[Layer]:
@@ -139,7 +140,7 @@ def _table(title: str, layers: Iterable[Layer]) -> Table:
     table.add_column("parameters", justify="right")
     total = 0
     for name, shape, parameters in layers:
-        table.add_row(name, _shape(shape), f"{parameters:,}")
+        table.add_row(name, by_signs(shape), f"{parameters:,}")
         total += parameters
     table.add_section()
     table.add_row("total", "", f"{total:,}")
@@ -154,7 +155,3 @@ def pairs(rows: Iterable[tuple[str, str]]) -> Table:
     for name, value in rows:
         table.add_row(Text(name), Text(value))  # names of folders are no markup
     return table
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))

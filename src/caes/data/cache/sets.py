@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caes.data.cache.index import INDEX, mapped, read_index, set_folders
+from caes.errors import by_signs
 from caes.files import output_errors
 
 
@@ -85,7 +86,7 @@ def _look(folder: Path) -> PreparedSet | None:
         return None
     index = read_index(folder)
     pixels = None if index is None else mapped(folder / index.pixels, len(index.rows))
-    form = "" if pixels is None else "×".join(map(str, pixels.shape[1:]))
+    form = "" if pixels is None else by_signs(pixels.shape[1:])
     return PreparedSet(
         folder=folder,
         source="" if index is None else index.source,

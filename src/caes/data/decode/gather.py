@@ -15,7 +15,7 @@ from caes.data.formats import LISTED
 from caes.data.imageset import Skipped, counted
 from caes.data.reading import Side, too_large
 from caes.data.tiles import Grid, mirrored
-from caes.errors import DataError
+from caes.errors import DataError, by_signs
 
 REPEATED = "Grey pictures among colour ones were repeated to three channels"
 DEEPENED = "8-bit pictures among 16-bit ones were multiplied by 257"
@@ -109,7 +109,7 @@ class _Group:
                 return old
             pixels = self.empty(form, dtype)
         except MemoryError as error:
-            raise too_large(self.source, "×".join(map(str, form))) from error
+            raise too_large(self.source, by_signs(form)) from error
         _fill(pixels[:done], old[:done])
         return pixels
 

@@ -12,7 +12,7 @@ from PIL import Image
 from caes.data.imageset import ImageSet, counted
 from caes.data.reading import Reading, ResizeName, too_large
 from caes.data.tiles import mirrored
-from caes.errors import DataError
+from caes.errors import DataError, by_signs
 
 Picture = NDArray[Any]  # H×W×C, any real number type
 
@@ -115,7 +115,7 @@ def adapted(images: ImageSet, reading: Reading) -> ImageSet:
     try:
         pixels = np.empty(form, images.dtype)
     except MemoryError as error:
-        raise too_large(images.source, "×".join(map(str, form))) from error
+        raise too_large(images.source, by_signs(form)) from error
     done: Counter[str] = Counter()
     for row, picture in enumerate(images.pixels):
         brought, notes = fitted(

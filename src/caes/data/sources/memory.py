@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.reading import guarded
 from caes.data.sources.base import Source, doubtful_axes
-from caes.errors import DataError
+from caes.errors import DataError, by_signs
 
 
 class Memory(Source):
@@ -102,7 +102,7 @@ def _stacked(pictures: list[NDArray[Any]]) -> NDArray[Any]:
     shapes = sorted({picture.shape for picture in pictures})
     if len(shapes) == 1:
         return np.stack(pictures)
-    listed = ", ".join("×".join(map(str, shape)) for shape in shapes[:4])
+    listed = ", ".join(by_signs(shape) for shape in shapes[:4])
     raise DataError(
         "list",
         f"arrays of {len(shapes)} shapes ({listed})" if shapes else "an empty list",
