@@ -19,7 +19,7 @@ import tyro
 from numpy.typing import NDArray
 
 from caes import load
-from caes.files import write_atomically
+from caes.files import write_whole
 from caes.runs.ledger import commit
 from interleaved import fastest, race
 from sheet import RESULTS, Sheet, Source, pictures
@@ -141,8 +141,7 @@ def append(path: Path, run: Run) -> None:
     writer = csv.DictWriter(text, [field.name for field in fields(Run)])
     writer.writeheader()
     writer.writerows(asdict(one) for one in [*read(path), run])
-    with write_atomically(path) as file:
-        file.write(text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())
 
 
 def tabulate(ours: Sequence[Run], theirs: Sequence[Run], sheet: Sheet) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from caes.files import write_atomically
+from caes.files import write_whole
 from caes.runs.ledger import Ledger, Row
 from caes.tasks.studies import codes, filters, masci2011, successors
 from caes.tasks.studies.study import FIGURES, KEYS, Table, markdown, runs_of
@@ -90,8 +90,7 @@ def main(check: bool = False) -> int:
     wanted = page().encode()
     if check:
         return int(not PAGE.is_file() or PAGE.read_bytes() != wanted)
-    with write_atomically(PAGE) as file:
-        file.write(wanted)
+    write_whole(PAGE, wanted)
     print(PAGE)
     return 0
 

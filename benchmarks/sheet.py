@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from caes.files import data_folder, write_atomically
+from caes.files import data_folder, write_whole
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
@@ -83,8 +83,7 @@ class Sheet:
     def finish(self, out: Path) -> int:
         """Write the sheet into a folder, named after the script; give the exit code."""
         path = out / f"{Path(sys.argv[0]).stem}.md"
-        with write_atomically(path) as file:
-            file.write("\n".join([*self.lines, ""]).encode())
+        write_whole(path, "\n".join([*self.lines, ""]).encode())
         print(f"written to {path}", file=sys.stderr)
         return int(self.missed)
 

@@ -93,6 +93,12 @@ def write_atomically(path: Path) -> Iterator[BinaryIO]:
                 raise
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file's bytes, whole or not at all."""
+    with write_atomically(path) as file:
+        file.write(content)
+
+
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """What a spreadsheet computes instead of showing it, however often it was quoted."""
 

@@ -95,14 +95,12 @@ class Info:
         source = open_source(self.source, Reading(pages=self.pages))
         if self.sheet is None:
             return survey(source, pages=self.pages, progress=progress)
-        from caes.files import write_atomically
+        from caes.files import write_whole
         from caes.tasks.contact_sheet import ContactSheet
 
         sheet = ContactSheet(sum(source.splits().values()))
         found = survey(source, pages=self.pages, progress=progress, seen=sheet.take)
-        drawn = sheet.png(found)
-        with write_atomically(self.sheet) as file:
-            file.write(drawn)
+        write_whole(self.sheet, sheet.png(found))
         return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,7 @@ SLIGHT = 0.005
 """Confidence and accuracy that differ by less are called alike."""
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """How one class fared; what there is nothing to take a share of is NaN."""
 
     number: int  # counted from 1
@@ -78,23 +78,14 @@ def scores(confused: NDArray[np.int64], classes: Sequence[str]) -> list[Score]:
         zero_division=np.nan,
     )
     mistakes = confused - np.diag(np.diag(confused))
-    rivals = mistakes.argmax(axis=1)
-    taken = mistakes.max(axis=1)
-    return [
-        Score(
-            number=at + 1,
-            name=name,
-            precision=float(precision),
-            recall=float(recall),
-            f1=float(f1),
-            support=int(support),
-            taken_for=classes[rivals[at]] if taken[at] else "",
-            taken=int(taken[at]),
-        )
-        for at, (name, precision, recall, f1, support) in enumerate(
-            zip(classes, *measured, strict=True)
-        )
+    taken = mistakes.max(axis=1).tolist()
+    rivals = [
+        classes[rival] if most else ""
+        for rival, most in zip(mistakes.argmax(axis=1), taken, strict=True)
     ]
+    *shares, support = (each.tolist() for each in measured)
+    columns = range(1, k + 1), classes, *shares, map(int, support), rivals, taken
+    return [Score(*row) for row in zip(*columns, strict=True)]
 
 
 def mean_f1(rows: Sequence[Score]) -> float:
@@ -104,15 +95,11 @@ def mean_f1(rows: Sequence[Score]) -> float:
 
 def scores_table(rows: Sequence[Score]) -> Table:
     """Lay the scores out for a file; what is not defined is left empty."""
-    cells = [
-        (row.name, *map(cell, (row.precision, row.recall, row.f1)), row.support)
-        for row in rows
-    ]
-    return [("class", "precision", "recall", "f1", "support"), *cells]
+    cells = [(row.name, *map(cell, row[2:5]), row.support) for row in rows]
+    return [("class", *Score._fields[2:6]), *cells]
 
 
-@dataclass(frozen=True, eq=False)
-class Mistake:
+class Mistake(NamedTuple):
     """A test picture that got a wrong answer; classes are indices."""
 
     name: str
@@ -163,19 +150,9 @@ class Results:
         return self.rows[0]
 
     @property
-    def largest(self) -> float:
-        """The largest error among the classifier and its controls, in [0, 1]."""
-        return max(row.error for row in self.rows) or 1.0
-
-    @property
     def shown(self) -> list[Score]:
         """The scores of the classes that are drawn."""
         return [self.scores[at] for at in self.drawn]
-
-    @property
-    def unseen(self) -> list[str]:
-        """Classes without a test picture."""
-        return [score.name for score in self.scores if not score.support]
 
 
 def examine(
@@ -249,22 +226,17 @@ def write_classification_report(
         notes: What a reader should know beside all that, a sentence each.
         labelled: Pictures it learned from with their class.
         unlabelled: Pictures it learned from without.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        ArgumentError: A probability is not finite.
-        OutputError: The folder cannot be written.
     """
     results = examine(images, truth, classes, contenders)
     asked, rows = settings.get("epochs"), history.rows
     phase = one_phase(history, asked if isinstance(asked, int) else len(rows))
     made = training.epochs([phase])
-    drawn = {each.name: each for each in draw(results)}
-    drawn |= {c.name: c for c in training.draw([phase], "cross-entropy", COUNTED)}
+    if settings.get("rounds") and unlabelled:
+        made = Fact("Epochs", f"{len(rows):,}", ROUNDS)
+    curves = training.draw([phase], "cross-entropy", COUNTED)
+    drawn = {each.name: each for each in [*draw(results), *curves]}
     drawn.pop("psnr", None)
-    rounds = bool(settings.get("rounds") and unlabelled)
+    unseen = [score.name for score in results.scores if not score.support]
     page = render(
         "classifier.html",
         charts=drawn,
@@ -273,7 +245,7 @@ def write_classification_report(
             *facts(results),
             Fact("Labelled", count(labelled, "picture"), WITH),
             Fact("Unlabelled", count(unlabelled, "picture"), WITHOUT),
-            Fact("Epochs", f"{len(rows):,}", ROUNDS) if rounds else made,
+            made,
             Fact("Time", duration(results.own.seconds or 0), "for training"),
         ],
         images=images,
@@ -284,7 +256,7 @@ def write_classification_report(
         reliable=how_reliable(results.bins),
         results=results,
         settings=settings,
-        verdict=judge(results.rows, results.rule, results.unseen),
+        verdict=judge(results.rows, results.rule, unseen),
         **sources({"Test": images}, notes),
     )
     shown = {"mistakes": surest(results)} if results.mistakes else {}

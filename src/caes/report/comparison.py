@@ -91,8 +91,10 @@ def standings(
 ) -> list[Standing]:
     """Compare every contender with the first one."""
     own = contenders[0].answers == truth
-    rows = [(c.title, c.name, c.answers == truth, c.seconds) for c in contenders]
-    return [_beside(own, *row) for row in rows]
+    return [
+        _beside(own, each.title, each.name, each.answers == truth, each.seconds)
+        for each in contenders
+    ]
 
 
 def simplest(

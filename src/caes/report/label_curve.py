@@ -1,12 +1,12 @@
 """The page of a label curve: how the error falls as labels are added."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ NAME = 68
 """Letters of a contender's name in the figure."""
 
 
-@dataclass(frozen=True)
-class CurveRun:
+class CurveRun(NamedTuple):
     """One training and its error."""
 
     contender: str  # who was trained, such as "the classifier"
@@ -33,8 +32,7 @@ class CurveRun:
     error: float  # on the test pictures, in per cent
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(NamedTuple):
     """The runs of one contender with one number of labels; errors in per cent."""
 
     contender: str
@@ -42,54 +40,33 @@ class Summary:
     n: int  # runs
     mean: float
     sd: float  # of n − 1; NaN for one run
-    pairs: int  # seeds that the first contender was trained with too
-    difference: float  # over these, the mean of the error minus the first's, or NaN
+    difference: float  # over the pairs, the mean of the error minus the first's, or NaN
     p: float  # of the paired t-test; NaN where it cannot be made
+    pairs: int  # seeds that the first contender was trained with too
 
 
 def summarise(runs: Sequence[CurveRun]) -> list[Summary]:
     """Put the runs together, contender by contender, the fewest labels first."""
+    errors: dict[tuple[str, int], dict[int, float]] = {}
+    for run in runs:
+        errors.setdefault((run.contender, run.labels), {})[run.seed] = run.error
     names = list(dict.fromkeys(run.contender for run in runs))
-    counts = sorted({run.labels for run in runs})
-    return [
-        _summary(name, labels, own, {} if name == names[0] else first)
-        for name in names
-        for labels in counts
-        if (own := _errors(runs, name, labels))
-        for first in [_errors(runs, names[0], labels)]
-    ]
+    found = []
+    for name, labels in sorted(errors, key=lambda at: (names.index(at[0]), at[1])):
+        own = errors[name, labels]
+        first = {} if name == names[0] else errors.get((names[0], labels), {})
+        seeds = [seed for seed in own if seed in first]
+        tested = paired([own[at] for at in seeds], [first[at] for at in seeds])
+        each = np.array([*own.values()])
+        sd = float(each.std(ddof=1)) if len(each) > 1 else math.nan
+        mean = float(each.mean())
+        found.append(Summary(name, labels, len(each), mean, sd, *tested, len(seeds)))
+    return found
 
 
 def summary_table(rows: Sequence[Summary]) -> Table:
     """Lay the summary out for a file; what is not defined is left empty."""
-    head = ("contender", "labels", "n", "mean", "sd", "difference", "p")
-    numbers = [map(cell, (row.mean, row.sd, row.difference, row.p)) for row in rows]
-    whole = [(row.contender, row.labels, row.n) for row in rows]
-    return [head, *((*a, *b) for a, b in zip(whole, numbers, strict=True))]
-
-
-def _errors(runs: Sequence[CurveRun], name: str, labels: int) -> dict[int, float]:
-    """Give the errors by seed."""
-    wanted = (run for run in runs if (run.contender, run.labels) == (name, labels))
-    return {run.seed: run.error for run in wanted}
-
-
-def _summary(
-    name: str, labels: int, own: Mapping[int, float], first: Mapping[int, float]
-) -> Summary:
-    errors = np.array(list(own.values()))
-    seeds = [seed for seed in own if seed in first]
-    difference, p = paired([own[at] for at in seeds], [first[at] for at in seeds])
-    return Summary(
-        contender=name,
-        labels=labels,
-        n=len(errors),
-        mean=float(errors.mean()),
-        sd=float(errors.std(ddof=1)) if len(errors) > 1 else math.nan,
-        pairs=len(seeds),
-        difference=difference,
-        p=p,
-    )
+    return [Summary._fields[:-1], *((*row[:3], *map(cell, row[3:-1])) for row in rows)]
 
 
 def write_label_curve(
@@ -117,41 +94,34 @@ def write_label_curve(
         command: The command that made it, for the reader to copy.
         notes: What a reader should know beside all that, a sentence each.
         settings: Of the trainings, by name.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        OutputError: The folder cannot be written.
     """
     rows = summarise(runs)
-    curve = draw(rows, test_pictures)
+    curve, groups = draw(rows, test_pictures), _by_contender(rows)
     page = render(
         "label_curve.html",
         command=command,
-        contenders=listed(list(dict.fromkeys(row.contender for row in rows))),
+        contenders=listed([*groups]),
         curve=curve,
         data=provenance.get("data", "Label curve"),
         parts={},
         facts=_facts(runs, test_pictures),
         notes=notes,
         provenance=provenance,
-        fine=fine(test_pictures),
-        groups=[
-            (name, [*group]) for name, group in groupby(rows, attrgetter("contender"))
-        ],
+        fine=max(test_pictures, FINE),
+        groups=groups.items(),
         first=rows[0].contender,
         sentences=sentences(rows, test_pictures),
         settings=settings,
         test_pictures=test_pictures,
         verdict=judge(rows, test_pictures),
     )
-    every = [(run.contender, run.labels, run.seed, run.error) for run in runs]
-    tables = {
-        "curve": [("contender", "labels", "seed", "error"), *every],
-        "summary": summary_table(rows),
-    }
+    tables = {"curve": [CurveRun._fields, *runs], "summary": summary_table(rows)}
     return publish(folder, page, [curve], tables=tables)
+
+
+def _by_contender(rows: Sequence[Summary]) -> dict[str, list[Summary]]:
+    groups = groupby(rows, attrgetter("contender"))
+    return {name: [*group] for name, group in groups}
 
 
 def draw(rows: Sequence[Summary], test_pictures: int) -> Chart:
@@ -171,20 +141,13 @@ def draw(rows: Sequence[Summary], test_pictures: int) -> Chart:
 
 def curves(rows: Sequence[Summary], floor: float) -> list[Curve]:
     """Make a line of each contender, nowhere below the floor: a logarithm has no 0."""
-    names = list(dict.fromkeys(row.contender for row in rows))
-    drawn = dict(zip(names, written(names, NAME), strict=True))
-    return [
-        _curve(drawn[name], [row for row in rows if row.contender == name], floor)
-        for name in names
-    ]
-
-
-def _curve(name: str, rows: Sequence[Summary], floor: float) -> Curve:
-    means = np.maximum([row.mean for row in rows], floor)
-    sd = np.array([row.sd for row in rows])
-    down = means - np.maximum(means - sd, floor)
-    places = np.array([row.labels for row in rows], np.float64)
-    return Curve(name, places, means, np.stack([down, sd]))
+    groups, found = _by_contender(rows), []
+    for name, group in zip(written([*groups], NAME), groups.values(), strict=True):
+        _, labels, _, mean, sd, *_ = zip(*group, strict=True)
+        means = np.maximum(mean, floor)
+        down = means - np.maximum(means - sd, floor)
+        found.append(Curve(name, np.array(labels, float), means, np.stack([down, sd])))
+    return found
 
 
 def _facts(runs: Sequence[CurveRun], test_pictures: int) -> Iterator[Fact]:
@@ -199,16 +162,14 @@ def _facts(runs: Sequence[CurveRun], test_pictures: int) -> Iterator[Fact]:
 
 def judge(rows: Sequence[Summary], test_pictures: int) -> Verdict:
     """Say which contender needs fewer labels, as far as can be told."""
-    first = rows[0].contender
-    controls = list(dict.fromkeys(row.contender for row in rows))[1:]
+    first, *controls = _by_contender(rows).items()
     leads = [
-        f"{'It' if at else capital(first)} {_against(name, rows)}."
-        for at, name in enumerate(controls)
+        f"{'It' if at else capital(first[0])} {_against(*control)}."
+        for at, control in enumerate(controls)
     ]
-    lead = " ".join(leads) or _alone(rows, test_pictures)
+    lead = " ".join(leads) or _alone(rows, max(test_pictures, FINE))
     runs = {row.n for row in rows}
-    few, many = min(runs), max(runs)
-    over = f"{few} to {count(many, 'seed')}" if few < many else count(few, "seed")
+    over = f"{min(runs)} to " * (len(runs) > 1) + count(max(runs), "seed")
     on = count(test_pictures, "test picture")
     figures = f"Errors are means over {over}, on {on}."
     return Verdict(lead, figures, " ".join(_caveats(rows)))
@@ -216,18 +177,13 @@ def judge(rows: Sequence[Summary], test_pictures: int) -> Verdict:
 
 def sentences(rows: Sequence[Summary], test_pictures: int) -> list[str]:
     """Say how they stand with each number of labels, one sentence a number."""
-    counts = sorted({row.labels for row in rows})
-    groups = ([row for row in rows if row.labels == labels] for labels in counts)
-    return [_sentence(group, rows[0].contender, test_pictures) for group in groups]
+    first, fine = rows[0].contender, max(test_pictures, FINE)
+    by_labels = sorted(rows, key=attrgetter("labels"))
+    groups = groupby(by_labels, attrgetter("labels"))
+    return [_sentence(labels, group, first, fine) for labels, group in groups]
 
 
-def fine(test_pictures: int) -> int:
-    """Say as a share of how many pictures a mean error is written."""
-    return max(test_pictures, FINE)
-
-
-def _against(control: str, rows: Sequence[Summary]) -> str:
-    tried = [row for row in rows if row.contender == control]
+def _against(control: str, tried: Sequence[Summary]) -> str:
     apart = [row for row in tried if row.p < CHANCE]
     less = [row.labels for row in apart if row.difference > 0]
     more = [row.labels for row in apart if row.difference < 0]
@@ -245,25 +201,24 @@ def _labels(numbers: Sequence[int], tried: int) -> str:
     if len(numbers) == tried > 1:
         return f"every number of labels tried, {numbers[0]:,} to {numbers[-1]:,}"
     shown = listed([f"{number:,}" for number in numbers])
-    return f"{shown} label" + ("" if shown == "1" else "s")
+    return f"{shown} label" + "s" * (shown != "1")
 
 
 def _alone(rows: Sequence[Summary], n: int) -> str:
     fewest, most = rows[0], rows[-1]
-    name = capital(fewest.contender)
-    begin = f"{name} errs on {_percent(fewest, n)} with {count(fewest.labels, 'label')}"
-    if fewest.labels == most.labels:
-        return f"{begin}."
-    return f"{begin}, and on {_percent(most, n)} with {most.labels:,}."
+    few, many = (percent(row.mean / 100, n) for row in (fewest, most))
+    more = f", and on {many} with {most.labels:,}" * (fewest.labels < most.labels)
+    labels = count(fewest.labels, "label")
+    return f"{capital(fewest.contender)} errs on {few} with {labels}{more}."
 
 
-def _sentence(group: Sequence[Summary], first: str, n: int) -> str:
+def _sentence(labels: int, group: Iterable[Summary], first: str, n: int) -> str:
     parts = [
-        f"{row.contender} {'' if at else 'errs '}on {_percent(row, n)}"
+        f"{row.contender} {'' if at else 'errs '}on {percent(row.mean / 100, n)}"
         + ("" if row.contender == first else f", {_beside(row, n)}")
         for at, row in enumerate(group)
     ]
-    return f"With {count(group[0].labels, 'label')} {'; '.join(parts)}."
+    return f"With {count(labels, 'label')} {'; '.join(parts)}."
 
 
 def _beside(row: Summary, n: int) -> str:
@@ -272,17 +227,13 @@ def _beside(row: Summary, n: int) -> str:
     if not row.difference:
         return "no more and no fewer"
     more = "more" if row.difference > 0 else "fewer"
-    much = f"{points(abs(row.difference) / 100, fine(n))} points {more}"
+    much = f"{points(abs(row.difference) / 100, n)} points {more}"
     if row.pairs == 1:
         return f"{much}, and one seed cannot say whether this is chance"
     if math.isnan(row.p):
         return f"{much} with every seed"
     sure = "more than chance" if row.p < CHANCE else "which may be chance"
     return f"{much}, {sure} {p_words(row.p)}"
-
-
-def _percent(row: Summary, n: int) -> str:
-    return percent(row.mean / 100, fine(n))
 
 
 def _caveats(rows: Sequence[Summary]) -> Iterator[str]:

@@ -2,10 +2,9 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,7 +12,7 @@ from matplotlib.colors import to_hex
 
 from caes.data.imageset import ImageSet
 from caes.errors import by_signs
-from caes.files import TableWriter, write_atomically
+from caes.files import TableWriter, write_whole
 from caes.report import numbers, pictures
 from caes.report.charts import Chart
 
@@ -22,11 +21,8 @@ MOST_SKIPPED = 200
 Table = Sequence[Sequence[object]]
 """Rows of cells, the first row their names."""
 
-T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """One headline figure: what it is, how much, and a few words to read it by."""
 
     name: str
@@ -34,19 +30,12 @@ class Fact:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """The page's first words.
+class Verdict(NamedTuple):
+    """The page's first words."""
 
-    Args:
-        lead: One sentence.
-        figures: What it rests on.
-        context: Why it may be so, and how far it holds; may be empty.
-    """
-
-    lead: str
-    figures: str
-    context: str
+    lead: str  # one sentence
+    figures: str  # what it rests on
+    context: str  # why it may be so, and how far it holds; may be empty
 
 
 def render(name: str, **values: object) -> str:
@@ -57,19 +46,17 @@ def render(name: str, **values: object) -> str:
 def sources(
     parts: Mapping[str, ImageSet], notes: Sequence[str] = ()
 ) -> dict[str, object]:
-    """Give what "pictures.html" asks for.
+    """Give what "pictures.html" asks for, of pictures by what they were used for.
 
-    Args:
-        parts: Pictures by what they were used for, "Training" or "Test".
-        notes: What a reader should know beside what the pictures say of themselves.
+    What training and test pictures both say, for they share a source, is said once.
     """
     said = [note for images in parts.values() for note in images.notes]
     skipped = [skip for images in parts.values() for skip in images.skipped]
     return {
         "most_skipped": MOST_SKIPPED,
-        "notes": _once([*notes, *said]),
+        "notes": [*dict.fromkeys([*notes, *said])],
         "parts": parts,
-        "skipped": _once(skipped),
+        "skipped": [*dict.fromkeys(skipped)],
     }
 
 
@@ -82,33 +69,21 @@ def publish(
 ) -> Path:
     """Write ``figures/*.svg`` and ``*.png``, ``*.csv`` and at last ``report.html``.
 
-    What has the same name is replaced, charts of older pages among them.
-
-    Args:
-        folder: Where to.
-        page: The page.
-        charts: Its charts.
-        montages: PNG files by name, without ``.png``.
-        tables: Tables by name, without ``.csv``.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        OutputError: The folder cannot be written.
+    What has the same name is replaced, charts of older pages among them. Gives the
+    path of the page.
     """
     figures = folder / "figures"
     for chart in charts:
-        _write(figures / f"{chart.name}.svg", chart.svg.encode())
+        write_whole(figures / f"{chart.name}.svg", chart.svg.encode())
         (figures / f"{chart.name}.png").unlink(missing_ok=True)
     for name, png in (montages or {}).items():
-        _write(figures / f"{name}.png", png)
+        write_whole(figures / f"{name}.png", png)
     for name, table in (tables or {}).items():
         with TableWriter(folder / f"{name}.csv") as writer:
             for row in table:
                 writer.row(row)
     path = folder / "report.html"
-    _write(path, page.encode())
+    write_whole(path, page.encode())
     return path
 
 
@@ -151,13 +126,3 @@ def _setting(value: object) -> str:
     if hasattr(value, "architecture_"):
         return f"a trained {value.architecture_}"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _once(values: Iterable[T]) -> list[T]:
-    """Drop what training and test pictures both say, for they share a source."""
-    return list(dict.fromkeys(values))
-
-
-def _write(path: Path, content: bytes) -> None:
-    with write_atomically(path) as file:
-        file.write(content)

@@ -98,17 +98,23 @@ def phases(history: History, plan: Plan) -> list[Phase]:
     for row in history.rows:
         if row.level in found or row.level == 0:
             found.setdefault(row.level, []).append(row)
-    order = list(found)
-    seen = [at for at, level in enumerate(order) if found[level]]
-    last = seen[-1] if seen else -1
+    seen = [at for at, rows in enumerate(found.values()) if rows]
+    first, last = (seen[0], seen[-1]) if seen else (0, -1)
     # Of a phase that Ctrl-C ended in its first epoch there is no row.
     beyond = history.ended == "interrupted" and not history.best_epoch
-    end = min(last + beyond, len(order) - 1)
-    sole = len(order) == 1
-    return [
-        _phase(level, found[level], history, plan, _place(at, seen, end), sole)
-        for at, level in enumerate(order)
-    ]
+    end = min(last + beyond, len(found) - 1)
+    made = []
+    for at, (level, rows) in enumerate(found.items()):
+        asked, kept = plan.epochs.get(level, len(rows)), _kept(rows, plan.best)
+        state: State = "not begun"
+        if at < first:
+            state = "taken over"
+        elif at < end:
+            state = "complete" if len(rows) >= asked else "early"
+        elif at == end:
+            state, kept = history.ended, history.best_epoch
+        made.append(Phase(level, asked, rows, kept, state, sole=len(found) == 1))
+    return made
 
 
 def one_phase(history: History, asked: int) -> Phase:
@@ -116,40 +122,8 @@ def one_phase(history: History, asked: int) -> Phase:
     return Phase(0, asked, history.rows, history.best_epoch, history.ended, sole=True)
 
 
-Place = Literal["below", "before", "end", "after"]
-
-
-def _place(at: int, seen: Sequence[int], end: int) -> Place:
-    """Say where a phase stands to the first with an epoch and to the training's end."""
-    if seen and at < seen[0]:
-        return "below"
-    if at == end:
-        return "end"
-    return "before" if at < end else "after"
-
-
-def _phase(
-    level: int,
-    rows: Sequence[Epoch],
-    history: History,
-    plan: Plan,
-    place: Place,
-    sole: bool,
-) -> Phase:
-    asked = plan.epochs.get(level, len(rows))
-    states: dict[Place, State] = {
-        "below": "taken over",
-        "before": "complete" if len(rows) >= asked else "early",
-        "end": history.ended,
-        "after": "not begun",
-    }
-    kept = history.best_epoch if place == "end" else _kept(rows, plan.best)
-    return Phase(level, asked, rows, kept, states[place], sole)
-
-
 def _kept(rows: Sequence[Epoch], best: bool) -> int:
     """Give the epoch that patience, or its absence, has kept of a finished phase."""
     watched = [row.validation_loss for row in rows]
-    losses = [math.inf if loss is None else loss for loss in watched]
-    known = [loss for loss in losses if math.isfinite(loss)]
-    return losses.index(min(known)) + 1 if best and known else len(rows)
+    known = [loss for loss in watched if loss is not None and math.isfinite(loss)]
+    return watched.index(min(known)) + 1 if best and known else len(rows)

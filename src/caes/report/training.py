@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,22 @@ from caes.report.page import Fact
 from caes.report.phases import REFINEMENT, Phase
 from caes.train.history import Epoch
 
+Read = Callable[[Epoch], float | None]
+
 LOSSES = {"bce": "binary cross-entropy", "mse": "mean squared error"}
+DRAWN: dict[str, tuple[str, Read, Callable[[float], str]]] = {
+    "loss": ("Loss of each level", lambda row: row.loss, written),
+    "accuracy": (
+        "Accuracy in training (%)",
+        lambda row: None if row.accuracy is None else 100 * row.accuracy,
+        "{:.1f}%".format,
+    ),
+    "psnr": ("PSNR in training (dB)", lambda row: row.psnr, decibels),
+}
+"""By the chart's name its title, what it reads of an epoch, and how that is written."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of the table of phases."""
 
     learned: str
@@ -38,20 +50,19 @@ def entries(
 ) -> list[Entry]:
     """Tell of each phase what learned what, and how far it came."""
     parts = [*map(str, arch.levels), *(f"{units}N" for units in arch.dense)]
-    into = [stage.input for stage in arch.encoder(picture)]
+    into = [by_signs(stage.input) for stage in arch.encoder(picture)]
     found = []
     for phase in phases:
         kept, below = phase.outcome, phase.level - 1
-        name = NOTHING if phase.state == "taken over" else loss_name(phase.level, loss)
-        code = (
-            f"the code of level {below}, {by_signs(into[below])}" if below > 0 else ""
-        )
         watched = None if kept is None else kept.validation_loss
+        known = phase.state != "taken over"
         entry = Entry(
             learned=f"Level {phase.level}" if phase.level else "Refinement",
             part=parts[below] if phase.level else "",
-            back=code or f"pictures, {by_signs(picture)}",
-            loss=name,
+            back=f"the code of level {below}, {into[below]}"
+            if below > 0
+            else f"pictures, {by_signs(picture)}",
+            loss=loss_name(phase.level, loss) if known else NOTHING,
             epochs=_epochs(phase),
             training=NOTHING if kept is None else written(kept.loss),
             validation=NOTHING if watched is None else written(watched),
@@ -62,19 +73,18 @@ def entries(
 
 def story(phases: Sequence[Phase]) -> str:
     """Tell how a stack learned; nothing where no level did."""
-    own = [phase for phase in phases if phase.level and phase.outcome]
-    below = ", while those below it stayed as they were"
+    own = [phase.level for phase in phases if phase.level and phase.outcome]
     if not own:
         return ""
+    words = f"Level {own[0]} learned"
     if len(own) > 1:
-        words = "The levels learned one after the other, each to give back what comes"
-        words += f" into it{below}"
-    else:
-        words = f"Level {own[0].level} learned to give back what comes into it"
-        words += below * (own[0].level > 1)
+        words = "The levels learned one after the other, each"
+    words += " to give back what comes into it"
+    words += ", while those below it stayed as they were" * (own != [1])
     refined = any(phase.rows for phase in phases if not phase.level)
-    at_last = "; then all learned together, from pictures to pictures" * refined
-    return f"{words}{at_last}."
+    return (
+        words + "; then all learned together, from pictures to pictures" * refined + "."
+    )
 
 
 def loss_name(level: int, loss: str) -> str:
@@ -104,7 +114,11 @@ def _several(phases: Sequence[Phase]) -> tuple[str, str]:
         return "0", f"of {asked}: not one was finished"
     made = " + ".join(f"{len(phase.rows):,}" for phase in own)
     if all(phase.state == "complete" for phase in own):
-        return made, f"as asked, {_how(phases, own)}"
+        how = "level by level" + ", then all at once" * (not own[-1].level)
+        return (
+            made,
+            f"as asked, {how if len(own) == len(phases) else f'of {levels(own)}'}",
+        )
     endings = "; ".join(_endings(own))
     return made, f"of {asked}: {endings}" if endings else f"of {asked}"
 
@@ -128,12 +142,8 @@ def levels(phases: Sequence[Phase]) -> str:
 
 def _runs(numbers: Sequence[int]) -> list[str]:
     """Write ascending numbers, three and more in a row as "3 to 5"."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
+    rows = groupby(enumerate(numbers), lambda each: each[1] - each[0])
+    runs = [[number for _, number in row] for _, row in rows]
     short = [[f"{run[0]} to {run[-1]}"] if len(run) > 2 else run for run in runs]
     return [str(part) for run in short for part in run]
 
@@ -152,12 +162,6 @@ def _endings(phases: Sequence[Phase]) -> Iterator[str]:
             yield f"interrupted in the first epoch of {phase.name}"
 
 
-def _how(phases: Sequence[Phase], own: Sequence[Phase]) -> str:
-    if len(own) < len(phases):
-        return f"of {levels(own)}"
-    return "level by level" + ("" if own[-1].level else ", then all at once")
-
-
 def _epochs(phase: Phase) -> str:
     if phase.state == "taken over":
         return "taken over as it was"
@@ -167,70 +171,42 @@ def _epochs(phase: Phase) -> str:
     return run + names.get(phase.state, f", {phase.state}") + kept
 
 
-Read = Callable[[Epoch], float | None]
-
-
-def draw(phases: Sequence[Phase], loss: str, counted: str) -> list[Chart]:
+def draw(phases: Sequence[Phase], loss: str, counted: str) -> Iterator[Chart]:
     """Draw loss, accuracy and PSNR, each where there is something to draw.
 
-    Args:
-        phases: In their order.
-        loss: What was compared by: "bce", "mse" or its name.
-        counted: How the accuracy is counted.
+    ``loss`` is what was compared by; ``counted`` says how the accuracy is counted.
     """
-    told = [
-        _pictures("accuracy", "Accuracy in training (%)", phases, _percent, counted),
-        _pictures("psnr", "PSNR in training (dB)", phases, lambda row: row.psnr),
-    ]
-    return [each for each in (_loss(phases, loss), *told) if each]
+    for name, (title, read, write) in DRAWN.items():
+        drawn = [
+            phase
+            for phase in phases
+            # Only pictures, and no codes, have an accuracy.
+            if (name == "loss" or phase.level <= 1)
+            and any(read(row) is not None for row in phase.rows)
+        ]
+        if not drawn:
+            continue
+        stretches = [_stretch(phase, name, read) for phase in drawn]
+        captions = [counted] * (name == "accuracy")
+        if not drawn[0].sole:
+            captions.append(_compared(drawn, loss) if name == "loss" else _alone(drawn))
+        if name == "loss":
+            called = {loss_name(phase.level, loss) for phase in drawn}
+            title = f"Loss ({called.pop()})" if len(called) == 1 else title
+            captions += ["The axis is logarithmic."] * far_apart(stretches)
+        courses = "; ".join(_course(phase, read, write) for phase in drawn)
+        alt = f"{DRAWN[name][0].partition(' ')[0]} {courses}."
+        yield chart(name, partial(course, stretches, title), alt, " ".join(captions))
 
 
-def _loss(phases: Sequence[Phase], name: str) -> Chart | None:
-    drawn = [phase for phase in phases if phase.rows]
-    if not drawn:
-        return None
-    stretches = [losses(phase) for phase in drawn]
-    called = list(dict.fromkeys(loss_name(phase.level, name) for phase in drawn))
-    title = f"Loss ({called[0]})" if len(called) == 1 else "Loss of each level"
-    alt = _alt("Loss", drawn, lambda row: row.loss, written)
-    caption = "" if drawn[0].sole else _compared(drawn, called)
-    if far_apart(stretches):
-        caption = f"{caption} The axis is logarithmic.".strip()
-    return chart("loss", partial(course, stretches, title), alt, caption)
-
-
-def _pictures(
-    name: str, title: str, phases: Sequence[Phase], read: Read, caption: str = ""
-) -> Chart | None:
-    """Draw what was counted where pictures, and no codes, were given back."""
-    drawn = [
-        phase
-        for phase in phases
-        if phase.level <= 1 and any(read(row) is not None for row in phase.rows)
-    ]
-    if not drawn:
-        return None
-    stretches = [_stretch(each, {"training": _values(each, read)}) for each in drawn]
-    write = decibels if name == "psnr" else "{:.1f}%".format
-    alt = _alt(title.partition(" ")[0], drawn, read, write)
-    if not drawn[0].sole:
-        caption = f"{caption} {_alone(drawn)}".strip()
-    return chart(name, partial(course, stretches, title), alt, caption)
-
-
-def losses(phase: Phase) -> Stretch:
-    """Give the loss curves of a phase, and the epoch to mark in them."""
-    shown = {"training": _values(phase, lambda row: row.loss)}
-    if all(row.validation_loss is not None for row in phase.rows):
-        shown["validation"] = _values(phase, lambda row: row.validation_loss)
-    return _stretch(phase, shown, phase.kept if phase.short_of else 0)
-
-
-def _stretch(
-    phase: Phase, shown: dict[str, NDArray[np.float64]], kept: int = 0
-) -> Stretch:
-    name = phase.name.removeprefix("the ")
-    return Stretch(name, str(phase.level or "all") * bool(name), shown, kept)
+def _stretch(phase: Phase, name: str, read: Read) -> Stretch:
+    """Give a phase's curves, and of its losses the epoch to mark in them."""
+    curves, title = {"training": _values(phase, read)}, phase.name.removeprefix("the ")
+    loss = name == "loss"
+    if loss and all(row.validation_loss is not None for row in phase.rows):
+        curves["validation"] = _values(phase, lambda row: row.validation_loss)
+    kept = phase.kept if loss and phase.short_of else 0
+    return Stretch(title, str(phase.level or "all") * bool(title), curves, kept)
 
 
 def _values(phase: Phase, read: Read) -> NDArray[np.float64]:
@@ -238,18 +214,8 @@ def _values(phase: Phase, read: Read) -> NDArray[np.float64]:
     return np.array([math.nan if value is None else value for value in values])
 
 
-def _percent(row: Epoch) -> float | None:
-    return None if row.accuracy is None else 100 * row.accuracy
-
-
-def _alt(
-    what: str, drawn: Sequence[Phase], read: Read, write: Callable[[float], str]
-) -> str:
-    """Tell the curves in words."""
-    return f"{what} {'; '.join(_course(phase, read, write) for phase in drawn)}."
-
-
 def _course(phase: Phase, read: Read, write: Callable[[float], str]) -> str:
+    """Tell a curve in words."""
     first, last = _values(phase, read)[[0, -1]]
     whose = f"of {phase.name} " * bool(phase.name)
     over = f"{whose}over {count(len(phase.rows), 'epoch')}"
@@ -258,28 +224,27 @@ def _course(phase: Phase, read: Read, write: Callable[[float], str]) -> str:
     return f"{over}, from {write(first)} to {write(last)}"
 
 
-def _compared(drawn: Sequence[Phase], called: Sequence[str]) -> str:
+def _compared(drawn: Sequence[Phase], loss: str) -> str:
     """Say what each loss is one of."""
-    pictures = [phase for phase in drawn if phase.level <= 1]
-    codes = [phase for phase in drawn if phase.level > 1]
-    names = [f" ({name})" for name in called] if len(called) > 1 else ["", ""]
-    parts = []
-    if pictures:
-        parts.append(f"{_give(pictures)} back pictures{names[0]}")
-    if codes:
-        parts.append(f"{_give(codes)} back the code below{names[-1]}")
-    compare = pictures and codes
+    kinds = {
+        "pictures": [phase for phase in drawn if phase.level <= 1],
+        "the code below": [phase for phase in drawn if phase.level > 1],
+    }
+    kinds = {what: some for what, some in kinds.items() if some}
+    called = {what: loss_name(some[0].level, loss) for what, some in kinds.items()}
+    apart = len({*called.values()}) > 1
+    parts = [
+        f"{levels(some)} {'gives' if len(some) == 1 else 'give'} back {what}"
+        + f" ({called[what]})" * apart
+        for what, some in kinds.items()
+    ]
     scale = "; their losses do not compare, for a code has a scale of its own"
-    return capital(", ".join(parts)) + (scale if compare else "") + "."
-
-
-def _give(phases: Sequence[Phase]) -> str:
-    return f"{levels(phases)} {'gives' if len(phases) == 1 else 'give'}"
+    return capital(", ".join(parts)) + scale * (len(parts) > 1) + "."
 
 
 def _alone(drawn: Sequence[Phase]) -> str:
     """Say whose reconstructions are meant, level 1's or the stack's."""
     whose = {1: "level 1 by itself", 0: "all levels in the refinement"}
-    named = [whose[phase.level] for phase in drawn]
-    last = " The levels above it give back codes." * (drawn[-1].level == 1)
-    return f"Of {', then of '.join(named)}.{last}"
+    named = ", then of ".join(whose[phase.level] for phase in drawn)
+    above = " The levels above it give back codes." * (drawn[-1].level == 1)
+    return f"Of {named}.{above}"

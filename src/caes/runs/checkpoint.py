@@ -16,7 +16,7 @@ from torch import Tensor
 from caes.data.scales import parse_scale
 from caes.data.scaling import Scaling, Values
 from caes.errors import CaesError, RunError
-from caes.files import TableWriter, read_table, write_atomically
+from caes.files import TableWriter, read_table, write_whole
 from caes.nn.architecture import (
     LARGEST,
     ActivationName,
@@ -106,12 +106,12 @@ def write(folder: Path, run: Run) -> None:
         "provenance": run.provenance,
     }
     text = json.dumps(about, indent=2, ensure_ascii=False, default=_plain) + "\n"
-    _write(folder / MODEL, save(weights, {"format": "pt"}))
+    write_whole(folder / MODEL, save(weights, {"format": "pt"}))
     with TableWriter(folder / HISTORY) as table:
         table.row(column.name for column in fields(Epoch))
         for epoch in run.history.rows:
             table.row(astuple(epoch))
-    _write(folder / ABOUT, text.encode())
+    write_whole(folder / ABOUT, text.encode())
 
 
 def read(folder: Path) -> Run:
@@ -218,11 +218,6 @@ def _plain(value: object) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} is not kept in JSON")
-
-
-def _write(path: Path, content: bytes) -> None:
-    with write_atomically(path) as file:
-        file.write(content)
 
 
 def _about(folder: Path) -> dict[str, Any]:

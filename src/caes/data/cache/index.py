@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from caes.data.decode.gather import Batch
 from caes.data.imageset import Skipped
-from caes.files import cache_folder, write_atomically
+from caes.files import cache_folder, write_whole
 
 FORMAT = 2
 """Version of pixels and index together; raised when pictures would come out otherwise.
@@ -78,8 +78,7 @@ def read_index(folder: Path) -> Index | None:
 
 def write_index(folder: Path, index: Index) -> None:
     """Write a set's index, or raise an `OutputError`."""
-    with write_atomically(folder / INDEX) as file:
-        file.write(json.dumps(asdict(index)).encode())
+    write_whole(folder / INDEX, json.dumps(asdict(index)).encode())
 
 
 def mapped(path: Path, count: int) -> Any:

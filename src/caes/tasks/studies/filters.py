@@ -14,7 +14,7 @@ from scipy.signal import correlate
 
 from caes.data import ImageSet, load
 from caes.estimators import CAE
-from caes.files import write_atomically
+from caes.files import write_whole
 from caes.report.pictures import SHARPNESS, Strip, enlarged, in_bytes, montage, seen
 from caes.runs.ledger import Ledger, pass_on_interruption
 
@@ -95,8 +95,7 @@ def draw_filters(folder: Path, *, quick: bool, say: Callable[[str], None]) -> No
             for title in AUTOENCODERS
         }
         path = folder / f"filters-{data}.png"
-        with write_atomically(path) as file:
-            file.write(montage([_strip(*each) for each in found.items()], gap=GAP))
+        write_whole(path, montage([_strip(*each) for each in found.items()], gap=GAP))
         say(str(path))
 
 
