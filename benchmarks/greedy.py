@@ -13,7 +13,6 @@ from statistics import median
 import numpy as np
 import torch
 import tyro
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from caes import ImageSet, load
@@ -21,7 +20,7 @@ from caes.data.scaling import Scaling
 from caes.nn.runner import runner
 from caes.nn.stack import OneLevel, Stack
 from caes.train.batches import Batches
-from caes.train.loop import Settings, fabric_for, train
+from caes.train.loop import Machine, Settings, fabric_for, train
 from caes.train.options import Options
 from caes.train.pretrain import Reconstruction, pretrain
 from caes.train.progress import Progress
@@ -69,7 +68,7 @@ class Recomputed:
             yield (codes,)
 
 
-def begun(images: ImageSet) -> tuple[Stack, Scaling, Fabric]:
+def begun(images: ImageSet) -> tuple[Stack, Scaling, Machine]:
     """Give what both forms start from: the untrained stack, scaling and device."""
     stack = Stack(OPTIONS.check(), images.shape[1:], 0)
     return stack, Scaling(*images.value_range), fabric_for("cpu", "32-true")

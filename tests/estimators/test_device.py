@@ -1,5 +1,7 @@
 """Inference on the estimator's device, shown on one that only pretends to exist."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -112,3 +114,18 @@ def test_a_run_from_a_machine_with_another_device_is_read(
     twin._adopt(cae._run())
     twin.save(tmp_path / "run")
     assert CAE.load(tmp_path / "run").device == "auto"
+
+
+def test_training_in_32_bits_on_the_cpu_does_without_the_compiler() -> None:
+    """Fabric and optimizers would import torch._dynamo: one to two seconds a start."""
+    code = (
+        "import sys, numpy, caes\n"
+        "X, y = numpy.zeros((4, 8, 8)) + numpy.arange(8) / 8, [0, 1, -1, -1]\n"
+        "form = dict(epochs=1, device='cpu')\n"
+        "for optimizer in ('sgd', 'adam'):\n"
+        "    cae = caes.CAE('2C3-MP2', optimizer=optimizer, **form).fit(X)\n"
+        "caes.CAEClassifier(cae, **form).fit(X, y).predict(X)\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert run.stdout == b"False\n"

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -22,7 +21,7 @@ from caes.train.augment import Augmentation
 from caes.train.batches import Batches
 from caes.train.finetune import Classification, finetune
 from caes.train.history import History
-from caes.train.loop import Settings
+from caes.train.loop import Settings, fabric_for
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
 
@@ -153,7 +152,7 @@ def _finetune(
         Scaling(0, 255),
         FineTuning(**options),
         seed=seed,
-        fabric=Fabric(accelerator="cpu", devices=1),
+        fabric=fabric_for("cpu", "32-true"),
         progress=Progress(),
         guesses=guesses,
     )

@@ -9,14 +9,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from caes.data import ImageSet
 from caes.data.scaling import Scaling
 from caes.train.batches import Batches
 from caes.train.history import Epoch, History
-from caes.train.loop import RISE, Passes, Settings, train
+from caes.train.loop import RISE, Passes, Settings, fabric_for, train
 from caes.train.options import DecayName
 from caes.train.progress import Bar, Lines, Progress, describe
 
@@ -47,7 +46,7 @@ def _train(
     validation: Batches | None = None,
     progress: Progress | None = None,
 ) -> History:
-    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric = fabric_for("cpu", "32-true")
     progress = progress or Progress()
     return train(
         objective, batches, validation, settings, fabric=fabric, progress=progress

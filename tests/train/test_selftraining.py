@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from caes.nn.classifier import Classifier
 from caes.train import finetune as module
 from caes.train.finetune import Trained, pseudo_label, self_train
 from caes.train.history import Ending, Epoch, History
+from caes.train.loop import fabric_for
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
 
@@ -86,7 +86,7 @@ def _trained(
         Scaling(0, 255),
         FineTuning(**options),
         seed=0,
-        fabric=Fabric(accelerator="cpu", devices=1),
+        fabric=fabric_for("cpu", "32-true"),
         progress=progress or Progress(),
     )
 

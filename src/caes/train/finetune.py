@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,7 +20,7 @@ from caes.nn.runner import Compare, runner
 from caes.train.augment import Augmentation
 from caes.train.batches import Batches
 from caes.train.history import History
-from caes.train.loop import Settings, is_plain, train
+from caes.train.loop import Machine, Plain, Settings, train
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
 
@@ -72,7 +71,7 @@ def finetune(
     options: FineTuning,
     *,
     seed: int,
-    fabric: Fabric,
+    fabric: Machine,
     progress: Progress,
     guesses: NDArray[np.int64] | None = None,
 ) -> History:
@@ -110,7 +109,7 @@ def finetune(
         peak=scaling.peak,
         optimizer=recipe.optimizer,
     )
-    with runner(model, model.compare, plain=is_plain(fabric)) as compare:
+    with runner(model, model.compare, plain=isinstance(fabric, Plain)) as compare:
         history = train(
             Classification(model, compare, changes, seed),
             batches,
@@ -141,7 +140,7 @@ def self_train(
     options: FineTuning,
     *,
     seed: int,
-    fabric: Fabric,
+    fabric: Machine,
     progress: Progress,
 ) -> Trained:
     """Train a classifier; in every further round a new one, from its answers too.

@@ -1,26 +1,30 @@
 """The only epoch loop: batches through an objective, and back, on Lightning Fabric."""
 
+import inspect
 import itertools
 import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from caes.errors import ArgumentError
 from caes.nn.inference import double
-from caes.train.history import Ending, Epoch, History
+from caes.train.history import Epoch, History
 from caes.train.options import DecayName, DeviceName, OptimizerName, PrecisionName
 from caes.train.progress import Progress
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Passes(Protocol):
@@ -35,28 +39,6 @@ class Passes(Protocol):
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Give the batches, pictures first."""
-
-
-class _Fed:
-    """Batches, and the seconds that one has waited for them."""
-
-    def __init__(self, batches: Passes) -> None:
-        self.batches = batches
-        self.pictures = batches.pictures
-        self.waited = 0.0
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        batches = iter(self.batches)
-        while True:
-            start = time.perf_counter()
-            batch = next(batches, None)
-            self.waited += time.perf_counter() - start
-            if batch is None:
-                return
-            yield batch
 
 
 @dataclass(frozen=True)
@@ -100,39 +82,57 @@ EPSILON = 1e-7
 """What Adam adds to the root of the mean square, as Keras does."""
 
 
-def fabric_for(device: DeviceName, precision: PrecisionName) -> Fabric:
-    """Open a device with a precision, or refuse what this machine does not have."""
-    try:
-        fabric = Fabric(accelerator=device, devices=1, precision="32-true")
-    except RuntimeError as error:
+class Plain:
+    """Fabric's part in 32 bits on the CPU, without importing it, and torch._dynamo."""
+
+    device = torch.device("cpu")
+
+    def setup(
+        self, objective: nn.Module, optimizer: Optimizer
+    ) -> tuple[nn.Module, Optimizer]:
+        """Give both as they are."""
+        return objective, optimizer
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute the gradients."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+
+Machine: TypeAlias = "Fabric | Plain"
+"""A device and the arithmetic on it, as `fabric_for` opens them."""
+
+
+@cache
+def device_for(name: DeviceName) -> torch.device:
+    """Give the device that a name stands for on this machine, or refuse it."""
+    here = ["cpu"]
+    if torch.cuda.is_available():
+        here.insert(0, "cuda:0")
+    if torch.backends.mps.is_available():
+        here.insert(0, "mps:0")
+    found = [each for each in here if name in ("auto", each.partition(":")[0])]
+    if not found:
         raise ArgumentError(
-            "device", repr(device), "one that this machine has", "Try 'auto'."
-        ) from error
-    if fabric.device.type == "cpu" and precision == "16-mixed":
+            "device", repr(name), "one that this machine has", "Try 'auto'."
+        )
+    return torch.device(found[0])
+
+
+def fabric_for(name: DeviceName, precision: PrecisionName) -> Machine:
+    """Open a device with a precision, or refuse what this machine does not have."""
+    device = device_for(name).type
+    if device == "cpu" and precision == "32-true":
+        return Plain()
+    if device == "cpu" and precision == "16-mixed":
         raise ArgumentError(
             "precision",
             "'16-mixed' on the CPU",
             "'32-true' or 'bf16-mixed' there",
             "Try '32-true'.",
         )
-    if precision != "32-true":
-        fabric = Fabric(accelerator=device, devices=1, precision=precision)
-    return fabric
+    from lightning_fabric import Fabric
 
-
-@cache
-def device_for(name: DeviceName) -> torch.device:
-    """Give the device that a name stands for on this machine, or refuse it."""
-    return fabric_for(name, "32-true").device
-
-
-def is_plain(fabric: Fabric) -> bool:
-    """Tell 32-bit arithmetic on the CPU."""
-    return fabric.device.type == "cpu" and _is_32_bit(fabric)
-
-
-def _is_32_bit(fabric: Fabric) -> bool:
-    return bool(fabric.strategy.precision.precision == "32-true")
+    return Fabric(accelerator=device, devices=1, precision=precision)
 
 
 def train(
@@ -141,7 +141,7 @@ def train(
     validation: Passes | None,
     settings: Settings,
     *,
-    fabric: Fabric,
+    fabric: Machine,
     progress: Progress,
 ) -> History:
     """Train an objective's parameters.
@@ -152,22 +152,27 @@ def train(
     best ones with patience; after Ctrl-C what was learnt so far, after a loss that is
     not a number the weights before that epoch.
     """
-    optimizer = _optimizer(objective, settings)
-    trained, optimizer = fabric.setup(objective, optimizer)
-    if fabric.world_size == 1 and _is_32_bit(fabric):
-        trained = objective  # the wrapper would only pass it on, for 0.05 ms a step
+    trained, optimizer = fabric.setup(objective, _optimizer(objective, settings))
     history = History()
-    best = _Best(trained, settings.patience)
     average = _Average(trained, settings.average)
+    best = _Best(trained, average, settings.patience)
+
+    def learn(loss: Tensor, passes: float) -> None:
+        """Take a step after so many passes, the begun one as its share."""
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate(passes / settings.epochs)
+        fabric.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.update()
+
     progress.start(settings.epochs, len(batches), settings.level)
     with stop_on_interrupt() as stop, progress:
+        go = partial(_pass, trained, fabric.device, progress, stop)
         for epoch in range(1, settings.epochs + 1):
             start = time.perf_counter()
-            with average.in_place():
-                best.remember()
-            learning = _Learning(optimizer, average, epoch - 1, settings)
-            fed = _Fed(batches)
-            figures = _pass(trained, fed, fabric, progress, stop, learning)
+            before = best.copy()
+            figures, waited = go(batches, learn, epoch - 1)
             learnt = time.perf_counter() - start
             if stop.is_set():
                 history.ended = "interrupted"
@@ -175,141 +180,120 @@ def train(
             watched = None
             if validation is not None:
                 with average.in_place():
-                    found = _pass(trained, validation, fabric, progress, stop)
+                    found, _ = go(validation)
                 # After Ctrl-C only a part was watched.
                 watched = None if stop.is_set() else float(found[0])
-            speed = batches.pictures / learnt
-            row = _row(epoch, figures, watched, speed, start, settings)
-            row = replace(row, waiting=fed.waited / learnt)
+            loss, square, accuracy = figures.tolist()
+            row = Epoch(
+                epoch,
+                loss,
+                watched,
+                accuracy=None if math.isnan(accuracy) else accuracy,
+                psnr=_psnr(square, settings.peak),
+                seconds=time.perf_counter() - start,
+                images_per_second=batches.pictures / learnt,
+                level=settings.level,
+                waiting=waited / learnt,
+            )
             history.rows.append(row)
             progress.epoch(row)
-            if (ending := _ending(row, best, average, stop)) is not None:
-                history.ended = ending
+            if not math.isfinite(loss):
+                history.ended = "diverged"
+                if not best.weights:
+                    best.weights, best.epoch = before, epoch - 1
                 break
-    diverged = history.ended == "diverged"
-    if not diverged:
-        average.settle()
-    history.best_epoch = best.restore(len(history.rows) - diverged)
+            early = best.stops(row)
+            if early or stop.is_set():
+                history.ended = "interrupted" if stop.is_set() else "early"
+                break
+    average.swap()  # for good, or until weights that were kept come back
+    history.best_epoch = best.restore(len(history.rows))
     return history
 
 
-def _ending(
-    row: Epoch, best: "_Best", average: "_Average", stop: threading.Event
-) -> Ending | None:
-    """Tell how an epoch ends the training, if it does; keep or forget its weights."""
-    if not math.isfinite(row.loss):
-        best.forget()
-        return "diverged"
-    early = best.stops(row, average)
-    if stop.is_set():
-        return "interrupted"
-    return "early" if early else None
+def _optimizer(objective: nn.Module, settings: Settings) -> Optimizer:
+    """Build what descends.
 
-
-@dataclass(frozen=True)
-class _Learning:
-    """What a pass that learns needs: the optimizer, and how far the training is."""
-
-    optimizer: torch.optim.Optimizer
-    average: "_Average"
-    epoch: int
-    settings: Settings
-
-    def step(self, loss: Tensor, fabric: Fabric, through: float) -> None:
-        rate = self.settings.rate((self.epoch + through) / self.settings.epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        fabric.backward(loss)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.average.update()
-
-
-def _optimizer(objective: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """Build what descends; weights decay by their share times the rate in both."""
-    groups, rate = _groups(objective, settings), settings.learning_rate
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, rate, fused=True)
-    return _adam(groups, rate)
-
-
-def _adam(groups: list[dict[str, object]], rate: float) -> torch.optim.Optimizer:
-    """Build Adam with ε added before the bias correction, as Keras has it.
-
-    A step is then rate·√(1 - β₂ᵗ)/(1 - β₁ᵗ)·m/(√v + ε), the form at the end of section
-    2 of Kingma & Ba 2015. PyTorch adds ε to the corrected √(v/(1 - β₂ᵗ)) instead: the
-    same for its ε divided by √(1 - β₂ᵗ).
+    Weights, but not biases and normalisations, decay by their share times the rate.
+    Adam's ε is added before the bias correction, as Keras has it: a step is
+    rate·√(1 - β₂ᵗ)/(1 - β₁ᵗ)·m/(√v + ε), the form at the end of section 2 of Kingma &
+    Ba 2015. PyTorch adds ε to the corrected √(v/(1 - β₂ᵗ)) instead: the same for its ε
+    divided by √(1 - β₂ᵗ).
     """
-    optimizer = torch.optim.AdamW(groups, rate, BETAS, fused=True)
+    learnt = [each for each in objective.parameters() if each.requires_grad]
+    weights = [each for each in learnt if each.ndim > 1]
+    others = [each for each in learnt if each.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": each, "weight_decay": decay}
+        for each, decay in ((weights, settings.weight_decay), (others, 0.0))
+        if each
+    ]
+    rate = settings.learning_rate
+    if settings.optimizer == "sgd":
+        return _uncompiled(torch.optim.SGD)(groups, lr=rate, fused=True)
+    adam = _uncompiled(torch.optim.AdamW)(groups, lr=rate, betas=BETAS, fused=True)
     steps = itertools.count(1)
 
     def before_step(*_: object) -> None:
         epsilon = EPSILON / math.sqrt(1 - BETAS[1] ** next(steps))
-        for group in optimizer.param_groups:
+        for group in adam.param_groups:
             group["eps"] = epsilon
 
-    optimizer.register_step_pre_hook(before_step)
-    return optimizer
+    adam.register_step_pre_hook(before_step)
+    return adam
 
 
-def _groups(objective: nn.Module, settings: Settings) -> list[dict[str, object]]:
-    """Tell the weights, which may decay, from biases and normalisations."""
-    learnt = [each for each in objective.parameters() if each.requires_grad]
-    weights = [each for each in learnt if each.ndim > 1]
-    others = [each for each in learnt if each.ndim <= 1]
-    groups: list[dict[str, object]] = [
-        {"params": weights, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
+def _uncompiled(kind: type[Optimizer]) -> Callable[..., Optimizer]:
+    """Take off what an optimizer does for `torch.compile`, which is not used here.
+
+    It would import torch._dynamo, for one to two seconds.
+    """
+    bare = {
+        name: torch.no_grad()(inspect.unwrap(getattr(kind, name)))
+        for name in ("add_param_group", "step", "zero_grad")
+    }
+    return type(kind.__name__, (kind,), bare)
 
 
 def _pass(
     objective: nn.Module,
-    batches: Passes,
-    fabric: Fabric,
+    device: torch.device,
     progress: Progress,
     stop: threading.Event,
-    learning: _Learning | None = None,
-) -> Tensor:
-    """Go over all batches once, learning if asked to; mean figures, on the CPU.
+    batches: Passes,
+    learn: Callable[[Tensor, float], None] | None = None,
+    done: int = 0,
+) -> tuple[Tensor, float]:
+    """Go over all batches once, learning if told how, after so many passes done.
 
-    They are summed on the device, which is waited for at the end only.
+    Gives mean figures, on the CPU, and the seconds spent waiting for batches. Figures
+    are summed on the device, which is waited for at the end only.
     """
-    total = double(torch.zeros(3, device=fabric.device))
-    seen = 0
-    objective.train(learning is not None)
-    with torch.set_grad_enabled(learning is not None):
+    total = double(torch.zeros(3, device=device))
+    seen, waited = 0, 0.0
+    objective.train(learn is not None)
+    with torch.set_grad_enabled(learn is not None):
+        asked = time.perf_counter()
         for index, batch in enumerate(batches):
-            figures = objective(*(part.to(fabric.device) for part in batch))
-            if learning is not None:
-                learning.step(figures[0], fabric, index / len(batches))
+            waited += time.perf_counter() - asked
+            figures = objective(*(part.to(device) for part in batch))
+            if learn is not None:
+                learn(figures[0], done + index / len(batches))
             n = len(batch[0])
             total.add_(figures.detach().to(total.device), alpha=n)
             seen += n
-            progress.batch(learning is not None, n, total, seen)
+            progress.batch(learn is not None, n, total, seen)
             if stop.is_set():
                 break
+            asked = time.perf_counter()
     objective.eval()
-    return total.cpu() / seen
+    return total.cpu() / seen, waited
 
 
-def _row(
-    epoch: int,
-    figures: Tensor,
-    watched: float | None,
-    speed: float,
-    start: float,
-    settings: Settings,
-) -> Epoch:
-    loss, square, accuracy = figures.tolist()
-    psnr = None if math.isnan(square) else math.inf
+def _psnr(square: float, peak: float) -> float | None:
     if square > 0:
-        psnr = 20 * math.log10(settings.peak) - 10 * math.log10(square)
-    counted = None if math.isnan(accuracy) else accuracy
-    seconds = time.perf_counter() - start
-    of = settings.level
-    return Epoch(epoch, loss, watched, counted, psnr, seconds, speed, of)
+        return 20 * math.log10(peak) - 10 * math.log10(square)
+    return None if math.isnan(square) else math.inf
 
 
 class _Average:
@@ -326,70 +310,58 @@ class _Average:
         ]
         self.keep = keep
         self.steps = 0
-        self.mean = [p.detach().clone() for p in self.weights] if keep else []
+        self.mean = [each.detach().clone() for each in self.weights] if keep else []
 
+    @torch.no_grad()
     def update(self) -> None:
+        """Take the weights after a step in."""
         if self.keep:
             self.steps += 1
             keep = min(self.keep, 1 - 1 / self.steps)
-            with torch.no_grad():
-                torch._foreach_lerp_(self.mean, self.weights, 1 - keep)
+            torch._foreach_lerp_(self.mean, self.weights, 1 - keep)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Let the average and the weights change places."""
+        if self.keep:
+            kept = [weight.clone() for weight in self.weights]
+            torch._foreach_copy_(self.weights, self.mean)
+            torch._foreach_copy_(self.mean, kept)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Put the average in the weights' place for a while."""
-        self._swap()
+        self.swap()
         try:
             yield
         finally:
-            self._swap()
-
-    def settle(self) -> None:
-        """Put the average in the weights' place for good."""
-        if self.steps:
-            self._swap()
-        self.steps = 0
-
-    def _swap(self) -> None:
-        if self.keep:
-            with torch.no_grad():
-                kept = [weight.clone() for weight in self.weights]
-                torch._foreach_copy_(self.weights, self.mean)
-                torch._foreach_copy_(self.mean, kept)
+            self.swap()
 
 
 class _Best:
-    """Keeps the weights of the epoch with the lowest validation loss."""
+    """The averaged weights of the epoch with the lowest validation loss."""
 
-    def __init__(self, module: nn.Module, patience: int | None) -> None:
-        self.module = module
-        self.patience = patience
+    def __init__(
+        self, module: nn.Module, average: _Average, patience: int | None
+    ) -> None:
+        self.module, self.average, self.patience = module, average, patience
         self.epoch = 0
         self.loss = math.inf
         self.weights: dict[str, Tensor] = {}
-        self.before: dict[str, Tensor] = {}
 
-    def remember(self) -> None:
-        """Keep the weights as they are before an epoch."""
-        self.before = self._copy()
+    def copy(self) -> dict[str, Tensor]:
+        """Give the averaged weights as they are now."""
+        with self.average.in_place():
+            state = self.module.state_dict()
+            return {name: value.clone() for name, value in state.items()}
 
-    def forget(self) -> None:
-        """Undo the epoch: its loss is not a number."""
-        if not self.weights:
-            self.module.load_state_dict(self.before)
-
-    def _copy(self) -> dict[str, Tensor]:
-        state = self.module.state_dict()
-        return {name: value.clone() for name, value in state.items()}
-
-    def stops(self, row: Epoch, average: _Average) -> bool:
+    def stops(self, row: Epoch) -> bool:
         """Take note of an epoch; tell whether patience is over."""
         if self.patience is None or row.validation_loss is None:
             return False
         if row.validation_loss < self.loss:
             self.loss, self.epoch = row.validation_loss, row.epoch
-            with average.in_place():
-                self.weights = self._copy()
+            self.weights = self.copy()
         return row.epoch - self.epoch >= self.patience
 
     def restore(self, last: int) -> int:

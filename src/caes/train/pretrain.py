@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -20,7 +19,7 @@ from caes.nn.runner import Compare, runner
 from caes.nn.stack import OneLevel, Stack
 from caes.train.batches import Batches
 from caes.train.history import History
-from caes.train.loop import Settings, is_plain, stop_on_interrupt, train
+from caes.train.loop import Machine, Plain, Settings, stop_on_interrupt, train
 from caes.train.noise import Corruption
 from caes.train.options import Options, noises, per_level
 from caes.train.progress import Progress
@@ -66,7 +65,7 @@ def pretrain(
     options: Options,
     *,
     seed: int,
-    fabric: Fabric,
+    fabric: Machine,
     progress: Progress,
     fixed: int = 0,
 ) -> History:
@@ -126,7 +125,7 @@ class _Training:
     order: np.random.Generator
     learn: NDArray[np.int64]
     watch: NDArray[np.int64]
-    fabric: Fabric
+    fabric: Machine
     progress: Progress
 
     def run(
@@ -153,7 +152,9 @@ class _Training:
         )
         noise = noises(options, arch)[of]
         by_hand = partial(model.compare, loss=options.loss)
-        chosen = runner(model, by_hand, plain=is_plain(self.fabric), loss=options.loss)
+        chosen = runner(
+            model, by_hand, plain=isinstance(self.fabric, Plain), loss=options.loss
+        )
         with chosen as compare:
             return train(
                 Reconstruction(model, compare, noise, self.seed + of),
@@ -169,7 +170,7 @@ def _codes(
     level: OneLevel,
     entering: ImageSet | NDArray[np.float32],
     scaling: Scaling | None,
-    fabric: Fabric,
+    fabric: Machine,
 ) -> NDArray[np.float32] | None:
     """Compute a level's code of every picture once; None after Ctrl-C."""
     kept: NDArray[np.float32] | None = None  # N×h×w×maps or N×units
