@@ -3,17 +3,15 @@
 It is imported inside, after the tests have set its cache and forbidden it the network.
 """
 
-import io
 import json
 import shutil
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+
+from tests.written import by_pillow, structs, tar
 
 GREY = np.random.default_rng(8).integers(0, 256, (10, 6, 9), np.uint8)
 LABELS = [1, 0, 1, 2, 0, 1, 2, 2, 0, 1]
@@ -30,37 +28,24 @@ configs:
 """
 
 
-def png(pixels: NDArray[Any]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-def dataset(
-    pictures: Sequence[Any], labels: Sequence[Any] = (), **features: Any
-) -> Any:
+def dataset(pictures: Sequence[Any], labels: Sequence[Any] = ()) -> Any:
     """Rows of given structs or bytes, as an image column; and labels with names."""
     import datasets
 
-    rows: dict[str, Any] = {
-        "image": [
-            {"bytes": each, "path": None} if isinstance(each, bytes) else each
-            for each in pictures
-        ]
-    }
+    rows: dict[str, Any] = {"image": structs(pictures)}
     kinds: dict[str, Any] = {"image": datasets.Image()}
     if labels:
         rows["label"] = [*labels]
         kinds["label"] = datasets.ClassLabel(names=[*CLASSES])
-    return datasets.Dataset.from_dict(rows, datasets.Features(kinds | features))
+    return datasets.Dataset.from_dict(rows, datasets.Features(kinds))
 
 
 def example() -> Any:
-    return dataset([png(each) for each in GREY], LABELS)
+    return dataset([by_pillow(each) for each in GREY], LABELS)
 
 
-def saved(folder: Path) -> Path:
-    example().save_to_disk(folder / "saved")
+def saved(folder: Path, rows: Any = None) -> Path:
+    (rows or example()).save_to_disk(folder / "saved")
     return folder / "saved"
 
 
@@ -113,19 +98,17 @@ def image_folder(folder: Path) -> Path:
     path.mkdir(parents=True)
     lines = []
     for row, (pixels, label) in enumerate(zip(GREY, LABELS, strict=True)):
-        (path / f"{row}.png").write_bytes(png(pixels))
+        (path / f"{row}.png").write_bytes(by_pillow(pixels))
         lines.append(json.dumps({"file_name": f"{row}.png", "label": CLASSES[label]}))
     (path / "metadata.jsonl").write_text("\n".join(lines))
     return folder / "pictures"
 
 
 def web_tar(folder: Path) -> Path:
-    path = folder / "web" / "train-000.tar"
-    path.parent.mkdir()
-    with tarfile.open(path, "w") as tar:
-        for row, (pixels, label) in enumerate(zip(GREY, LABELS, strict=True)):
-            for suffix, data in (("png", png(pixels)), ("cls", b"%d" % label)):
-                about = tarfile.TarInfo(f"{row:03d}.{suffix}")
-                about.size = len(data)
-                tar.addfile(about, io.BytesIO(data))
-    return path.parent
+    members = {}
+    for row, (pixels, label) in enumerate(zip(GREY, LABELS, strict=True)):
+        members[f"{row:03d}.png"] = by_pillow(pixels)
+        members[f"{row:03d}.cls"] = b"%d" % label
+    (folder / "web").mkdir()
+    (folder / "web" / "train-000.tar").write_bytes(tar(members))
+    return folder / "web"

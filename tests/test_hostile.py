@@ -15,22 +15,18 @@ from hypothesis import strategies as st
 from tests.hostile import bombs
 from tests.hostile.cases import MEMORY, SECONDS, Case, Outcome, drawn, good, untouched
 from tests.hostile.parent import Parent
-from tests.hostile.pictures import Seed
+from tests.hostile.seeds import Seed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits are Linux's")
 
-settings.register_profile(
-    "hostile",
+ALIKE = settings(
     deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-ALIKE = settings.get_profile("hostile")
 CHEAP = [
-    *bombs.jpegs(),
-    *bombs.others(),
-    *bombs.promises(),
+    *(*bombs.jpegs(), *bombs.others(), *bombs.promises()),
     *(seed for seed in bombs.pngs() if "declared" in seed.name),
 ]
 
@@ -41,52 +37,45 @@ def parent() -> Iterator[Parent]:
         yield parent
 
 
-def check(outcome: Outcome, case: Case) -> None:
+def checked(parent: Parent, case: Case) -> Outcome:
+    outcome = parent.tried(case)
     told = f"{case.kind} {case.title} {case.ways}: {outcome.said}"
     assert outcome.end in ("read", "skipped", "refused"), told
     assert outcome.seconds <= SECONDS, told
     assert outcome.memory <= MEMORY, told
+    return outcome
 
 
 @settings(ALIKE, max_examples=150)
 @given(st.randoms(use_true_random=False))
 def test_damaged_input_is_read_or_named(parent: Parent, random: Random) -> None:
-    case = drawn(random)
-    check(parent.tried(case), case)
+    checked(parent, drawn(random))
 
 
 @pytest.mark.slow
 @settings(ALIKE, max_examples=2_000)
 @given(st.randoms(use_true_random=False))
 def test_much_damaged_input_is_read_or_named(parent: Parent, random: Random) -> None:
-    case = drawn(random, bombs.bombs())
-    check(parent.tried(case), case)
+    checked(parent, drawn(random, bombs.bombs()))
 
 
 @pytest.mark.parametrize("seed", CHEAP, ids=[f"{s.kind} {s.name}" for s in CHEAP])
 def test_what_promises_too_much_is_refused(parent: Parent, seed: Seed) -> None:
-    case = untouched(seed)
-    outcome = parent.tried(case)
-    check(outcome, case)
+    outcome = checked(parent, untouched(seed))
     assert (outcome.end, outcome.seconds < 1) == ("refused", True)
 
 
 @pytest.mark.slow
 def test_no_bomb_takes_long_or_much(parent: Parent) -> None:
     for seed in bombs.bombs():
-        case = untouched(seed)
-        check(parent.tried(case), case)
+        checked(parent, untouched(seed))
 
 
 def test_every_kind_of_good_file_is_read(parent: Parent) -> None:
-    ends: dict[str, set[str]] = {}
-    for seed in good():
-        case = untouched(seed)
-        outcome = parent.tried(case)
-        check(outcome, case)
-        ends.setdefault(seed.kind, set()).add(outcome.end)
-    assert all("read" in each for each in ends.values())
-    assert ends.keys() == {
+    ends = {(seed.kind, checked(parent, untouched(seed)).end) for seed in good()}
+    kinds = {kind for kind, _ in ends}
+    assert kinds == {kind for kind, end in ends if end == "read"}
+    assert kinds == {
         "PNG", "JPEG", "BMP", "GIF", "WebP", "TIFF", "DICOM", "FITS", "npy", "npz", "IDX",
         "Parquet", "CIFAR-10 records",
     }  # fmt: skip

@@ -1,21 +1,16 @@
 """What every picture format promises, on files that other libraries have written."""
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
-from io import BytesIO
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import png
 import pytest
 import skimage.data
-import tifffile
-from astropy.io import fits
 from numpy.typing import NDArray
-from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from skimage.io import imread
 
 from caes.data import load, split_names, survey
@@ -34,10 +29,12 @@ from caes.data.formats.by_pillow import FIRST_FRAME
 from caes.data.formats.colour import ALPHA, CMYK, INVERTED, PALETTE
 from caes.data.formats.dicom import STORED
 from caes.data.reading import Reading
+from tests.refusals import unreadable
+from tests.written import by_pillow, by_pypng, dicom, fits_of, tiff
 
 HEIGHT, WIDTH = 19, 23
 Array = NDArray[Any]
-Writer = Callable[[Array], bytes]
+Writer = Callable[..., bytes]
 
 
 def values(dtype: str, channels: int = 1, seed: int = 0) -> Array:
@@ -50,114 +47,50 @@ def values(dtype: str, channels: int = 1, seed: int = 0) -> Array:
     return random.integers(limits.min, limits.max, shape, kind, endpoint=True)
 
 
-def by_pillow(form: str, **options: Any) -> Writer:
-    def write(pixels: Array) -> bytes:
-        file = BytesIO()
-        Image.fromarray(pixels).save(file, form, **options)
-        return file.getvalue()
-
-    return write
-
-
-def by_tifffile(**options: Any) -> Writer:
-    def write(pixels: Array) -> bytes:
-        file = BytesIO()
-        if options.get("planarconfig") == "separate":
-            pixels = np.moveaxis(pixels, -1, 0)
-        tifffile.imwrite(file, pixels, **options)
-        return file.getvalue()
-
-    return write
-
-
-def by_pypng(**options: Any) -> Writer:
-    def write(pixels: Array) -> bytes:
-        file = BytesIO()
-        height, width, channels = np.atleast_3d(pixels).shape
-        bits = pixels.dtype.itemsize * 8
-        png.Writer(
-            width, height, greyscale=channels == 1, bitdepth=bits, **options
-        ).write(file, pixels.reshape(height, -1).tolist())
-        return file.getvalue()
-
-    return write
-
-
-def by_pydicom(pixels: Array) -> bytes:
-    about = FileMetaDataset()
-    about.TransferSyntaxUID = ExplicitVRLittleEndian
-    about.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    data = Dataset()
-    data.file_meta = about
-    data.SOPClassUID, data.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
-    data.Rows, data.Columns = pixels.shape[:2]
-    colour = pixels.ndim == 3
-    data.SamplesPerPixel = 3 if colour else 1
-    data.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
-    if colour:
-        data.PlanarConfiguration = 0
-    bits = pixels.dtype.itemsize * 8
-    data.BitsAllocated, data.BitsStored, data.HighBit = bits, bits, bits - 1
-    data.PixelRepresentation = int(pixels.dtype.kind == "i")
-    content = pixels.tobytes()
-    data.add_new(
-        0x7FE00010, "OB" if bits == 8 else "OW", content + b"\0" * (len(content) % 2)
-    )
-    file = BytesIO()
-    data.save_as(file, enforce_file_format=True)
-    return file.getvalue()
-
-
-def by_astropy(pixels: Array) -> bytes:
-    file = BytesIO()
-    fits.PrimaryHDU(pixels).writeto(file)
-    return file.getvalue()
-
-
 # Format: what it can hold without loss, and who else writes it.
 LOSSLESS: dict[str, list[tuple[str, int, Writer]]] = {
     "PNG": [
-        ("u1", 1, by_pillow("PNG")),
-        ("u1", 3, by_pypng()),
-        ("u2", 1, by_pypng()),
-        ("u2", 3, by_pypng()),
-        ("u2", 3, by_pypng(compression=9)),
+        ("u1", 1, partial(by_pillow, form="PNG")),
+        ("u1", 3, by_pypng),
+        ("u2", 1, by_pypng),
+        ("u2", 3, by_pypng),
+        ("u2", 3, partial(by_pypng, compression=9)),
     ],
-    "BMP": [("u1", 1, by_pillow("BMP")), ("u1", 3, by_pillow("BMP"))],
-    "WebP": [("u1", 3, by_pillow("WEBP", lossless=True))],
-    "GIF": [("u1", 1, by_pillow("GIF"))],
+    "BMP": [("u1", 1, partial(by_pillow, form="BMP")), ("u1", 3, partial(by_pillow, form="BMP"))],
+    "WebP": [("u1", 3, partial(by_pillow, form="WEBP", lossless=True))],
+    "GIF": [("u1", 1, partial(by_pillow, form="GIF"))],
     "TIFF": [
-        *[("u1", n, by_pillow("TIFF", compression=how)) for n in (1, 3)
+        *[("u1", n, partial(by_pillow, form="TIFF", compression=how)) for n in (1, 3)
           for how in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd")],
-        ("u2", 1, by_pillow("TIFF", compression="tiff_lzw")),
-        ("f4", 1, by_pillow("TIFF")),
-        *[(kind, n, by_tifffile(photometric="minisblack", planarconfig=planes))
+        ("u2", 1, partial(by_pillow, form="TIFF", compression="tiff_lzw")),
+        ("f4", 1, partial(by_pillow, form="TIFF")),
+        *[(kind, n, partial(tiff, photometric="minisblack", planarconfig=planes))
           for kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
           for n, planes in ((1, None), (2, "contig"), (5, "separate"), (13, "contig"))],
-        *[(kind, n, by_tifffile(compression=how, predictor=predictor, photometric="minisblack",
+        *[(kind, n, partial(tiff, compression=how, predictor=predictor, photometric="minisblack",
                                 planarconfig=None if n == 1 else "contig"))
           for kind in ("u1", "u2", "f4") for n in (1, 3)
           for how, predictor in (("zlib", True), ("lzw", False), ("zstd", False), ("lzma", False),
                                  ("packbits", False))],
-        *[(kind, 3, by_tifffile(compression=how, photometric="rgb"))
+        *[(kind, 3, partial(tiff, compression=how, photometric="rgb"))
           for kind in ("u1", "u2") for how in ("jpeg2000", "png")],
-        ("u2", 3, by_tifffile(tile=(16, 16), photometric="rgb")),
-        ("u2", 3, by_tifffile(tile=(16, 16), photometric="rgb", compression="zlib")),
-        ("f4", 7, by_tifffile(tile=(16, 16), photometric="minisblack", planarconfig="separate")),
-        ("i4", 1, by_tifffile(rowsperstrip=4)),
-        *[("u2", 3, by_tifffile(bigtiff=big, byteorder=order, photometric="rgb"))
+        ("u2", 3, partial(tiff, tile=(16, 16), photometric="rgb")),
+        ("u2", 3, partial(tiff, tile=(16, 16), photometric="rgb", compression="zlib")),
+        ("f4", 7, partial(tiff, tile=(16, 16), photometric="minisblack", planarconfig="separate")),
+        ("i4", 1, partial(tiff, rowsperstrip=4)),
+        *[("u2", 3, partial(tiff, bigtiff=big, byteorder=order, photometric="rgb"))
           for big in (False, True) for order in "<>"],
-        ("f4", 1, by_tifffile(byteorder=">", compression="zlib")),
+        ("f4", 1, partial(tiff, byteorder=">", compression="zlib")),
     ],
     "DICOM": [
-        ("u1", 1, by_pydicom), ("u2", 1, by_pydicom), ("i2", 1, by_pydicom),
-        ("u1", 3, by_pydicom),
+        ("u1", 1, dicom), ("u2", 1, dicom), ("i2", 1, dicom),
+        ("u1", 3, dicom),
     ],
     "FITS": [
-        (kind, 1, by_astropy) for kind in ("u1", "i2", "u2", "i4", "u4", "i8", "f4", "f8")
+        (kind, 1, fits_of) for kind in ("u1", "i2", "u2", "i4", "u4", "i8", "f4", "f8")
     ],
 }  # fmt: skip
-LOSSY = {"JPEG": by_pillow("JPEG", quality=95)}
+LOSSY = {"JPEG": partial(by_pillow, form="JPEG", quality=95)}
 CASES = [
     pytest.param(name, *case, id=f"{name}-{case[0]}-{case[1]}-{number}")
     for name, cases in LOSSLESS.items()
@@ -200,9 +133,7 @@ def test_what_was_written_comes_back_in_its_type(
     assert images.dtype == written.dtype
     assert images.dtype.isnative
     assert images.shape == (1, HEIGHT, WIDTH, channels)
-    assert (
-        images.pixels[0].tolist() == written.reshape(HEIGHT, WIDTH, channels).tolist()
-    )
+    assert images.pixels.tolist() == written.reshape(images.shape).tolist()
     assert (images.names, images.notes, images.skipped) == ([path.name], (), ())
     assert split_names(tmp_path) == {"train": 1}
     assert upright_size(path) == (HEIGHT, WIDTH)
@@ -240,9 +171,18 @@ def test_size_and_channels_are_met_and_a_survey_finds_the_picture(
 @pytest.mark.parametrize("left", [0.02, 0.5])
 def test_a_truncated_file_is_unreadable(name: str, left: float) -> None:
     whole = ONE[name]
-    with quiet_decoding(), pytest.raises(UnreadableError) as caught:
-        decode(whole[: max(1, int(len(whole) * left))], Reading())
-    assert str(caught.value)
+    assert unreadable(whole[: max(1, int(len(whole) * left))])
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("DICOM", "pydicom"), ("FITS", "astropy.io")]
+)
+def test_without_its_package_a_file_is_skipped_with_the_command_that_helps(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    extra = f'pip install "caes[{name.lower()}]"'
+    assert unreadable(ONE[name]) == f"{name} needs another package: {extra}"
 
 
 @FORMAT

@@ -2,8 +2,6 @@
 
 import os
 import pickle
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,9 @@ from caes.data.reading import Reading
 from caes.data.sources import SOURCES, open_source
 from caes.data.sources import cifar10 as batches_of
 from tests import hub_layouts
+from tests.written import by_pillow, structs
+from tests.written import idx as write_idx
+from tests.written import parquet as write_parquet
 
 HEIGHT, WIDTH = 6, 9
 LABELS = np.array([1, 0, 1, 2, 0, 1, 2, 2, 0, 1], np.uint8)
@@ -32,20 +33,6 @@ class Example:
     split: str = "train"
     pixels: NDArray[Any] | None = None
     labels: NDArray[Any] | None = None
-
-
-def png_bytes(grey: NDArray[np.uint8]) -> bytes:
-    """Write a PNG by hand, as its specification says."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    height, width = grey.shape
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = b"".join(b"\0" + row.tobytes() for row in grey)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
 
 
 def memory(folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -78,39 +65,26 @@ def cifar10(folder: Path, patch: pytest.MonkeyPatch) -> Example:
 
 def arrays(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     deep = GREY.astype(np.uint16) * 200
-    test = deep[:2], np.array([2, 2])
-    np.savez(
-        folder / "x.npz", x_train=deep, y_train=LABELS, x_test=test[0], y_test=test[1]
-    )
+    test: dict[str, Any] = {"x_test": deep[:2], "y_test": np.array([2, 2])}
+    np.savez(folder / "x.npz", x_train=deep, y_train=LABELS, **test)
     return Example(folder / "x.npz", pixels=deep, labels=LABELS)
 
 
 def parquet(folder: Path, patch: pytest.MonkeyPatch) -> Example:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    pictures = [{"bytes": png_bytes(picture), "path": None} for picture in GREY]
-    table = pa.table({"image": pictures, "label": LABELS})
-    pq.write_table(table, folder / "x.parquet", row_group_size=3)
-    return Example(folder / "x.parquet", pixels=GREY, labels=LABELS)
+    columns = {"image": structs(map(by_pillow, GREY)), "label": LABELS}
+    path = write_parquet(folder / "x.parquet", columns)
+    return Example(path, pixels=GREY, labels=LABELS)
 
 
 def idx(folder: Path, patch: pytest.MonkeyPatch) -> Example:
-    sizes = struct.pack(">III", *GREY.shape)
-    images = b"\0\0\x08\x03" + sizes + GREY.tobytes()
-    labels = b"\0\0\x08\x01" + struct.pack(">I", len(LABELS)) + LABELS.tobytes()
-    (folder / "train-images-idx3-ubyte").write_bytes(images)
-    (folder / "train-labels-idx1-ubyte").write_bytes(labels)
+    (folder / "train-images-idx3-ubyte").write_bytes(write_idx(GREY))
+    (folder / "train-labels-idx1-ubyte").write_bytes(write_idx(LABELS))
     return Example(folder, pixels=GREY, labels=LABELS)
 
 
 def hf(folder: Path, patch: pytest.MonkeyPatch) -> Example:
-    return Example(
-        hub_layouts.saved(folder),
-        "train",
-        hub_layouts.GREY,
-        np.array(hub_layouts.LABELS),
-    )
+    labels = np.array(hub_layouts.LABELS)
+    return Example(hub_layouts.saved(folder), "train", hub_layouts.GREY, labels)
 
 
 def folder(folder: Path, patch: pytest.MonkeyPatch) -> Example:
@@ -118,10 +92,10 @@ def folder(folder: Path, patch: pytest.MonkeyPatch) -> Example:
     for row in order:
         path = folder / "train" / f"kind {LABELS[row]}" / f"{row}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png_bytes(GREY[row]))
+        path.write_bytes(by_pillow(GREY[row]))
     other = folder / "test" / "kind 1" / "0.png"
     other.parent.mkdir(parents=True)
-    other.write_bytes(png_bytes(GREY[0]))
+    other.write_bytes(by_pillow(GREY[0]))
     return Example(folder, pixels=GREY[order], labels=LABELS[order])
 
 
@@ -190,9 +164,8 @@ def test_splits_are_counted_as_they_are_read(example: Example, whole: ImageSet) 
     assert counts[example.split] == len(whole)
     assert "train" in counts
     assert whole.split == example.split
-    assert whole.source == str(
-        example.source if isinstance(example.source, str | Path) else "array"
-    )
+    named = isinstance(example.source, str | Path)
+    assert whole.source == (str(example.source) if named else "array")
     assert (whole.skipped, whole.notes) == ((), ())
 
 

@@ -1,10 +1,6 @@
 """Real picture files, made without caes."""
 
-import os
-import struct
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,39 +33,3 @@ def paint() -> Paint:
         return pixels if pixels.ndim == 3 else pixels[..., None]
 
     return write
-
-
-@pytest.fixture
-def declared_png() -> Callable[[int, int], bytes]:
-    """A PNG that says how large it is, and has next to nothing in it."""
-
-    def build(width: int, height: int) -> bytes:
-        header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-        chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0")), (b"IEND", b""))
-        return b"\x89PNG\r\n\x1a\n" + b"".join(
-            struct.pack(">I", len(data))
-            + kind
-            + data
-            + struct.pack(">I", zlib.crc32(kind + data))
-            for kind, data in chunks
-        )
-
-    return build
-
-
-@pytest.fixture
-def as_nobody() -> Callable[[], AbstractContextManager[None]]:
-    """Do without root's right to read everything."""
-
-    @contextmanager
-    def without_rights() -> Iterator[None]:
-        if os.geteuid() != 0:
-            yield
-            return
-        os.seteuid(65534)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-
-    return without_rights

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from caes.data.imageset import ImageSet, join
+from caes.data.labels.labelled import labels_of
 from caes.data.measures import Statistics
-from caes.errors import DataError
+from tests.refusals import refused
 
 
 def numbered(count: int, **about: Any) -> ImageSet:
@@ -24,8 +25,7 @@ def test_rows_are_picked_alike_by_slice_index_and_mask() -> None:
         picked = images[rows]
         assert picked.names == ["00001", "00003"]
         assert picked.pixels.tolist() == images.pixels[[1, 3]].tolist()
-        assert picked.labels is not None
-        assert picked.labels.tolist() == [1, 1]
+        assert labels_of(picked).tolist() == [1, 1]
         assert (picked.classes, picked.source) == (("cat", "dog"), "pets")
     assert images[-1].shape == (1, 2, 3, 1)
 
@@ -49,14 +49,6 @@ def test_fingerprints_tell_values_shapes_types_and_labels_apart() -> None:
     assert len({images.fingerprint for images in sets}) == len(sets)
     again = ImageSet.from_pixels(np.asfortranarray(pixels), source="elsewhere")
     assert again.fingerprint == sets[0].fingerprint
-
-
-def test_the_other_byte_order_becomes_native() -> None:
-    pixels = np.arange(6, dtype=">u2").reshape(1, 2, 3)
-    images = ImageSet.from_pixels(pixels)
-    assert images.dtype.isnative
-    assert images.value_range == (0, 65535)
-    assert images.pixels.ravel().tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -103,15 +95,11 @@ def test_the_value_range_is_the_type_s_or_the_pictures(
     ],
 )
 def test_arrays_that_are_no_pictures_are_refused(pixels: Any, sentence: str) -> None:
-    with pytest.raises(DataError) as caught:
-        ImageSet.from_pixels(pixels)
-    assert str(caught.value) == sentence
+    assert refused(ImageSet.from_pixels, pixels) == sentence
 
 
 def test_every_picture_has_a_name_and_a_label() -> None:
-    with pytest.raises(DataError) as caught:
-        numbered(3, labels=np.array([0, 1]))
-    assert str(caught.value) == (
+    assert refused(numbered, 3, labels=np.array([0, 1])) == (
         "array: received 2 labels for 3 pictures; allowed: as many labels as pictures. "
         "Check how the two were selected."
     )
@@ -121,8 +109,7 @@ def test_joining_keeps_labels_only_where_all_parts_have_them() -> None:
     labels = np.array([0, 1])
     with_labels = numbered(2, labels=labels, classes=("a", "b"))
     both = join([with_labels, with_labels])
-    assert both.labels is not None
-    assert both.labels.tolist() == [0, 1, 0, 1]
+    assert labels_of(both).tolist() == [0, 1, 0, 1]
     assert both.classes == ("a", "b")
     mixed = join([with_labels, numbered(1)])
     assert (mixed.labels, mixed.classes, len(mixed)) == (None, (), 3)
@@ -137,9 +124,7 @@ def test_joining_spans_the_value_ranges() -> None:
 def test_parts_of_different_forms_are_not_joined() -> None:
     grey = ImageSet.from_pixels(np.zeros((1, 2, 3), np.uint8), split="train")
     colour = ImageSet.from_pixels(np.zeros((1, 2, 3, 3), np.uint8), split="test")
-    with pytest.raises(DataError) as caught:
-        join([grey, colour])
-    assert str(caught.value) == (
+    assert refused(join, [grey, colour]) == (
         "array: received parts that differ: 2×3×1 uint8 (train) and 2×3×3 uint8 "
         "(test); allowed: parts of one height, width, number of channels and type. "
         "Give size and channels to read all of them alike."

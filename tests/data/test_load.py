@@ -6,6 +6,7 @@ import pytest
 
 from caes.data import load, split_names
 from caes.errors import CaesError, DataError
+from tests.refusals import refused
 
 PICTURES = np.zeros((2, 4, 5), np.uint8)
 
@@ -59,9 +60,7 @@ def test_what_cannot_be_opened_gets_the_nearest_suggestion(
     Path("photos/2024").mkdir(parents=True)
     Path("table.csv").touch()
     for opened in (load, split_names):
-        with pytest.raises(DataError) as caught:
-            opened(source)
-        assert str(caught.value) == sentence
+        assert refused(opened, source) == sentence
 
 
 def test_a_path_too_long_for_the_system_does_not_exist() -> None:
@@ -91,9 +90,7 @@ def test_a_folder_named_as_a_source_is_opened_by_its_path(
 
 def test_pictures_that_memory_cannot_hold_are_refused() -> None:
     many = np.broadcast_to(np.zeros((1, 1, 1)), (10**5, 1, 1))
-    with pytest.raises(CaesError) as caught:
-        load(many, size=(60_000, 60_000))
-    assert str(caught.value) == (
+    assert refused(load, many, size=(60_000, 60_000), error=CaesError) == (
         "array: received more pictures than memory holds (100000×60000×60000×1); "
         "allowed: pictures that fit in memory together. Read a part, such as "
         "train[:1000], or give a smaller size."

@@ -8,6 +8,7 @@ import pytest
 
 from caes.data.reading import Reading
 from caes.errors import ArgumentError
+from tests.refusals import refused
 
 SIZES = [(0, 5), (5,), 64, "64x96", (4.5, 4), (10**9, 10**9)]
 
@@ -29,11 +30,7 @@ SIZES = [(0, 5), (5,), 64, "64x96", (4.5, 4), (10**9, 10**9)]
             for size in SIZES
         ),
         *(
-            (
-                "tile",
-                tile,
-                "a side of 1 or more pixels, or (height, width). Try 128.",
-            )
+            ("tile", tile, "a side of 1 or more pixels, or (height, width). Try 128.")
             for tile in (0, -1, 2.5, "128", True, (1, 2, 3), (4, 0))
         ),
     ],
@@ -55,9 +52,7 @@ def test_an_overlap_has_to_leave_a_step(overlap: Any) -> None:
 
 
 def test_tiles_are_never_prepared() -> None:
-    with pytest.raises(ArgumentError) as caught:
-        Reading(tile=4, prepare=True)
-    assert str(caught.value) == (
+    assert refused(Reading, tile=4, prepare=True, error=ArgumentError) == (
         "prepare: received True with tiles; allowed: False or None with tiles, which "
         "are cut in memory. Leave prepare or tile out."
     )

@@ -4,6 +4,7 @@ from caes import CAE
 from caes.data.scales import Scale, parse_scale
 from caes.errors import ArgumentError
 from caes.train.options import Options
+from tests.refusals import refused
 
 
 @pytest.mark.parametrize(
@@ -42,9 +43,7 @@ def test_a_scale_is_read_and_written(text: str, scale: Scale, bounded: bool) -> 
     ],
 )
 def test_what_is_no_scale_is_refused(text: str) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        parse_scale(text)
-    assert str(caught.value) == (
+    assert refused(parse_scale, text, error=ArgumentError) == (
         f"scale: received {text!r}; allowed: auto, dtype, minmax, standard or "
         "percentiles:LOW,HIGH with 0 ≤ LOW < HIGH ≤ 100. Try percentiles:1,99."
     )
@@ -52,9 +51,7 @@ def test_what_is_no_scale_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("scale", ["standard", "percentiles:2,98"])
 def test_the_cross_entropy_of_pictures_beyond_its_range_is_refused(scale: str) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        Options(scale=scale).check()
-    assert str(caught.value) == (
+    assert refused(Options(scale=scale).check, error=ArgumentError) == (
         f"loss: received 'bce' with scale='{scale}'; allowed: 'mse' for pictures that "
         "reach beyond [0, 1]. Add loss='mse'."
     )
@@ -63,9 +60,9 @@ def test_the_cross_entropy_of_pictures_beyond_its_range_is_refused(scale: str) -
 
 def test_salt_and_pepper_without_black_and_white_is_refused() -> None:
     noise = "salt-and-pepper:0.1"
-    with pytest.raises(ArgumentError) as caught:
-        Options(scale="standard", loss="mse", noise=noise).check()
-    assert str(caught.value) == (
+    assert refused(
+        Options(scale="standard", loss="mse", noise=noise).check, error=ArgumentError
+    ) == (
         "noise: received 'salt-and-pepper:0.1' with scale='standard'; allowed: masking "
         "or gaussian for pictures without black and white. Try gaussian:0.1."
     )

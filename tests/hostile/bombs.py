@@ -9,72 +9,47 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
+from itertools import chain
 
 import numpy as np
 import tifffile
 from PIL import Image
 
-from tests.hostile.arrays import idx, npy
-from tests.hostile.pictures import Seed, dicom, tiff, values
-
-GIB = 2**30
+from tests.hostile.seeds import Seed, npy, values
+from tests.written import by_hand, by_pillow, dicom, idx, tiff
 
 
 @cache
 def bombs() -> tuple[Seed, ...]:
     """Give all of them."""
-    every = (
-        pngs(),
-        largest(),
-        jpegs(),
-        others(),
-        tiffs(),
-        promises(),
-        archives(),
-        gzips(),
-    )
-    return tuple(seed for some in every for seed in some)
-
-
-def png(side: tuple[int, int], bits: int, colour: int, packed: bytes) -> bytes:
-    """A PNG that says how large it is, with any data; colour 0 is grey, 2 RGB, 6 RGBA."""
-    header = struct.pack(">IIBBBBB", side[1], side[0], bits, colour, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*each) for each in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    crc = zlib.crc32(kind + data)
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+    small = (pngs(), largest(), jpegs(), others(), tiffs())
+    return tuple(chain(*small, promises(), archives(), gzips()))
 
 
 def pngs() -> Iterator[Seed]:
     short = zlib.compress(b"\0")
-    for number, side in enumerate(
-        ((2**31 - 1, 2**31 - 1), (60_000, 60_000), (1, 2**31 - 1))
-    ):
-        yield Seed("PNG", f"declared{number}.png", png(side, 8, 2, short))
-    yield Seed("PNG", "more.png", png((9, 7), 8, 0, packed(2**28)))
-    yield Seed("PNG", "flat.png", png((5000, 5000), 8, 6, packed(5000 * 20_001)))
-    yield Seed("PNG", "deep.png", png((3000, 3000), 16, 6, packed(3000 * 24_001)))
+    sides = ((2**31 - 1, 2**31 - 1), (60_000, 60_000), (1, 2**31 - 1))
+    for number, side in enumerate(sides):
+        yield Seed("PNG", f"declared{number}.png", by_hand(side, 8, 2, short))
+    yield Seed("PNG", "more.png", by_hand((9, 7), 8, 0, packed(2**28)))
+    yield Seed("PNG", "flat.png", by_hand((5000, 5000), 8, 6, packed(5000 * 20_001)))
+    yield Seed("PNG", "deep.png", by_hand((3000, 3000), 16, 6, packed(3000 * 24_001)))
 
 
 def largest() -> Iterator[Seed]:
     """Pictures as large as they may be, of nothing."""
     side = (9450, 9450)
-    yield Seed("PNG", "largest.png", png(side, 8, 6, packed(9450 * 37_801)))
-    yield Seed(
-        "PNG", "largest-deep.png", png((6000, 6000), 16, 6, packed(6000 * 48_001))
-    )
+    yield Seed("PNG", "largest.png", by_hand(side, 8, 6, packed(9450 * 37_801)))
+    deep = by_hand((6000, 6000), 16, 6, packed(6000 * 48_001))
+    yield Seed("PNG", "largest-deep.png", deep)
     for dtype, channels in (("f4", 3), ("u1", 12), ("f8", 1)):
         tile = zlib.compress(bytes(1008 * 1008 * channels * int(dtype[1])))
-        file = BytesIO()
-        tifffile.imwrite(
-            file, iter([tile] * 100), shape=(*side, channels) if channels > 1 else side, dtype=dtype,
+        content = tiff(
+            iter([tile] * 100), shape=(*side, channels) if channels > 1 else side, dtype=dtype,
             tile=(1008, 1008), compression="zlib", photometric="minisblack",
             planarconfig="contig" if channels > 1 else None,
         )  # fmt: skip
-        yield Seed("TIFF", f"largest-{dtype}.tif", file.getvalue())
+        yield Seed("TIFF", f"largest-{dtype}.tif", content)
 
 
 def packed(count: int) -> bytes:
@@ -88,13 +63,11 @@ def packed(count: int) -> bytes:
 
 def jpegs() -> Iterator[Seed]:
     """Pictures with thousands of scans, each of which costs a pass over all pixels."""
-    file = BytesIO()
-    Image.new("L", (4000, 4000), 99).save(file, "JPEG", progressive=True)
-    content = file.getvalue()
+    grey = Image.new("L", (4000, 4000), 99)
+    content = by_pillow(grey, "JPEG", progressive=True)
     scans = content.rindex(b"\xff\xda")
-    yield Seed(
-        "JPEG", "scans.jpeg", content[:scans] + content[scans:-2] * 1000 + b"\xff\xd9"
-    )
+    many = content[:scans] + content[scans:-2] * 1000 + b"\xff\xd9"
+    yield Seed("JPEG", "scans.jpeg", many)
     size = content.index(b"\xff\xc2") + 5
     large = content[:size] + b"\xff\xdc\xff\xdc" + content[size + 4 :]
     yield Seed("JPEG", "declared.jpeg", large)
@@ -102,9 +75,7 @@ def jpegs() -> Iterator[Seed]:
 
 def others() -> Iterator[Seed]:
     for kind in ("GIF", "BMP", "WebP"):
-        file = BytesIO()
-        Image.new("RGB", (60, 40)).save(file, kind.upper())
-        content = bytearray(file.getvalue())
+        content = bytearray(by_pillow(Image.new("RGB", (60, 40)), kind.upper()))
         if kind == "GIF":
             content[6:10] = b"\xff\xff\xff\xff"
         elif kind == "BMP":
@@ -122,10 +93,8 @@ def others() -> Iterator[Seed]:
     for axes in ((60_000, 60_000), (2**31 - 1, 1), (9, 9, 2**40), (1, 1, 5_000_000)):
         cards = ["SIMPLE  =                    T", "BITPIX  =                    8",
                  f"NAXIS   = {len(axes):20}"]  # fmt: skip
-        cards += [f"NAXIS{n:<3}= {length:20}" for n, length in enumerate(axes, 1)] + [
-            "END"
-        ]
-        header = "".join(card.ljust(80) for card in cards).ljust(2880).encode()
+        cards += [f"NAXIS{n:<3}= {length:20}" for n, length in enumerate(axes, 1)]
+        header = "".join(f"{card:80}" for card in (*cards, "END")).ljust(2880).encode()
         yield Seed("FITS", f"declared{axes[-1]}.fits", header + bytes(2880))
 
 
@@ -135,11 +104,10 @@ def tiffs() -> Iterator[Seed]:
     for how in ("zlib", "lzma", "zstd", "lzw", "packbits", "jpeg2000", "jpegxl", "jpegxr",
                 "lerc", "png", "webp", "jpeg"):  # fmt: skip
         colours = np.stack([large[:2000, :2000]] * 3, 2) if how == "webp" else large
-        about = {
-            "compression": how,
-            "photometric": "rgb" if how == "webp" else "minisblack",
-        }
-        whole = tiff(colours, rowsperstrip=len(colours), **about)
+        kind = "rgb" if how == "webp" else "minisblack"
+        whole = tiff(
+            colours, rowsperstrip=len(colours), compression=how, photometric=kind
+        )
         with tifffile.TiffFile(BytesIO(whole)) as file:
             page = file.pages.first
             start, length = page.dataoffsets[0], page.databytecounts[0]
@@ -147,17 +115,14 @@ def tiffs() -> Iterator[Seed]:
         yield Seed("TIFF", f"strip-{how}.tif", relabelled(whole))
         if how in ("zlib", "jpegxl", "jpegxr", "lerc", "zstd"):
             tiles = tiff(np.zeros((64, 64), "u1"), **small, compression=how)
-            yield Seed(
-                "TIFF", f"tiles-{how}.tif", tiles + whole[start : start + length]
-            )
+            content = tiles + whole[start : start + length]
+            yield Seed("TIFF", f"tiles-{how}.tif", content)
     loop = bytearray(tiff(values(8, 8), metadata=None))
-    start, tags = (
-        struct.unpack("<I", loop[4:8])[0],
-        struct.unpack_from("<H", loop, 8)[0],
+    (start,), (tags,) = (
+        struct.unpack("<I", loop[4:8]),
+        struct.unpack_from("<H", loop, 8),
     )
-    struct.pack_into(
-        "<I", loop, start + 2 + 12 * tags, start
-    )  # its next page is itself
+    struct.pack_into("<I", loop, start + 2 + 12 * tags, start)  # its next is itself
     yield Seed("TIFF", "loop.tif", bytes(loop))
     pages = np.zeros((3000, 1, 1), np.uint8)
     many = tiff(pages, photometric="minisblack", metadata=None)
@@ -186,11 +151,8 @@ def promises() -> Iterator[Seed]:
         promised = promised[:127].ljust(127) + b"\n"
         yield Seed("npy", f"promised{len(rows)}.npy", promised + bytes(999))
         for how in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            yield Seed(
-                "npz",
-                f"promised{len(rows)}-{how}.npz",
-                zipped("x", promised + bytes(999), how),
-            )
+            content = zipped("x", promised + bytes(999), how)
+            yield Seed("npz", f"promised{len(rows)}-{how}.npz", content)
 
 
 def archives() -> Iterator[Seed]:
@@ -216,16 +178,10 @@ def zipped(name: str, content: bytes, how: int) -> bytes:
 
 
 def gzips() -> Iterator[Seed]:
-    zeros = idx(np.zeros((1, 1, 1), "u1"), 8)
-    name = "bomb-images-idx3-ubyte.gz"
-    yield Seed(
-        "IDX",
-        name,
-        gzip.compress(zeros, mtime=0) + gzip.compress(bytes(2**24), mtime=0) * 200,
-    )
-    yield Seed(
-        "IDX", name, gzip.compress(gzip.compress(bytes(2**24), mtime=0) * 99, mtime=0)
-    )
+    zeros, name = idx(np.zeros((1, 1, 1), "u1")), "bomb-images-idx3-ubyte.gz"
+    much = gzip.compress(bytes(2**24), mtime=0)
+    yield Seed("IDX", name, gzip.compress(zeros, mtime=0) + much * 200)
+    yield Seed("IDX", name, gzip.compress(much * 99, mtime=0))
     promised = struct.pack(">4B3I", 0, 0, 8, 3, 2**32 - 1, 2**16, 2**16)
     yield Seed("IDX", name, gzip.compress(promised, mtime=0))
     axes = struct.pack(">4B255I", 0, 0, 8, 255, *[2**32 - 1] * 255)

@@ -6,10 +6,9 @@ from functools import cache
 from random import Random
 from typing import Any, Literal
 
-from tests.hostile.arrays import arrays
 from tests.hostile.mutations import mutated
 from tests.hostile.others import runs, tables, typed
-from tests.hostile.pictures import Seed, pictures
+from tests.hostile.seeds import Seed, arrays, pictures
 
 What = Literal["load", "survey", "labels", "run", "option", "trap"]
 WAYS: tuple[dict[str, Any], ...] = (
@@ -26,49 +25,32 @@ ROWS_OF = {"cifar10": {"split": "test"}}
 ENDINGS = (".png", ".jpg", ".tif", ".dcm", ".fits", ".npy", ".npz", ".parquet")
 SHARES = {"load": 78, "survey": 6, "labels": 4, "run": 6, "option": 6}
 """Of a hundred cases."""
-
-
 SECONDS = 5.0
 MEMORY = 2 * 2**30
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a child is to try.
+    """What a child is to try."""
 
-    Args:
-        kind: What the file is, or was before it was damaged.
-        what: What is asked.
-        title: For the report of a failure.
-        files: Contents by their paths below a folder.
-        source: The path of what is opened, or the name of an option.
-        ways: Arguments of `caes.load`; or the text of an option.
-    """
-
-    kind: str
+    kind: str  # what the file is, or was before it was damaged
     what: What
-    title: str
-    files: dict[str, bytes]
-    source: str
+    title: str  # for the report of a failure
+    files: dict[str, bytes]  # by their paths below a folder
+    source: str  # the path of what is opened, or the name of an option
     ways: dict[str, Any] = field(default_factory=dict)
+    """Arguments of `caes.load`; or the text of an option."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case.
-
-    Args:
-        end: "read", "skipped" (something was named and left out), "refused" (by one
-            line), or "failed".
-        said: The line, or what is wrong.
-        seconds: How long it took.
-        memory: The most bytes that the process occupied meanwhile.
-    """
+    """What became of a case."""
 
     end: str
-    said: str
+    """Read, skipped (something was named and left out), refused (by one line), failed."""
+    said: str  # the line, or what is wrong
     seconds: float
-    memory: int
+    memory: int  # the most bytes that the process occupied meanwhile
 
 
 def good() -> tuple[Seed, ...]:
@@ -85,12 +67,7 @@ def untouched(seed: Seed) -> Case:
 
 
 def drawn(random: Random, bombs: Sequence[Seed] = ()) -> Case:
-    """Draw a case.
-
-    Args:
-        random: Draws it.
-        bombs: Files that one case in twenty is made of.
-    """
+    """Draw a case; one in twenty is made of a bomb, if there are some."""
     (what,) = random.choices(list(SHARES), list(SHARES.values()))
     if what == "option":
         option, text = typed(random)

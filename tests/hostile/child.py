@@ -9,6 +9,7 @@ import contextlib
 import faulthandler
 import gc
 import io
+import json
 import os
 import pickle
 import resource
@@ -18,13 +19,31 @@ import sys
 import time
 import traceback
 import warnings
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from caes.errors import visible
-from tests.hostile.arrays import ROWS
+import numpy as np
+import torch
+
+from caes import CAE, CAEClassifier
+from caes.cli.fit import Fit
+from caes.cli.parse import parse
+from caes.cli.pictures import parse_size
+from caes.data import ImageSet, load, survey
+from caes.data.labels.tables import read_labels
+from caes.data.sources import cifar10
+from caes.errors import ArgumentError, CaesError, visible
+from caes.tasks.info import print_run
+from caes.train.augment import parse_augmentation
+from caes.train.options import Options
+from caes.train.recipes import parse_head
 from tests.hostile.cases import MEMORY, SECONDS, Case, Outcome, good, untouched
 from tests.hostile.others import NAMES
+from tests.hostile.seeds import ROWS
+
+LATE = ("astropy.io.fits", "imagecodecs", "pyarrow.compute", "pyarrow.parquet",
+        "pydicom.pixels", "tifffile")  # fmt: skip
+"""What caes imports when it is needed, so that no case pays for it."""
 
 
 class WrongError(Exception):
@@ -34,36 +53,47 @@ class WrongError(Exception):
 def main(folder: Path) -> None:
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no outcome
-    _import_all(folder)
+    _prepare(folder)
     limit = _status("VmSize") + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     unraisable: list[str] = []
     sys.unraisablehook = lambda about: unraisable.append(f"{about.exc_value!r}")
     warnings.simplefilter("error")
-    pickle.dump(None, channel)
-    channel.flush()
+    outcome: Outcome | None = None
     while True:
+        pickle.dump(outcome, channel)
+        channel.flush()
         try:
             case: Case = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         outcome = tried(case, folder, unraisable)
-        pickle.dump(outcome, channel)
-        channel.flush()
+
+
+def _prepare(folder: Path) -> None:
+    """Import everything, and read a good file of each kind."""
+    for name in LATE:
+        import_module(name)
+    torch.set_num_threads(1)
+    cifar10.ROWS = ROWS
+    os.environ["CAES_CACHE"] = str(folder / "cache")
+    for seed in {seed.kind: seed for seed in reversed(good())}.values():
+        tried(untouched(seed), folder, [])
 
 
 def tried(case: Case, folder: Path, unraisable: list[str]) -> Outcome:
     """Try a case in an emptied folder; the process ends if it hangs."""
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
     for name, content in case.files.items():
         path = work / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    work.mkdir(exist_ok=True)
     os.environ["CAES_DATA"] = str(work)
     os.chdir(work)
-    _forget_peak()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of memory
     unraisable.clear()
     faulthandler.dump_traceback_later(SECONDS, exit=True)
     start = time.perf_counter()
@@ -80,11 +110,14 @@ def tried(case: Case, folder: Path, unraisable: list[str]) -> Outcome:
     return Outcome(end, said, seconds, _status("VmHWM"))
 
 
-def _answered(case: Case, work: Path) -> tuple[str, str]:
-    from caes.errors import CaesError
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(dict(line.split(":", 1) for line in lines)[name].split()[0]) * 1024
 
+
+def _answered(case: Case, work: Path) -> tuple[str, str]:
     try:
-        skipped = ASKED[case.what](case, work)
+        skipped = ASKED[case.what](case, work / case.source)
         for reason in skipped:
             _check_line(reason)
         if any("than memory holds" in each for each in skipped):
@@ -111,30 +144,20 @@ def _check_line(text: str) -> None:
         raise WrongError(f"not one line: {text!r}")
 
 
-def _loaded(case: Case, work: Path) -> list[str]:
-    from caes.data import load
-
-    images = load(_path(case, work), **case.ways)
+def _loaded(case: Case, path: Path) -> list[str]:
+    images = load("cifar10" if case.source == "cifar10" else path, **case.ways)
     _check_images(images)
     return [f"{each.name}: {each.reason}" for each in images.skipped]
 
 
-def _surveyed(case: Case, work: Path) -> list[str]:
-    from caes.data import survey
-
+def _surveyed(case: Case, path: Path) -> list[str]:
     pages = case.ways.get("pages", "pictures")
-    found = survey(_path(case, work), pages=pages)
+    found = survey("cifar10" if case.source == "cifar10" else path, pages=pages)
     return [f"{each.name}: {each.reason}" for each in found.skipped]
 
 
-def _path(case: Case, work: Path) -> str | Path:
-    return case.source if case.source == "cifar10" else work / case.source
-
-
-def _check_images(images: Any) -> None:
-    import numpy as np
-
-    pixels = np.asarray(images.pixels)
+def _check_images(images: ImageSet) -> None:
+    pixels, labels = np.asarray(images.pixels), images.labels
     if pixels.ndim != 4 or not pixels.size or pixels.dtype.kind not in "buif":
         raise WrongError(f"pixels {pixels.shape} of {pixels.dtype}")
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
@@ -143,72 +166,58 @@ def _check_images(images: Any) -> None:
         raise WrongError(f"values in {images.value_range}")
     if len(images.names) != len(pixels) or len({*images.names}) != len(pixels):
         raise WrongError(f"{len(images.names)} names for {len(pixels)} pictures")
-    labels = images.labels
-    if labels is not None and not (
-        -1 <= labels.min() <= labels.max() < len(images.classes)
-    ):
-        raise WrongError(f"labels of {len(images.classes)} classes: {labels!r}")
+    known = len(images.classes)
+    if labels is not None and not -1 <= labels.min() <= labels.max() < known:
+        raise WrongError(f"labels of {known} classes: {labels!r}")
     for line in (*images.names, *images.notes, *images.classes):
         _check_line(line)
 
 
-def _labelled(case: Case, work: Path) -> list[str]:
-    from caes.data.labels.tables import read_labels
-
-    labels, classes = read_labels(work / case.source, NAMES)
+def _labelled(case: Case, path: Path) -> list[str]:
+    labels, classes = read_labels(path, NAMES)
     if len(labels) != len(NAMES) or labels.max() >= len(classes):
         raise WrongError(f"labels {labels!r} of {classes!r}")
     return []
 
 
-def _opened(case: Case, work: Path) -> list[str]:
-    import json
-
-    import numpy as np
-
-    from caes import CAE, CAEClassifier
-    from caes.tasks.info import print_run
-
-    about = case.files[f"{case.source}/model.json"]
+def _opened(case: Case, path: Path) -> list[str]:
     try:
-        kind = CAEClassifier if "classes" in json.loads(about) else CAE
+        about = json.loads(case.files[f"{case.source}/model.json"])
+        kind = CAEClassifier if "classes" in about else CAE
     except (ValueError, TypeError, RecursionError):
         kind = CAE
-    model = kind.load(work / case.source)
+    model = kind.load(path)
     with contextlib.redirect_stdout(io.StringIO()):
-        print_run(work / case.source)
+        print_run(path)
     given = model.predict if isinstance(model, CAEClassifier) else model.transform
     given(np.zeros((2, *model.picture_shape_), np.uint8))
     return []
 
 
-def _optional(case: Case, work: Path) -> list[str]:
-    READERS.get(case.source, _command)(case.source, case.ways["text"])
+def _optional(case: Case, path: Path) -> list[str]:
+    """Read an option's text by what reads it, most by the command itself."""
+    text: str = case.ways["text"]
+    if case.source == "arch":
+        Options(arch=text).check().parameters((28, 28, 1))
+    elif case.source == "augment":
+        found = parse_augmentation(text)
+        if parse_augmentation(str(found) or None) != found:
+            raise WrongError(f"{found!r} from {text!r}")
+    elif case.source == "head":
+        parse_head(text)
+    elif case.source == "size":
+        size = parse_size(text)
+        if size is None or size[0] * size[1] < 2**20:
+            load(np.zeros((1, 4, 4), np.uint8), size=size)
+    elif case.source == "split":
+        load(np.zeros((100, 2, 2), np.uint8), text)
+    else:
+        _command(case.source, text)
     return []
-
-
-def _trapped(case: Case, work: Path) -> list[str]:
-    """Do what no reader must, for the tests of this machinery."""
-    if case.source == "sleep":
-        time.sleep(60)
-    elif case.source == "end":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    elif case.source == "memory":
-        bytearray(2 * MEMORY)
-    elif case.source == "leave open":
-        (work / "file").write_bytes(b"")
-        (work / "file").open()
-    elif case.source == "warn":
-        warnings.warn("careful", stacklevel=1)
-    return [case.ways["reason"]] if case.ways else []
 
 
 def _command(option: str, text: str) -> None:
     """Type it, and begin what the command does; the refusal must be one line."""
-    from caes.cli.fit import Fit
-    from caes.cli.parse import parse
-    from caes.errors import ArgumentError
-
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -221,88 +230,26 @@ def _command(option: str, text: str) -> None:
     fit.check()
 
 
-def _arch(option: str, text: str) -> None:
-    from caes.train.options import Options
-
-    arch = Options(arch=text).check()
-    arch.parameters((28, 28, 1))
-
-
-def _augment(option: str, text: str) -> None:
-    from caes.train.augment import parse_augmentation
-
-    found = parse_augmentation(text)
-    if parse_augmentation(str(found) or None) != found:
-        raise WrongError(f"{found!r} from {text!r}")
-
-
-def _head(option: str, text: str) -> None:
-    from caes.train.recipes import parse_head
-
-    parse_head(text)
+def _trapped(case: Case, path: Path) -> list[str]:
+    """Do what no reader must, for the tests of this machinery."""
+    if case.source == "sleep":
+        time.sleep(60)
+    elif case.source == "end":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif case.source == "memory":
+        bytearray(2 * MEMORY)
+    elif case.source == "leave open":
+        path.write_bytes(b"")
+        path.open()
+    elif case.source == "warn":
+        warnings.warn("careful", stacklevel=1)
+    return [case.ways["reason"]] if case.ways else []
 
 
-def _size(option: str, text: str) -> None:
-    import numpy as np
-
-    from caes.cli.pictures import parse_size
-    from caes.data import load
-
-    size = parse_size(text)
-    if size is None or size[0] * size[1] < 2**20:
-        load(np.zeros((1, 4, 4), np.uint8), size=size)
-
-
-def _split(option: str, text: str) -> None:
-    import numpy as np
-
-    from caes.data import load
-
-    load(np.zeros((100, 2, 2), np.uint8), text)
-
-
-READERS = {
-    "arch": _arch, "augment": _augment, "head": _head, "size": _size, "split": _split
-}  # fmt: skip
 ASKED = {
     "load": _loaded, "survey": _surveyed, "labels": _labelled, "run": _opened,
     "option": _optional, "trap": _trapped,
 }  # fmt: skip
-
-
-def _import_all(folder: Path) -> None:
-    """Import what is imported late, so that no case pays for it."""
-    import astropy.io.fits
-    import imagecodecs
-    import pyarrow.compute
-    import pyarrow.parquet
-    import pydicom.pixels
-    import tifffile
-    import torch
-
-    import caes
-    from caes.data.sources import cifar10
-    from caes.tasks import info
-
-    torch.set_num_threads(1)
-    cifar10.ROWS = ROWS
-    assert all((caes.CAE, info, astropy, imagecodecs, pyarrow, pydicom, tifffile))
-    os.environ["CAES_CACHE"] = str(folder / "cache")
-    seen: set[str] = set()
-    for seed in good():
-        if seed.kind not in seen:
-            seen.add(seed.kind)
-            tried(untouched(seed), folder, [])
-
-
-def _forget_peak() -> None:
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _status(name: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(dict(line.split(":", 1) for line in lines)[name].split()[0]) * 1024
 
 
 if __name__ == "__main__":

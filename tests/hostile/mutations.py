@@ -86,31 +86,14 @@ def renumbered(random: Random, content: bytes) -> bytes:
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    truncated,
-    beheaded,
-    flipped,
-    flipped,
-    overwritten,
-    copied,
-    swapped,
-    zeroed,
-    removed,
-    inserted,
-    extreme,
-    extreme,
-    renumbered,
+    *(truncated, beheaded, flipped, flipped, overwritten, copied, swapped),
+    *(zeroed, removed, inserted, extreme, extreme, renumbered),
 )
 """Each as often as it stands here."""
 
 
 def mutated(random: Random, content: bytes, other: bytes) -> bytes:
-    """Damage a file in one to four ways.
-
-    Args:
-        random: Draws what is done, and where.
-        content: The file.
-        other: Another one, whose end may take the place of this one's.
-    """
+    """Damage a file in one to four ways, or give it the end of another."""
     if random.random() < 0.08:
         return content[: _place(random, content)] + other[_place(random, other) :]
     if random.random() < 0.03:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from tests.hostile.pictures import Seed, values
+from tests.hostile.seeds import Seed, values
 
 NAMES = [f"{letter}.png" for letter in "abcdef"]
 TABLES = (
@@ -93,10 +93,5 @@ def _cut(random: Random, text: str) -> str:
 
 
 _CHANGES: tuple[Callable[[Random, str], str], ...] = (
-    _number,
-    _number,
-    _letter,
-    _letter,
-    _repeated,
-    _cut,
+    *(_number, _number, _letter, _letter, _repeated, _cut),
 )

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from tests.hostile.cases import SECONDS, Case, Outcome
@@ -15,6 +14,7 @@ from tests.hostile.cases import SECONDS, Case, Outcome
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
 """Seconds in which a child must have imported everything."""
+_PROGRAM = ("-X", "faulthandler", "-m", "tests.hostile.child")
 
 
 class Parent:
@@ -28,12 +28,7 @@ class Parent:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._end()
         self._folder.cleanup()
 
@@ -61,14 +56,7 @@ class Parent:
             folder = Path(self._folder.name)
             self._log = (folder / "log").open("wb")
             self._child = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-X",
-                    "faulthandler",
-                    "-m",
-                    "tests.hostile.child",
-                    str(folder),
-                ],
+                [sys.executable, *_PROGRAM, str(folder)],
                 cwd=ROOT,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
                 stdin=subprocess.PIPE,

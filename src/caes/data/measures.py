@@ -134,9 +134,7 @@ def _moments(
     return low + mean * span, np.sqrt(square / count) * span
 
 
-def _exact_moments(
-    pixels: NDArray[Any],
-) -> tuple[PerChannel, PerChannel]:
+def _exact_moments(pixels: NDArray[Any]) -> tuple[PerChannel, PerChannel]:
     """Find the same of 8 or 16 bits: sums over a chunk are whole and below 2**53."""
     count = math.prod(pixels.shape[:3])
     sums, squares = [0] * pixels.shape[3], [0] * pixels.shape[3]

@@ -7,21 +7,25 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copy, move
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from tifffile import imwrite
 
+from caes.cli import main
 from caes.data import ImageSet, load
 from caes.data.cache import build as preparing
 from caes.data.cache import lookup as prepared
 from caes.data.cache.index import prepared_folder
-from caes.data.cache.sets import prepared_sets, remove, superfluous
+from caes.data.cache.sets import PreparedSet, prepared_sets, remove, superfluous
 from caes.data.decode import parallel as decoding
-from caes.errors import DataError, MixedSizesError, OutputError
+from caes.data.decode.pictures import decode
+from caes.errors import MixedSizesError, OutputError
+from tests.refusals import refused
+from tests.written import by_pillow, parquet, structs
 
 Paint = Callable[..., NDArray[Any]]
 
@@ -43,7 +47,6 @@ def photos(tmp_path: Path, paint: Paint) -> Path:
 def decodes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the pictures that were decoded since the test's start."""
     names: list[str] = []
-    from caes.data.decode.pictures import decode
 
     def watched(picture: Any, options: Any, name: str, files: Any) -> Any:
         names.append(name)
@@ -61,12 +64,6 @@ def assert_same(found: ImageSet, expected: ImageSet) -> None:
         assert getattr(found, name) == getattr(expected, name)
     assert found.notes == expected.notes
     assert found.fingerprint == expected.fingerprint
-
-
-def flat(folder: Path, paint: Paint) -> dict[str, Any]:
-    for number in range(5):
-        paint(folder / f"{number}.png")
-    return {}
 
 
 def nested_with_splits(folder: Path, paint: Paint) -> dict[str, Any]:
@@ -116,30 +113,18 @@ def of_many_sizes(folder: Path, paint: Paint) -> dict[str, Any]:
     return {"size": (5, 7), "channels": 1}
 
 
-def parquet(folder: Path, paint: Paint) -> dict[str, Any]:
-    pa = pytest.importorskip("pyarrow")
-    import pyarrow.parquet as pq
-
-    paths = [folder.parent / f"{number}.png" for number in range(7)]
-    for path in paths:
-        paint(path, "RGB")
-    paths[3].write_bytes(b"no picture")
-    pictures = [{"bytes": path.read_bytes(), "path": None} for path in paths]
-    table = pa.table({"image": pictures, "label": [0, 1, 2, 0, 1, 2, 0]})
+def table(folder: Path, paint: Paint) -> dict[str, Any]:
     folder.mkdir()
-    pq.write_table(table, folder / "train-0.parquet", row_group_size=3)
+    pictures = [by_pillow(np.full((6, 8), 9 * n, np.uint8)) for n in range(7)]
+    pictures[3] = b"no picture"
+    columns = {"image": structs(pictures), "label": [0, 1, 2, 0, 1, 2, 0]}
+    parquet(folder / "train-0.parquet", columns)
     return {"split": "train[1:]"}
 
 
 LAYOUTS = (
-    flat,
-    nested_with_splits,
-    unreadable_ones,
-    deep_and_colour_among_grey,
-    of_several_families,
-    pages,
-    of_many_sizes,
-    parquet,
+    *(nested_with_splits, unreadable_ones, deep_and_colour_among_grey),
+    *(of_several_families, pages, of_many_sizes, table),
 )
 
 
@@ -150,12 +135,9 @@ def test_a_prepared_set_is_what_is_read_into_memory(
     options = layout(tmp_path / "pictures", paint)
     expected = load(tmp_path / "pictures", prepare=False, **options)
     assert prepared_sets() == []
-    assert_same(load(tmp_path / "pictures", prepare=True, **options), expected)
-    made = prepared_sets()
-    assert made
-    assert all(each.finished for each in made)
-    assert_same(load(tmp_path / "pictures", prepare=True, **options), expected)
-    assert {each.folder for each in prepared_sets()} == {each.folder for each in made}
+    for _ in ("built", "found"):
+        assert_same(load(tmp_path / "pictures", prepare=True, **options), expected)
+        assert {each.finished for each in prepared_sets()} == {True}
 
 
 def test_the_second_time_nothing_is_decoded(photos: Path, decodes: list[str]) -> None:
@@ -179,45 +161,27 @@ def test_progress_is_told_of_every_picture_once(
     assert len(told) == 12
 
 
-def _shorter(photos: Path) -> None:
-    (photos / "kind 0" / "0.png").unlink()
-
-
-def _longer(photos: Path) -> None:
-    (photos / "kind 1" / "40.png").write_bytes(
-        (photos / "kind 1" / "1.png").read_bytes()
-    )
-
-
 def _repainted(photos: Path) -> None:
     path = photos / "kind 0" / "0.png"
     before = path.stat()
-    other = (photos / "kind 0" / "3.png").read_bytes()
-    path.write_bytes(other)
+    path.write_bytes((photos / "kind 0" / "3.png").read_bytes())
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
 
 
-def _renamed(photos: Path) -> None:
-    (photos / "kind 0" / "0.png").rename(photos / "kind 2" / "0.png")
+CHANGES: dict[str, Callable[[Path], Any]] = {
+    "shorter": lambda photos: (photos / "kind 0/0.png").unlink(),
+    "longer": lambda photos: copy(photos / "kind 1/1.png", photos / "kind 1/40.png"),
+    "repainted": _repainted,
+    "renamed": lambda photos: move(photos / "kind 0/0.png", photos / "kind 2/0.png"),
+}
 
 
-@pytest.mark.parametrize("change", [_shorter, _longer, _repainted, _renamed])
-def test_changed_files_are_another_set(
-    change: Callable[[Path], None], photos: Path
-) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_files_are_another_set(change: str, photos: Path) -> None:
     load(photos, prepare=True)
-    change(photos)
+    CHANGES[change](photos)
     assert_same(load(photos, prepare=True), load(photos, prepare=False))
     assert len(prepared_sets()) == 2
-
-
-def test_other_options_are_another_set(photos: Path) -> None:
-    shapes = [
-        load(photos, prepare=True, **options).shape
-        for options in ({}, {"size": (3, 4)}, {"channels": 3}, {"size": (4, 3)})
-    ]
-    assert shapes == [(12, 6, 8, 1), (12, 3, 4, 1), (12, 6, 8, 3), (12, 4, 3, 1)]
-    assert len(prepared_sets()) == 4
 
 
 def test_every_option_that_changes_pixels_makes_another_set(tmp_path: Path) -> None:
@@ -225,6 +189,9 @@ def test_every_option_that_changes_pixels_makes_another_set(tmp_path: Path) -> N
     (tmp_path / "scans").mkdir()
     imwrite(tmp_path / "scans" / "a.tif", scene, photometric="minisblack")
     asked: list[dict[str, Any]] = [
+        {},
+        {"channels": 3},
+        {"size": (4, 3)},
         {"size": (4, 4)},
         {"size": (4, 4), "resize": "crop"},
         {"size": (4, 4), "resize": "pad"},
@@ -267,23 +234,18 @@ def test_strict_refuses_a_set_in_which_pictures_are_missing(
     tmp_path: Path, paint: Paint
 ) -> None:
     unreadable_ones(tmp_path / "x", paint)
-    with pytest.raises(DataError) as plain:
-        load(tmp_path / "x", strict=True, prepare=False)
-    with pytest.raises(DataError) as first:
-        load(tmp_path / "x", strict=True, prepare=True)
+    plain = refused(load, tmp_path / "x", strict=True, prepare=False)
+    assert refused(load, tmp_path / "x", strict=True, prepare=True) == plain
     assert prepared_sets() == []
     load(tmp_path / "x", prepare=True)
-    with pytest.raises(DataError) as later:
-        load(tmp_path / "x", strict=True, prepare=True)
-    assert str(first.value) == str(later.value) == str(plain.value)
+    assert refused(load, tmp_path / "x", strict=True, prepare=True) == plain
 
 
 def test_pictures_of_several_sizes_leave_nothing_behind(
     tmp_path: Path, paint: Paint
 ) -> None:
     of_many_sizes(tmp_path / "x", paint)
-    with pytest.raises(MixedSizesError):
-        load(tmp_path / "x", prepare=True)
+    refused(load, tmp_path / "x", prepare=True, error=MixedSizesError)
     assert list(prepared_folder().glob("*/*")) == []
 
 
@@ -291,18 +253,14 @@ class StopError(Exception):
     pass
 
 
-def _stop_at(done: int) -> Callable[[int, int], None]:
+@pytest.mark.parametrize("done", [1, 5])
+def test_an_interrupted_build_leaves_nothing(done: int, photos: Path) -> None:
     def progress(now: int, total: int) -> None:
         if now == done:
             raise StopError
 
-    return progress
-
-
-@pytest.mark.parametrize("done", [1, 5])
-def test_an_interrupted_build_leaves_nothing(done: int, photos: Path) -> None:
     with pytest.raises(StopError):
-        load(photos, prepare=True, progress=_stop_at(done))
+        load(photos, prepare=True, progress=progress)
     assert prepared_sets() == []
     assert_same(load(photos, prepare=True), load(photos, prepare=False))
 
@@ -310,6 +268,7 @@ def test_an_interrupted_build_leaves_nothing(done: int, photos: Path) -> None:
 SLOWLY = """
 import sys, time
 from caes.data.decode import parallel as decoding
+from caes.data.decode.pictures import decode
 from caes.data import load
 decode = decoding.decode
 def slowly(picture, options, *others):
@@ -352,35 +311,24 @@ def test_a_killed_build_never_looks_finished_and_is_made_again(
     assert_same(again, load(tmp_path / "many", prepare=False))
 
 
-def _no_index(folder: Path) -> None:
-    (folder / "index.json").unlink()
-
-
-def _broken_index(folder: Path) -> None:
-    (folder / "index.json").write_text("{")
-
-
 def _foreign_index(folder: Path) -> None:
     about = json.loads((folder / "index.json").read_text())
     (folder / "index.json").write_text(json.dumps(about | {"asked": 13}))
 
 
-def _no_pixels(folder: Path) -> None:
-    next(folder.glob("*.npy")).unlink()
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "no index": lambda folder: (folder / "index.json").unlink(),
+    "broken index": lambda folder: (folder / "index.json").write_text("{"),
+    "foreign index": _foreign_index,
+    "no pixels": lambda folder: next(folder.glob("*.npy")).unlink(),
+    "short pixels": lambda folder: os.truncate(next(folder.glob("*.npy")), 200),
+}
 
 
-def _short_pixels(folder: Path) -> None:
-    os.truncate(next(folder.glob("*.npy")), 200)
-
-
-@pytest.mark.parametrize(
-    "damage", [_no_index, _broken_index, _foreign_index, _no_pixels, _short_pixels]
-)
-def test_a_damaged_set_is_made_again(
-    damage: Callable[[Path], None], photos: Path
-) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_set_is_made_again(damage: str, photos: Path) -> None:
     load(photos, prepare=True)
-    damage(prepared_sets()[0].folder)
+    DAMAGES[damage](prepared_sets()[0].folder)
     assert not prepared_sets()[0].finished
     assert_same(load(photos, prepare=True), load(photos, prepare=False))
     assert prepared_sets()[0].finished
@@ -418,43 +366,39 @@ def test_without_a_cache_pictures_are_read_into_memory(
     assert len(images.notes) == 1
 
 
-def test_sets_go_by_age_and_by_size(tmp_path: Path, paint: Paint) -> None:
-    for number in range(3):
-        paint(tmp_path / f"x{number}" / "a.png")
-        load(tmp_path / f"x{number}", prepare=True)
-        (folder,) = (
-            each.folder
-            for each in prepared_sets()
-            if each.source == str(tmp_path / f"x{number}")
-        )
-        for file in folder.iterdir():
-            os.utime(file, (1000 * number, 1000 * number))
-    sets = prepared_sets()
-    assert [Path(each.source).name for each in sets] == ["x2", "x1", "x0"]
-    size = sets[0].size
-    assert size > 0
-
-    def gone(**how: Any) -> list[str]:
-        return sorted(
-            Path(each.source).name for each in superfluous(sets, now=2500, **how)
-        )
-
-    assert gone() == []
-    assert gone(older=1000) == ["x0", "x1"]
-    assert gone(older=1500) == ["x0"]
-    assert gone(keep=3 * size) == []
-    assert gone(keep=3 * size - 1) == ["x0"]
-    assert gone(keep=0) == ["x0", "x1", "x2"]
-    assert gone(keep=size, older=2000) == ["x0", "x1"]
+@pytest.mark.parametrize(
+    ("asked", "gone"),
+    [
+        ({}, ""),
+        ({"older": 1000}, "xy"),
+        ({"older": 1500}, "x"),
+        ({"keep": 30}, ""),
+        ({"keep": 29}, "x"),
+        ({"keep": 0}, "xyz"),
+        ({"keep": 10, "older": 2000}, "xy"),
+    ],
+)
+def test_sets_go_by_age_and_by_size(asked: dict[str, int], gone: str) -> None:
+    sets = [
+        PreparedSet(Path(name), name, 1, "", finished=True, size=10, used=used)
+        for name, used in (("z", 2000), ("y", 1000), ("x", 0))
+    ]
+    found = superfluous(sets, now=2500, **asked)
+    assert sorted(each.source for each in found) == [*gone]
 
 
-def test_reading_a_set_makes_it_young(photos: Path) -> None:
+def test_reading_a_set_makes_it_young_and_the_youngest_come_first(photos: Path) -> None:
     load(photos, prepare=True)
-    for file in prepared_sets()[0].folder.iterdir():
-        os.utime(file, (1000, 1000))
-    assert prepared_sets()[0].used == 1000
+    load(photos, prepare=True, channels=3)
+    for used, each in enumerate(prepared_sets()):
+        for file in each.folder.iterdir():
+            os.utime(file, (used, used))
+    assert [each.used for each in prepared_sets()] == [1, 0]
+    assert all(each.size > 0 for each in prepared_sets())
     load(photos, prepare=True)
-    assert time.time() - prepared_sets()[0].used < 60
+    young, old = prepared_sets()
+    assert time.time() - young.used < 60
+    assert old.used < 2
 
 
 def test_a_set_that_is_removed_stays_with_those_who_read_it(photos: Path) -> None:
@@ -479,35 +423,22 @@ def test_a_set_that_is_being_built_is_not_removed(photos: Path) -> None:
     assert prepared_sets()[0].finished
 
 
-@pytest.fixture
-def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caes.data.mapped.AT_ONCE", 200)
-
-
-@pytest.mark.usefixtures("little_memory")
 def test_a_training_on_a_prepared_set_is_that_in_memory(
-    tmp_path: Path, photos: Path, capfd: pytest.CaptureFixture[str]
+    in_empty_folder: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from caes.cli import main
-
-    draw = np.random.default_rng(0)
     for number in range(30):
-        pixels = draw.integers(0, 256, (12, 12), np.uint8)
-        path = tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    words = ["fit", str(tmp_path / "data"), "--arch", "2C3-MP2", "--epochs", "2"]
-    words += ["--seed", "3", "--validation", "0.2", "--hold-out", "0.3", "--quiet"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepared, "MANY", 1)
-        assert main([*words, "--out", str(tmp_path / "disk")]) == 0
+        paint(Path("data") / "ab"[number % 2] / f"{number}.png", "L", (12, 12))
+    words = "fit data --arch 2C3-MP2 --epochs 2 --seed 3 --quiet"
+    words += " --validation 0.2 --hold-out 0.3"
+    monkeypatch.setattr("caes.data.mapped.AT_ONCE", 200)
+    monkeypatch.setattr(prepared, "MANY", 1)
+    assert main([*words.split(), "--out", "disk"]) == 0
     assert len(prepared_sets()) == 1
-    assert main([*words, "--in-memory", "--out", str(tmp_path / "memory")]) == 0
-    one, two = ((tmp_path / name) for name in ("disk", "memory"))
-    name = "model.safetensors"
-    assert (one / name).read_bytes() == (two / name).read_bytes()
-    about = [json.loads((each / "model.json").read_text()) for each in (one, two)]
-    prints = [each["provenance"]["data fingerprint"] for each in about]
-    assert prints[0] == prints[1]
-    assert (one / "report.html").is_file()
-    capfd.readouterr()
+    assert main([*words.split(), "--in-memory", "--out", "memory"]) == 0
+    disk, memory = (in_empty_folder / name for name in ("disk", "memory"))
+    weights = "model.safetensors"
+    assert (disk / weights).read_bytes() == (memory / weights).read_bytes()
+    about = [json.loads((each / "model.json").read_text()) for each in (disk, memory)]
+    one, two = (each["provenance"]["data fingerprint"] for each in about)
+    assert one == two
+    assert (disk / "report.html").is_file()

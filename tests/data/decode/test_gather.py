@@ -10,6 +10,7 @@ from caes.data import load
 from caes.data.decode.gather import Gatherer
 from caes.data.decode.pictures import Decoded
 from caes.data.imageset import ImageSet, Skipped
+from caes.data.labels.labelled import labels_of
 from caes.data.tiles import whole_names
 from caes.errors import DataError
 
@@ -80,8 +81,7 @@ def test_a_folder_of_mixed_sizes_becomes_tiles_that_say_where_they_were(
     assert images.names[9] == "day/b.png#0,0"
     assert images.shape == (9 + 6 + 1, 16, 16, 3)
     assert images.classes == ("day", "night")
-    assert images.labels is not None
-    assert images.labels.tolist() == [0] * 15 + [1]
+    assert labels_of(images).tolist() == [0] * 15 + [1]
     assert images.notes == (
         "Cut into 16 tiles of 16×16, overlapping by 4 or more.",
         "Pictures smaller than a tile were continued by their mirror image: 1.",

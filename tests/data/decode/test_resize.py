@@ -16,6 +16,7 @@ from caes.data.decode.resize import adapted, fitted, resized, with_channels
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.reading import RESIZES, Reading, ResizeName
 from caes.errors import DataError
+from tests.refusals import refused
 
 TYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 ways: Any = st.sampled_from(RESIZES)
@@ -325,9 +326,7 @@ def test_a_set_keeps_its_names_labels_type_and_range() -> None:
 
 def test_thirteen_channels_are_not_turned_into_three() -> None:
     images = ImageSet.from_pixels(np.zeros((1, 2, 2, 13)), source="bands.npy")
-    with pytest.raises(DataError) as caught:
-        adapted(images, Reading(None, 3))
-    assert str(caught.value) == (
+    assert refused(adapted, images, Reading(None, 3)) == (
         "bands.npy: received pictures of 13 channels, to be read with 3; allowed: "
         "1 or 3 channels to convert between. Leave channels out to keep them all."
     )

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -6,19 +5,14 @@ import numpy as np
 import pydicom
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
-from caes.data import Skipped, load, split_names
-from caes.data.decode.pictures import (
-    UnreadableError,
-    decode,
-    quiet_decoding,
-    upright_size,
-)
+from caes.data import load, split_names
+from caes.data.decode.pictures import decode, upright_size
 from caes.data.formats.colour import INVERTED, PALETTE
 from caes.data.formats.dicom import STORED
 from caes.data.reading import Reading
-from caes.errors import DataError
+from tests.refusals import unreadable
+from tests.written import dicom
 
 PLAIN = Reading()
 SAMPLES = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -42,12 +36,10 @@ def test_real_pictures_are_their_stored_values(name: str) -> None:
     assert found.notes == ((STORED,) if name == "CT_small" else ())
 
 
-@pytest.mark.parametrize(
-    "name", ["MR_small_RLE", "MR_small_jp2klossless", "MR_small_bigendian"]
-)
-def test_one_picture_is_the_same_in_every_encoding(name: str) -> None:
+@pytest.mark.parametrize("encoding", ["RLE", "jp2klossless", "bigendian"])
+def test_one_picture_is_the_same_in_every_encoding(encoding: str) -> None:
     expected = decode(SAMPLES / "MR_small.dcm", PLAIN).pixels
-    found = decode(SAMPLES / f"{name}.dcm", PLAIN).pixels
+    found = decode(SAMPLES / f"MR_small_{encoding}.dcm", PLAIN).pixels
     assert found.dtype.isnative
     assert found.tolist() == expected.tolist()
 
@@ -85,38 +77,10 @@ def test_monochrome_with_white_as_zero_is_inverted(name: str, tmp_path: Path) ->
     assert INVERTED in found.notes
 
 
-def reason(path: Path) -> str:
-    with quiet_decoding(), pytest.raises(UnreadableError) as caught:
-        decode(path, PLAIN)
-    return str(caught.value)
-
-
-def test_each_way_to_be_unreadable_has_its_reason(tmp_path: Path) -> None:
-    assert reason(SAMPLES / "test-SR.dcm") == "DICOM without a picture"
-    assert reason(SAMPLES / "JPEG-lossy.dcm") == (
-        "pydicom cannot decode its JPEG Extended (Process 2 and 4)"
-    )
-    dataset = pydicom.dcmread(SAMPLES / "CT_small.dcm")
-    dataset.Rows = dataset.Columns = 60_000
-    dataset.save_as(tmp_path / "bomb.dcm")
-    assert reason(tmp_path / "bomb.dcm") == "declared as more than 89,478,485 pixels"
-    assert reason(SAMPLES / "MR_truncated.dcm").startswith("damaged (")
-
-
-def test_without_its_package_a_file_is_skipped_with_the_command_that_helps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pydicom", None)
-    content = (SAMPLES / "CT_small.dcm").read_bytes()
-    (tmp_path / "1.dcm").write_bytes(content)
-    with pytest.raises(DataError) as caught:
-        load(tmp_path)
-    assert str(caught.value) == (
-        f"1.dcm in {tmp_path}: received an unreadable picture (DICOM needs another "
-        'package: pip install "caes[dicom]"); allowed: a whole PNG, JPEG, BMP, WebP, GIF, '
-        "TIFF, DICOM or FITS picture. Mend or replace it."
-    )
-    Image.new("L", (9, 7)).save(tmp_path / "2.png")
-    assert load(tmp_path).skipped == (
-        Skipped("1.dcm", 'DICOM needs another package: pip install "caes[dicom]"'),
-    )
+def test_each_way_to_be_unreadable_has_its_reason() -> None:
+    large = dicom(np.zeros((9, 7), np.uint8), Rows=60_000, Columns=60_000)
+    assert unreadable(large) == "declared as more than 89,478,485 pixels"
+    assert unreadable(SAMPLES / "test-SR.dcm") == "DICOM without a picture"
+    way = "JPEG Extended (Process 2 and 4)"
+    assert unreadable(SAMPLES / "JPEG-lossy.dcm") == f"pydicom cannot decode its {way}"
+    assert unreadable(SAMPLES / "MR_truncated.dcm").startswith("damaged (")

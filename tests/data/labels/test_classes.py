@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caes.data.labels.classes import class_indices
-from caes.errors import DataError
+from tests.refusals import refused
 
 
 def test_classes_are_numbered_over_all_splits_in_their_own_order() -> None:
@@ -58,6 +58,4 @@ def test_whole_numbers_written_as_floats_are_classes() -> None:
     ],
 )
 def test_labels_that_are_no_classes_are_refused(values: Any, sentence: str) -> None:
-    with pytest.raises(DataError) as caught:
-        class_indices({"train": values}, {"train": 3}, "x.npz")
-    assert str(caught.value) == sentence
+    assert refused(class_indices, {"train": values}, {"train": 3}, "x.npz") == sentence

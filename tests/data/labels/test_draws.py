@@ -9,11 +9,10 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from caes.data.labels.draws import hold_out, keep_apart, only, stratified
-from caes.data.labels.labelled import (
-    labels_of,
-)
+from caes.data.labels.labelled import labels_of
 from caes.errors import ArgumentError
 from tests.blank import blank
+from tests.refusals import refused
 
 
 def dealt_naively(available: dict[int, int], count: int) -> list[int]:
@@ -84,9 +83,9 @@ def test_the_rows_of_a_seed_stay_those_that_they_are() -> None:
 
 @pytest.mark.parametrize("count", [2, 7, 0, -1, 3.0, 0.5, None])
 def test_counts_that_cannot_be_drawn_are_refused(count: Any) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        stratified(np.array([0, 1, 2, 0, 1, -1, 2]), count, 0)
-    assert str(caught.value) == (
+    assert refused(
+        stratified, np.array([0, 1, 2, 0, 1, -1, 2]), count, 0, error=ArgumentError
+    ) == (
         f"labels: received {count}; allowed: a whole number from 3 (one for each class) "
         "to 6 (all that have a label). Try labels=6."
     )
@@ -94,9 +93,7 @@ def test_counts_that_cannot_be_drawn_are_refused(count: Any) -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_nothing_can_be_drawn_without_labels(count: int) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        stratified(np.array([-1, -1]), count, 0)
-    assert str(caught.value) == (
+    assert refused(stratified, np.array([-1, -1]), count, 0, error=ArgumentError) == (
         f"labels: received {count}, and no picture has a label; allowed: a number of "
         "labelled pictures. Label some pictures first."
     )
@@ -140,9 +137,7 @@ def test_a_rare_class_is_on_both_sides() -> None:
 
 @pytest.mark.parametrize("share", [0, -0.5, 1, 2, float("nan"), float("inf")])
 def test_a_share_that_leaves_one_side_empty_is_refused(share: float) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        hold_out(blank([0, 1] * 5), share, 0)
-    assert str(caught.value) == (
+    assert refused(hold_out, blank([0, 1] * 5), share, 0, error=ArgumentError) == (
         f"--hold-out: received {share:g} where the source has no labelled test split; "
         "allowed: a share of the labelled pictures above 0 and below 1, to test on. "
         "Try --hold-out 0.2."

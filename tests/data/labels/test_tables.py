@@ -13,6 +13,7 @@ from caes.data.labels.labelled import labels_of
 from caes.data.labels.tables import read_labels, with_table
 from caes.errors import DataError, visible
 from tests.blank import blank
+from tests.refusals import refused
 
 NAMES = ("a.png", "b.png", "c.png", "d.png")
 
@@ -207,9 +208,7 @@ def test_a_name_that_can_mean_several_pictures_is_refused(table: Path) -> None:
 
 @pytest.mark.parametrize("name", ["labels.csv", "x" * 5000, "a\0b"])
 def test_a_missing_table_is_told(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError) as caught:
-        read_labels(tmp_path / name, NAMES)
-    assert str(caught.value) == (
+    assert refused(read_labels, tmp_path / name, NAMES) == (
         f"{visible(str(tmp_path / name))}: received a path that does not exist; allowed: a CSV file "
         "with a picture's name and its label in each row. Check the spelling."
     )

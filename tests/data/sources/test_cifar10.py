@@ -1,22 +1,23 @@
+import gzip
 import hashlib
-import io
-import json
 import os
+import shutil
 import tarfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data import load, split_names, survey
+from caes.data.labels.labelled import labels_of
 from caes.data.sources import cifar10
-from caes.errors import DataError
 from tests.data.sources.conftest import Serve
+from tests.refusals import refused
+from tests.written import by_pillow, parquet, structs, tar
 
 ROWS = 4
 NAMES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
@@ -27,22 +28,18 @@ CLASSES = (
 RANDOM = np.random.default_rng(10)
 LABELS = RANDOM.integers(0, 10, (6, ROWS), np.uint8)
 PLANES = RANDOM.integers(0, 256, (6, ROWS, 3072), np.uint8)
+UNPACKED, ARCHIVE = "cifar-10-batches-bin", "cifar-10-binary.tar.gz"
+PLACES = pytest.mark.parametrize("place", [UNPACKED, ARCHIVE])
 
-Content = dict[str, bytes]
+Write = Callable[..., Path]
+message = partial(refused, load, "cifar10")
 
 
-def records(planes: NDArray[np.uint8] = PLANES) -> Content:
+def records(planes: NDArray[np.uint8] = PLANES) -> dict[str, bytes]:
     return {
         name: np.hstack([labels[:, None], values]).tobytes()
         for name, labels, values in zip(NAMES, LABELS, planes, strict=True)
     }
-
-
-def unpack(folder: Path, content: Content) -> Path:
-    folder.mkdir(parents=True)
-    for name, data in content.items():
-        (folder / name).write_bytes(data)
-    return folder
 
 
 @pytest.fixture
@@ -54,66 +51,44 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cifar10"
 
 
-Pack = Callable[..., Path]
-
-
 @pytest.fixture
-def pack(monkeypatch: pytest.MonkeyPatch) -> Pack:
-    """Write an archive, its files in another order, and take its checksum for right."""
+def write(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Write batches unpacked; or into an archive, in another order, taken for right."""
 
-    def write(folder: Path, content: Content) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "cifar-10-binary.tar.gz"
-        with tarfile.open(path, "w:gz") as archive:
-            _member(archive, "../cifar-10-batches-bin/readme.html", b"not to unpack")
-            for name in sorted(content, reverse=True):
-                _member(archive, f"cifar-10-batches-bin/{name}", content[name])
-        md5 = hashlib.md5(path.read_bytes()).hexdigest()
-        monkeypatch.setattr(cifar10, "MD5", md5)
+    def made(place: str, content: dict[str, bytes], below: Path = folder) -> Path:
+        path = below / place
+        if place == UNPACKED:
+            path.mkdir(parents=True)
+            for name, data in content.items():
+                (path / name).write_bytes(data)
+        else:
+            below.mkdir(parents=True, exist_ok=True)
+            members = {f"../{UNPACKED}/readme.html": b"not to unpack"}
+            turned = sorted(content, reverse=True)
+            members |= {f"{UNPACKED}/{name}": content[name] for name in turned}
+            path.write_bytes(gzip.compress(tar(members)))
+            md5 = hashlib.md5(path.read_bytes()).hexdigest()
+            monkeypatch.setattr(cifar10, "MD5", md5)
         return path
 
-    return write
+    return made
 
 
-def _member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    about = tarfile.TarInfo(name)
-    about.size = len(content)
-    archive.addfile(about, io.BytesIO(content))
-
-
-Place = Callable[[Path, Pack, Content], Path]
-PLACES: dict[str, Place] = {
-    "unpacked": lambda folder, pack, content: unpack(
-        folder / "cifar-10-batches-bin", content
-    ),
-    "packed": lambda folder, pack, content: pack(folder, content),
-}
-
-
-def message(split: str = "train") -> str:
-    with pytest.raises(DataError) as caught:
-        load("cifar10", split)
-    return str(caught.value)
-
-
-@pytest.mark.parametrize("place", PLACES)
+@PLACES
 def test_every_form_gives_the_same_pictures(
-    folder: Path, pack: Pack, place: str
+    folder: Path, write: Write, place: str
 ) -> None:
-    PLACES[place](folder, pack, records())
+    write(place, records())
     before = sorted(folder.parent.rglob("*"))
     images = load("cifar10", "train+test")
     assert images.shape == (6 * ROWS, 32, 32, 3)
     assert images.dtype == np.uint8
-    assert images.labels is not None
-    assert images.labels.dtype == np.int64
-    assert images.labels.tolist() == LABELS.ravel().tolist()
+    assert labels_of(images).tolist() == LABELS.ravel().tolist()
     # Each record has the 1,024 values of red row by row, then green, then blue.
     values = PLANES.reshape(-1, 3072)
     for row, y, x, colour in np.ndindex(6 * ROWS, 32, 32, 3):
-        assert (
-            images.pixels[row, y, x, colour] == values[row, colour * 1024 + y * 32 + x]
-        )
+        at = colour * 1024 + y * 32 + x
+        assert images.pixels[row, y, x, colour] == values[row, at]
     assert images.names[:2] == ["train/00000", "train/00001"]
     assert images.names[-1] == "test/00003"
     assert (images.classes, images.source) == (CLASSES, "cifar10")
@@ -122,20 +97,20 @@ def test_every_form_gives_the_same_pictures(
 
 
 def test_what_is_unpacked_comes_before_the_archive_and_that_before_jpeg(
-    folder: Path, pack: Pack, tmp_path: Path
+    write: Write, tmp_path: Path
 ) -> None:
     write_jpeg(tmp_path / "cifar10-jpeg")
-    pack(folder, records(np.full_like(PLANES, 1)))
+    write(ARCHIVE, records(np.full_like(PLANES, 1)))
     assert load("cifar10").notes == ()
     assert (load("cifar10", "test").pixels == 1).all()
-    unpack(folder / "cifar-10-batches-bin", records(np.full_like(PLANES, 2)))
+    write(UNPACKED, records(np.full_like(PLANES, 2)))
     assert (load("cifar10", "test").pixels == 2).all()
 
 
 def test_a_survey_goes_through_an_archive_once_a_split(
-    folder: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
+    write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pack(folder, records())
+    write(ARCHIVE, records())
     opened = []
     really_open = tarfile.open
 
@@ -145,25 +120,38 @@ def test_a_survey_goes_through_an_archive_once_a_split(
 
     monkeypatch.setattr(tarfile, "open", watched)
     found = survey("cifar10")
-    assert len(opened) == 2
-    assert found.pictures == 6 * ROWS
-    assert list(found.classes) == list(CLASSES)
-    counted = dict(zip(CLASSES, np.bincount(LABELS.ravel(), minlength=10), strict=True))
-    assert found.classes == counted
+    assert (len(opened), found.pictures) == (2, 6 * ROWS)
+    counts = np.bincount(LABELS.ravel(), minlength=10).tolist()
+    assert [*found.classes.items()] == [*zip(CLASSES, counts, strict=True)]
 
 
+@PLACES
 @pytest.mark.parametrize("size", [12_291, 12_293])
-def test_files_of_another_size_are_named(folder: Path, size: int) -> None:
-    path = unpack(folder / "cifar-10-batches-bin", records()) / "data_batch_2.bin"
-    path.write_bytes(path.read_bytes()[:size].ljust(size))
+def test_files_of_another_size_are_named(write: Write, place: str, size: int) -> None:
+    content = records()
+    content["data_batch_2.bin"] = content["data_batch_2.bin"][:size].ljust(size)
+    path = write(place, content)
+    unpacked = place == UNPACKED
+    file = path / "data_batch_2.bin" if unpacked else f"data_batch_2.bin in {path}"
     assert message() == (
-        f"{path}: received {size:,} bytes; allowed: 12,292 bytes, for 4 pictures. Fetch "
+        f"{file}: received {size:,} bytes; allowed: 12,292 bytes, for 4 pictures. Fetch "
         "cifar-10-binary.tar.gz again."
     )
 
 
-def test_archives_are_verified(folder: Path, pack: Pack) -> None:
-    path = pack(folder, records())
+@PLACES
+def test_missing_batches_are_named(write: Write, place: str) -> None:
+    content = {name: batch for name, batch in records().items() if "2" not in name}
+    path = write(place, content)
+    assert message() == (
+        f"{path}: received no data_batch_2.bin in it; allowed: CIFAR-10 as it was "
+        "published. Fetch cifar-10-binary.tar.gz again."
+    )
+    assert len(load("cifar10", "test")) == ROWS
+
+
+def test_archives_are_verified(write: Write) -> None:
+    path = write(ARCHIVE, records())
     path.write_bytes(path.read_bytes()[:-1])
     assert message("test") == (
         f"{path}: received a file with the wrong checksum; allowed: CIFAR-10 as it was "
@@ -172,106 +160,54 @@ def test_archives_are_verified(folder: Path, pack: Pack) -> None:
     )
 
 
-def test_the_archive_is_the_one_that_was_published() -> None:
-    assert cifar10.MD5 == "c32a1d4ab5d03f1284b67883e8d87530"
-    assert cifar10.ADDRESS == (
-        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
-    )
-
-
-def test_what_is_wrong_within_an_archive_is_named(folder: Path, pack: Pack) -> None:
-    content = records()
-    content["test_batch.bin"] = content["test_batch.bin"][:-1]
-    path = pack(folder, content)
-    assert message("test") == (
-        f"test_batch.bin in {path}: received 12,291 bytes; allowed: 12,292 bytes, for 4 "
-        "pictures. Fetch cifar-10-binary.tar.gz again."
-    )
-    del content["test_batch.bin"]
-    pack(folder, content)
-    assert message("test") == (
-        f"{path}: received no test_batch.bin in it; allowed: CIFAR-10 as it was "
-        "published. Fetch cifar-10-binary.tar.gz again."
-    )
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_missing_batches_are_named(folder: Path, pack: Pack, place: str) -> None:
-    content = {name: batch for name, batch in records().items() if "2" not in name}
-    path = PLACES[place](folder, pack, content)
-    assert message() == (
-        f"{path}: received no data_batch_2.bin in it; allowed: CIFAR-10 as it was "
-        "published. Fetch cifar-10-binary.tar.gz again."
-    )
-    assert len(load("cifar10", "test")) == ROWS
-
-
-def test_labels_beyond_the_ten_classes_are_refused(folder: Path) -> None:
+def test_labels_beyond_the_ten_classes_are_refused(write: Write) -> None:
     content = records()
     content["test_batch.bin"] = b"\x0a" + content["test_batch.bin"][1:]
-    path = unpack(folder / "cifar-10-batches-bin", content) / "test_batch.bin"
-    lowest = LABELS[5, 1:].min()
+    path = write(UNPACKED, content) / "test_batch.bin"
     assert message("test") == (
-        f"{path}: received data that cannot be read (labels from {lowest} to 10); "
-        "allowed: CIFAR-10 as it was published. Check it, or make it again."
+        f"{path}: received data that cannot be read (labels from {LABELS[5, 1:].min()} to "
+        "10); allowed: CIFAR-10 as it was published. Check it, or make it again."
     )
 
 
 @pytest.mark.parametrize("name", ["cifar-10-batches-py", "cifar-10-python.tar.gz"])
-def test_the_python_edition_is_refused_with_what_to_do(folder: Path, name: str) -> None:
+def test_the_python_edition_is_refused_with_what_to_do(
+    folder: Path, write: Write, name: str
+) -> None:
     (folder / name).mkdir(parents=True)
     assert message("test") == (
         f"{folder / name}: received CIFAR-10's Python edition, which is pickled; "
         "allowed: its binary edition. Put cifar-10-binary.tar.gz beside it, or move it "
         "away, and that is downloaded."
     )
-    unpack(folder / "cifar-10-batches-bin", records())
+    write(UNPACKED, records())
     assert len(load("cifar10", "test")) == ROWS
-
-
-def jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG")
-    return file.getvalue()
 
 
 def write_jpeg(
     folder: Path, classes: tuple[str, ...] = CLASSES, counts: tuple[int, int] = (20, 4)
-) -> dict[str, list[bytes]]:
+) -> list[bytes]:
     """Write Parquet files of JPEG pictures as Hugging Face's datasets does."""
     folder.mkdir(parents=True)
-    features = {
-        "img": {"_type": "Image"},
-        "label": {"_type": "ClassLabel", "names": classes},
-    }
-    metadata = json.dumps({"info": {"features": features}})
-    written = {}
-    pictures = PLANES.reshape(-1, 32, 32, 3)
-    for split, part in (
-        ("train", slice(counts[0])),
-        ("test", slice(24 - counts[1], None)),
-    ):
-        encoded = [jpeg(picture) for picture in pictures[part]]
+    kind = {"_type": "ClassLabel", "names": classes}
+    encoded = [by_pillow(each, "JPEG") for each in PLANES.reshape(-1, 32, 32, 3)]
+    parts = {"train": slice(counts[0]), "test": slice(24 - counts[1], None)}
+    for split, part in parts.items():
         labels = LABELS.ravel()[part].astype(np.int64)
-        table = pa.table(
-            {"img": [{"bytes": each} for each in encoded], "label": labels}
-        )
-        table = table.replace_schema_metadata({"huggingface": metadata})
-        pq.write_table(table, folder / f"{split}.parquet", row_group_size=3)
-        written[split] = encoded
-    return written
+        columns = {"img": structs(encoded[part]), "label": labels}
+        about = {"img": {"_type": "Image"}, "label": kind}
+        parquet(folder / f"{split}.parquet", columns, about)
+    return encoded
 
 
 def test_pictures_that_went_through_jpeg_are_read_and_say_so(
     folder: Path, tmp_path: Path
 ) -> None:
-    encoded = write_jpeg(tmp_path / "cifar10-jpeg")
+    (tmp_path / "one.jpeg").write_bytes(write_jpeg(tmp_path / "cifar10-jpeg")[18])
     images = load("cifar10", "train[18:]+test")
-    for row, content in enumerate(encoded["train"][18:] + encoded["test"]):
-        reference = np.asarray(Image.open(io.BytesIO(content)))
-        assert images.pixels[row].tolist() == reference.tolist()
-    assert images.labels is not None
-    assert images.labels.tolist() == LABELS.ravel()[18:].tolist()
+    reference = np.asarray(Image.open(tmp_path / "one.jpeg"))
+    assert images.pixels[0].tolist() == reference.tolist()
+    assert labels_of(images).tolist() == LABELS.ravel()[18:].tolist()
     assert images.names[:3] == ["train/00018", "train/00019", "test/00000"]
     assert (images.classes, images.source) == (CLASSES, "cifar10")
     assert images.notes == (
@@ -285,37 +221,35 @@ def test_jpeg_pictures_of_other_numbers_or_classes_are_refused(
     folder: Path, tmp_path: Path
 ) -> None:
     place = tmp_path / "cifar10-jpeg"
-    write_jpeg(place, counts=(19, 4))
-    assert message() == (
-        f"{place}: received other numbers of pictures (19 of train and 4 of test); "
+    allowed = (
         "allowed: the 50,000 pictures of train and 10,000 of test, in CIFAR-10's "
         "classes. To read it as it is, give its path."
     )
-    for file in place.iterdir():
-        file.unlink()
-    place.rmdir()
+    write_jpeg(place, counts=(19, 4))
+    assert message() == (
+        f"{place}: received other numbers of pictures (19 of train and 4 of test); {allowed}"
+    )
+    shutil.rmtree(place)
     write_jpeg(place, classes=(*CLASSES[:9], "lorry"))
     assert message() == (
         f"{place}: received other classes (airplane, automobile, bird, cat, deer, dog, "
-        "frog, horse, ship, lorry); allowed: the 50,000 pictures of train and 10,000 "
-        "of test, in CIFAR-10's classes. To read it as it is, give its path."
+        f"frog, horse, ship, lorry); {allowed}"
     )
 
 
 def test_the_archive_is_fetched_once_and_quietly(
     folder: Path,
-    pack: Pack,
+    write: Write,
     serve: Serve,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    archive = pack(tmp_path / "elsewhere", records())
+    archive = write(ARCHIVE, records(), tmp_path / "elsewhere")
     address = serve({archive.name: archive.read_bytes()})
     monkeypatch.setattr(cifar10, "ADDRESS", f"http://{address}/good/{archive.name}")
     images = load("cifar10", "test")
-    assert images.labels is not None
-    assert images.labels.tolist() == LABELS[5].tolist()
+    assert labels_of(images).tolist() == LABELS[5].tolist()
     assert [path.name for path in folder.iterdir()] == [archive.name]
     assert capfd.readouterr() == ("", "")
     monkeypatch.setattr(cifar10, "ADDRESS", f"http://{address}/gone/")
@@ -353,12 +287,10 @@ def test_the_real_pictures_are_a_thousand_of_each_class() -> None:
     assert images.shape == (10_000, 32, 32, 3)
     assert images.dtype == np.uint8
     assert images.classes == CLASSES
-    assert images.labels is not None
-    assert np.bincount(images.labels).tolist() == [1000] * 10
+    assert np.bincount(labels_of(images)).tolist() == [1000] * 10
     # The known means of red, green and blue over the training pictures.
     means = images.pixels.mean(axis=(0, 1, 2))
     assert means == pytest.approx([125.3, 123.0, 113.9], abs=1.5)
     by_path = load(given / "cifar10-jpeg", "test[:50]")
     if images.notes:
         assert by_path.fingerprint == images[:50].fingerprint
-    assert by_path.classes == CLASSES

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,26 +15,17 @@ from hypothesis import strategies as st
 from caes.cli import main
 from caes.data import ImageSet, Skipped, load, split_names, stream
 from caes.data.imageset import join
+from caes.data.labels.labelled import labels_of
 from caes.data.sources.huggingface import HuggingFace
-from caes.errors import CaesError, DataError
+from caes.errors import CaesError
 from tests import hub_layouts as layouts
 from tests.damage import damaged
-from tests.hub_layouts import CLASSES, GREY, LABELS, dataset, png
+from tests.hub_layouts import CLASSES, GREY, LABELS, dataset
+from tests.refusals import FORMATS, NO_PICTURE, refused
+from tests.written import by_pillow, parquet, structs
 
-FORMATS = "PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS"
-BY_ROW = [f"{row:05d}" for row in range(10)]
+PREFIXES = pytest.mark.parametrize("prefix", ["hf:", "hf-stream:"])
 Maker = Callable[[Path], Path]
-
-
-def message(source: Any, **options: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        load(source, **options)
-    return str(caught.value)
-
-
-def saved(folder: Path, rows: Any) -> Path:
-    rows.save_to_disk(folder / "set")
-    return folder / "set"
 
 
 def written(folder: Path, columns: dict[str, Any], **features: Any) -> Path:
@@ -51,15 +41,12 @@ def written(folder: Path, columns: dict[str, Any], **features: Any) -> Path:
 @pytest.mark.parametrize(
     ("maker", "classes"),
     [
-        (layouts.saved, CLASSES),
-        (layouts.arrow_file, CLASSES),
-        (layouts.other_arrow_file, CLASSES),
-        (layouts.image_folder, CLASSES),
-        (layouts.shards, CLASSES),
-        (layouts.web_tar, ("0", "1", "2")),
+        *((layouts.saved, CLASSES), (layouts.arrow_file, CLASSES)),
+        *((layouts.other_arrow_file, CLASSES), (layouts.image_folder, CLASSES)),
+        *((layouts.shards, CLASSES), (layouts.web_tar, ("0", "1", "2"))),
     ],
 )
-@pytest.mark.parametrize("prefix", ["hf:", "hf-stream:"])
+@PREFIXES
 def test_every_layout_gives_the_pictures_that_were_put_into_it(
     tmp_path: Path, maker: Maker, classes: tuple[str, ...], prefix: str
 ) -> None:
@@ -67,9 +54,7 @@ def test_every_layout_gives_the_pictures_that_were_put_into_it(
     images = load(source)
     assert images.pixels[..., 0].tolist() == GREY.tolist()
     assert images.dtype == np.uint8
-    assert images.labels is not None
-    assert images.labels.tolist() == LABELS
-    assert images.classes == classes
+    assert (labels_of(images).tolist(), images.classes) == (LABELS, classes)
     within = "train/" if maker is layouts.shards else ""
     assert images.names == [f"{within}{row:05d}" for row in range(10)]
     one_by_one = join([each for each in stream(source) if isinstance(each, ImageSet)])
@@ -77,32 +62,13 @@ def test_every_layout_gives_the_pictures_that_were_put_into_it(
     assert one_by_one.names == images.names
 
 
-@pytest.mark.parametrize("maker", [layouts.saved, layouts.arrow_file])
-def test_what_nothing_else_opens_needs_no_prefix(tmp_path: Path, maker: Maker) -> None:
-    path = maker(tmp_path)
-    images = load(path)
-    assert images.pixels[..., 0].tolist() == GREY.tolist()
-    assert (images.source, images.classes) == (str(path), CLASSES)
-
-
 def test_splits_are_those_of_the_set_with_train_before_test(tmp_path: Path) -> None:
     path = layouts.saved_splits(tmp_path)
     assert [*split_names(path).items()] == [("train", 10), ("test", 3)]
     images = load(path, "test+train[8:]")
-    assert images.names == [
-        *(f"test/0000{n}" for n in range(3)),
-        "train/00008",
-        "train/00009",
-    ]
-    expected = [*GREY[:3].tolist(), *GREY[8:].tolist()]
-    assert images.pixels[..., 0].tolist() == expected
-
-
-@pytest.mark.parametrize("suffix", ["/train-000.tar", ""])
-def test_a_tar_is_opened_by_its_folder_or_by_itself(
-    tmp_path: Path, suffix: str
-) -> None:
-    assert len(load(f"hf:{layouts.web_tar(tmp_path)}{suffix}")) == 10
+    tests = [f"test/0000{n}" for n in range(3)]
+    assert images.names == [*tests, "train/00008", "train/00009"]
+    assert images.pixels[..., 0].tolist() == [*GREY[:3].tolist(), *GREY[8:].tolist()]
 
 
 def test_a_configuration_is_named_last(tmp_path: Path) -> None:
@@ -113,54 +79,36 @@ def test_a_configuration_is_named_last(tmp_path: Path) -> None:
         card.write_text(card.read_text().replace(f": {name}/", f": files-{name}/"))
         images = load(f"hf:{path}/{name}")
         assert images.pixels[..., 0].tolist() == GREY[number:].tolist()
-    assert message(f"hf:{path}") == (
+    assert refused(load, f"hf:{path}") == (
         f"hf:{path}: received no configuration; allowed: one of one, two. "
         f"Try hf:{path}/one."
     )
-    assert message(f"hf-stream:{path}/three") == (
+    assert refused(load, f"hf-stream:{path}/three") == (
         f"hf-stream:{path}/three: received the configuration 'three'; allowed: one of "
         f"one, two. Try hf-stream:{path}/one."
     )
 
 
-def test_pictures_with_opacity_are_laid_on_white_as_everywhere(tmp_path: Path) -> None:
-    drawn = np.random.default_rng(0).integers(0, 256, (4, 5, 4), np.uint8)
-    (tmp_path / "a.png").write_bytes(png(drawn))
-    alone, within = (
-        load(tmp_path / "a.png"),
-        load(saved(tmp_path, dataset([png(drawn)]))),
-    )
-    assert (within.pixels == alone.pixels).all()
-    assert within.notes == alone.notes != ()
-
-
-def test_rows_without_a_whole_picture_are_skipped_and_named(tmp_path: Path) -> None:
+def test_rows_without_a_whole_picture_are_skipped_and_named(
+    in_empty_folder: Path,
+) -> None:
     import datasets
 
-    rows = [
-        png(GREY[0]),
-        None,
-        b"text",
-        png(GREY[1])[:40],
-        {"path": "a.png", "bytes": None},
-    ]
-    structs = [
-        {"bytes": each, "path": None} if isinstance(each, bytes) else each
-        for each in rows
-    ]
-    columns = {"image": structs, "label": [0, 1, 2, 0, 1]}
+    Path("a.png").write_bytes(by_pillow(GREY[0]))  # is no file of the set's
+    whole, half = by_pillow(GREY[0]), by_pillow(GREY[1])[:40]
+    rows = [whole, None, b"text", half, {"path": "a.png", "bytes": None}]
+    columns = {"image": structs(rows), "label": [0, 1, 2, 0, 1]}
     kind = datasets.ClassLabel(names=[*CLASSES])
-    path = written(tmp_path, columns, image=datasets.Image(), label=kind)
+    path = written(in_empty_folder, columns, image=datasets.Image(), label=kind)
     images = load(path)
     assert [(each.name, each.reason) for each in images.skipped] == [
         ("00001", "empty"),
-        ("00002", f"not a {FORMATS} picture"),
+        ("00002", NO_PICTURE),
         ("00003", "damaged (its header cannot be read)"),
         ("00004", "empty"),
     ]
-    assert images.labels is not None
-    assert (images.names, images.labels.tolist()) == (["00000"], [0])
-    assert message(path, strict=True) == (
+    assert (images.names, labels_of(images).tolist()) == (["00000"], [0])
+    assert refused(load, path, strict=True) == (
         f"00001 in {path}: received an unreadable picture (empty); allowed: a whole "
         f"{FORMATS} picture. Mend or remove it, or leave out --strict to skip it."
     )
@@ -168,10 +116,12 @@ def test_rows_without_a_whole_picture_are_skipped_and_named(tmp_path: Path) -> N
     assert skipped == [*images.skipped]
 
 
-@pytest.mark.parametrize("prefix", ["hf:", "hf-stream:"])
+@PREFIXES
 def test_a_split_without_any_known_label_has_none(tmp_path: Path, prefix: str) -> None:
     (tmp_path / "set").mkdir()
-    dataset([png(GREY[0])] * 2, [-1, -1]).to_parquet(tmp_path / "set" / "train.parquet")
+    dataset([by_pillow(GREY[0])] * 2, [-1, -1]).to_parquet(
+        tmp_path / "set" / "train.parquet"
+    )
     images = load(f"{prefix}{tmp_path / 'set'}")
     assert (images.labels, images.classes) == (None, ())
 
@@ -182,23 +132,11 @@ def test_sound_and_text_are_refused_with_the_columns_there_are(tmp_path: Path) -
     rows = {"audio": [{"bytes": b"RIFF", "path": "a.wav"}], "text": ["a"]}
     kinds = {"audio": datasets.Audio(), "text": datasets.Value("string")}
     path = written(tmp_path, rows, **kinds)
-    assert message(path) == (
+    assert refused(load, path) == (
         f"{path}: received columns audio (Audio), text (string); allowed: a column of "
         "encoded pictures, as bytes or as structs with bytes. Write it with Hugging "
         "Face's datasets, as a column of type Image."
     )
-
-
-def test_a_relative_path_without_bytes_is_no_file_to_be_opened(
-    in_empty_folder: Path,
-) -> None:
-    import datasets
-
-    Path("a.png").write_bytes(png(GREY[0]))
-    rows = [{"bytes": png(GREY[1]), "path": None}, {"bytes": None, "path": "a.png"}]
-    path = written(in_empty_folder, {"image": rows}, image=datasets.Image())
-    images = load(path)
-    assert images.skipped == (Skipped("00001", "empty"),)
 
 
 def test_a_stream_fetches_pictures_that_lie_in_files_of_their_own(
@@ -206,28 +144,23 @@ def test_a_stream_fetches_pictures_that_lie_in_files_of_their_own(
 ) -> None:
     import fsspec
 
-    fsspec.filesystem("memory").pipe("/a.png", png(GREY[0]))
+    fsspec.filesystem("memory").pipe("/a.png", by_pillow(GREY[0]))
     (tmp_path / "set").mkdir()
     place = {"bytes": None, "path": "memory://a.png"}
     pictures = pa.array([place], pa.struct({"bytes": pa.binary(), "path": pa.string()}))
-    pq.write_table(pa.table({"image": pictures}), tmp_path / "set" / "train.parquet")
+    parquet(tmp_path / "set" / "train.parquet", {"image": pictures})
     images = load(f"hf-stream:{tmp_path / 'set'}")
     assert images.pixels[0, ..., 0].tolist() == GREY[0].tolist()
 
 
 def test_a_changed_picture_makes_another_prepared_set(tmp_path: Path) -> None:
     source = f"hf:{layouts.image_folder(tmp_path)}"
-    before = load(source, prepare=True)
-    again = load(source, prepare=True)
-    assert isinstance(again.pixels, np.memmap)
-    assert again.fingerprint == before.fingerprint
+    load(source, prepare=True)
     path = tmp_path / "pictures" / "train" / "4.png"
-    path.write_bytes(png(255 - GREY[4]))
+    path.write_bytes(by_pillow(255 - GREY[4]))
     os.utime(path, (1, 1))
-    expected = GREY.copy()
-    expected[4] = 255 - GREY[4]
     after = load(source, prepare=True)
-    assert after.pixels[..., 0].tolist() == expected.tolist()
+    assert after.pixels[4, ..., 0].tolist() == (255 - GREY[4]).tolist()
 
 
 @pytest.fixture
@@ -245,7 +178,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return met
 
 
-@pytest.mark.parametrize("prefix", ["hf:", "hf-stream:"])
+@PREFIXES
 def test_a_prepared_set_is_found_again_without_a_look_at_any_picture(
     tmp_path: Path, prefix: str, read: list[tuple[str, int]]
 ) -> None:
@@ -261,7 +194,7 @@ def test_a_prepared_set_is_found_again_without_a_look_at_any_picture(
 def test_of_a_stream_no_more_is_fetched_than_is_asked_for(
     tmp_path: Path, read: list[tuple[str, int]]
 ) -> None:
-    rows = dataset([png(each) for each in GREY] * 20, LABELS * 20)
+    rows = dataset([by_pillow(each) for each in GREY] * 20, LABELS * 20)
     (tmp_path / "set").mkdir()
     for shard in range(4):
         part = rows.select(range(50 * shard, 50 * shard + 50))
@@ -280,7 +213,7 @@ def test_a_stream_that_ends_early_is_told(
 ) -> None:
     monkeypatch.setattr(HuggingFace, "_count", lambda self, split: 12)
     source = f"hf-stream:{layouts.web_tar(tmp_path)}"
-    assert message(source) == (
+    assert refused(load, source) == (
         f"{source}: received a stream that ends after 10 rows; allowed: the 12 that it "
         "is said to have. Read a part, such as train[:10]."
     )
@@ -306,28 +239,37 @@ def test_the_library_is_asked_for_what_the_address_says(
     way: str,
 ) -> None:
     Path("here/before").mkdir(parents=True)
-    found = raising(monkeypatch, not_found("Dataset 'a/b' doesn't exist"), way)
+    found = not_found(monkeypatch, "Dataset 'a/b' doesn't exist", way)
     prefix = "hf:" if way == "load_dataset" else "hf-stream:"
-    message(prefix + rest)
+    refused(load, prefix + rest)
     path = asked["path"].replace("HERE", str(in_empty_folder))
     assert found == [{**asked, "path": path}]
 
 
-ALLOWED = "allowed: hf:owner/name, hf:owner/name@revision/config, or hf: and a path"
+UNREAD = "an address that cannot be read", "Try hf:ylecun/mnist."
+MISSING = "a path that does not exist", "Check the spelling."
 
 
-@pytest.mark.parametrize("source", ["hf:", "hf:a/b/c/d", "hf-stream:a b/c", "hf:a/b@"])
-def test_other_addresses_are_refused(in_empty_folder: Path, source: str) -> None:
-    assert message(source) == (
-        f"{source}: received an address that cannot be read; {ALLOWED}. "
-        "Try hf:ylecun/mnist."
-    )
-
-
-@pytest.mark.parametrize("source", ["hf:./none", "hf:~/none/at/all", "hf:/none.arrow"])
-def test_missing_paths_are_told(in_empty_folder: Path, source: str) -> None:
-    assert message(source) == (
-        f"{source}: received a path that does not exist; {ALLOWED}. Check the spelling."
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        *(
+            (each, UNREAD)
+            for each in ("hf:", "hf:a/b/c/d", "hf-stream:a b/c", "hf:a/b@")
+        ),
+        *(
+            (each, MISSING)
+            for each in ("hf:./none", "hf:~/none/at/all", "hf:/none.arrow")
+        ),
+    ],
+)
+def test_other_addresses_and_missing_paths_are_refused(
+    in_empty_folder: Path, source: str, told: tuple[str, str]
+) -> None:
+    received, step = told
+    assert refused(load, source) == (
+        f"{source}: received {received}; allowed: hf:owner/name, "
+        f"hf:owner/name@revision/config, or hf: and a path. {step}"
     )
 
 
@@ -337,17 +279,14 @@ def cache() -> str:
     return str(datasets.config.HF_DATASETS_CACHE)
 
 
-def not_reached(source: str) -> str:
-    return (
+@PREFIXES
+def test_without_a_connection_the_way_to_the_cache_is_told(prefix: str) -> None:
+    source = f"{prefix}nobody/nothing"
+    assert refused(load, source) == (
         f"{source}: received a data set that is not in {cache()}, while the Hub cannot "
         "be reached; allowed: one that is there, or a connection to fetch it once. Run "
         f"caes info {source} with a connection, and without HF_HUB_OFFLINE."
     )
-
-
-@pytest.mark.parametrize("source", ["hf:nobody/nothing", "hf-stream:nobody/nothing"])
-def test_without_a_connection_the_way_to_the_cache_is_told(source: str) -> None:
-    assert message(source) == not_reached(source)
 
 
 def test_what_was_fetched_once_is_opened_without_a_connection(tmp_path: Path) -> None:
@@ -359,53 +298,44 @@ def test_what_was_fetched_once_is_opened_without_a_connection(tmp_path: Path) ->
     assert images.source == "hf:owner/shards"
 
 
-def raising(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, way: str = "load_dataset"
+def not_found(
+    monkeypatch: pytest.MonkeyPatch, text: str, way: str = "load_dataset"
 ) -> list[dict[str, Any]]:
+    """Let the library find nothing; give what it is asked for from now on."""
     import datasets
 
     asked = []
 
     def refuse(**about: Any) -> None:
         asked.append(about)
-        raise error
+        raise datasets.exceptions.DatasetNotFoundError(text)
 
     monkeypatch.setattr(datasets, way, refuse)
     return asked
-
-
-def not_found(text: str) -> Exception:
-    import datasets
-
-    error: Exception = datasets.exceptions.DatasetNotFoundError(text)
-    return error
-
-
-UNKNOWN = "Dataset 'a/b' doesn't exist on the Hub or cannot be accessed."
-REVISION = "Revision 'v9' doesn't exist for dataset 'a/b' on the Hub."
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         (
-            UNKNOWN,
+            "Dataset 'a/b' doesn't exist on the Hub or cannot be accessed.",
             "a name that is not on the Hub, or that you may not see; allowed: the owner "
             "and name of a data set, as in hf:ylecun/mnist. Check the spelling, or run: "
             "hf auth login",
         ),
         (
-            REVISION,
+            "Revision 'v9' doesn't exist for dataset 'a/b' on the Hub.",
             "'v9', which is no revision of a/b; allowed: a branch, tag or commit of it. "
             "Leave it out for the newest.",
         ),
     ],
+    ids=["unknown", "revision"],
 )
 def test_what_the_hub_does_not_give_is_told(
     monkeypatch: pytest.MonkeyPatch, text: str, told: str
 ) -> None:
-    raising(monkeypatch, not_found(text))
-    assert message("hf:a/b@v9/c") == f"hf:a/b@v9/c: received {told}"
+    not_found(monkeypatch, text)
+    assert refused(load, "hf:a/b@v9/c") == f"hf:a/b@v9/c: received {told}"
 
 
 def test_a_folder_with_a_script_is_refused_and_the_script_not_run(
@@ -413,14 +343,14 @@ def test_a_folder_with_a_script_is_refused_and_the_script_not_run(
 ) -> None:
     path = layouts.image_folder(tmp_path)
     (path / "pictures.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
-    assert "(Dataset scripts are no longer supported" in message(f"hf:{path}")
+    assert "(Dataset scripts are no longer supported" in refused(load, f"hf:{path}")
     assert not (tmp_path / "run").exists()
 
 
 def test_of_other_errors_the_cause_is_told(tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_bytes(b"PAR1 and no more")
     source = f"hf:{tmp_path}"
-    assert message(source) == (
+    assert refused(load, source) == (
         f"{source}: received data that cannot be read (Parquet magic bytes not found in "
         "footer. Either the file is corrupted or this is not a parquet file); allowed: "
         "data that Hugging Face's datasets opens, with a column of encoded pictures. "
@@ -433,7 +363,7 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     path = layouts.saved(tmp_path)
     monkeypatch.setitem(sys.modules, "datasets", None)
-    assert message(path) == (
+    assert refused(load, path) == (
         f"{path}: received a source whose package, datasets, is not installed; allowed: "
         "what it opens once the extra of this name is installed. "
         'Run: pip install "caes[datasets]"'
@@ -450,15 +380,14 @@ def test_the_library_says_nothing_and_is_left_as_it_was(
     before = datasets.utils.logging.get_verbosity()
     capfd.readouterr()
     load(f"hf:{path}")
-    with pytest.raises(DataError):
-        load("hf:nobody/nothing")
+    refused(load, "hf:nobody/nothing")
     assert capfd.readouterr() == ("", "")
     assert not datasets.are_progress_bars_disabled()
     assert not hub.are_progress_bars_disabled()
     assert datasets.utils.logging.get_verbosity() == before
 
 
-@pytest.mark.parametrize("prefix", ["hf:", "hf-stream:"])
+@PREFIXES
 def test_commands_take_an_address(
     in_empty_folder: Path, capsys: pytest.CaptureFixture[str], prefix: str
 ) -> None:

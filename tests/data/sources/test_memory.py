@@ -7,16 +7,11 @@ import pytest
 import torch
 
 from caes.data import load, split_names
-from caes.errors import ArgumentError, DataError
+from caes.errors import ArgumentError
+from tests.refusals import refused
 
 GREY = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
 COLOUR = np.arange(180, dtype=np.uint16).reshape(3, 4, 5, 3)
-
-
-def message(source: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        load(source)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("array", [GREY, COLOUR])
@@ -80,33 +75,26 @@ def test_axes_that_look_mistaken_are_noted(source: Any, form: str) -> None:
 
 
 def test_lists_are_of_one_shape_and_not_empty() -> None:
-    assert message([GREY[0], GREY[0, 1:], GREY[0]]) == (
+    assert refused(load, [GREY[0], GREY[0, 1:], GREY[0]]) == (
         "list: received arrays of 2 shapes (3×5, 4×5); allowed: a list of arrays of "
         "one shape, H×W or H×W×C. Bring them to one shape, or save them as pictures "
         "and give a size."
     )
-    assert message([]).startswith("list: received an empty list; allowed: a list of")
+    assert refused(load, []).startswith("list: received an empty list; allowed: a list")
 
 
 @pytest.mark.parametrize(
     ("source", "start"),
     [
-        (np.array([{}, {}]), "array: received an array of type object"),
-        (GREY[0], "array: received an array of shape (4, 5)"),
         (np.array(["a", "b"]), "array: received an array of type <U1"),
         (np.zeros((1, 2, 2), complex), "array: received an array of type complex128"),
         (["a.png", "b.png"], "list: received an array of type <U5"),
         ([[[1, 2], [3]], [[1, 2], [3]]], "list: received data that cannot be read"),
         (torch.zeros(2, 2, 2).to_sparse(), "tensor: received data that cannot be read"),
-        (
-            torch.zeros(2, 2, 2) / 0,
-            "tensor: received NaN or infinity in 2 of 2 pictures",
-        ),
+        (torch.zeros(2, 2, 2) / 0, "tensor: received NaN or infinity in 2 of 2 pict"),
         (np.float64(3), "source: received an object of type float64"),
         (None, "source: received an object of type NoneType"),
     ],
 )
 def test_what_is_no_picture_is_refused(source: Any, start: str) -> None:
-    assert message(source).startswith(start + "; allowed") or message(
-        source
-    ).startswith(start + " (")
+    assert refused(load, source).startswith(start)

@@ -101,9 +101,7 @@ def _mixed_sizes(
 
 
 def _mapped(
-    work: Callable[[Given], Result],
-    pictures: Iterable[Given],
-    threads: int = _THREADS,
+    work: Callable[[Given], Result], pictures: Iterable[Given], threads: int = _THREADS
 ) -> Generator[Result, None, None]:
     """Work on pictures in order, a few ahead of the one that is asked for, or none."""
     if not threads:
@@ -122,9 +120,7 @@ def _mapped(
 
 
 def _ahead(
-    pool: ThreadPoolExecutor,
-    work: Callable[[Given], Result],
-    pictures: Iterable[Given],
+    pool: ThreadPoolExecutor, work: Callable[[Given], Result], pictures: Iterable[Given]
 ) -> Iterator[Result]:
     """Map in order, drawing only a few pictures before their results are taken."""
     under_way: deque[Future[list[Result]]] = deque()

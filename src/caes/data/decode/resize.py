@@ -127,9 +127,7 @@ def adapted(images: ImageSet, reading: Reading) -> ImageSet:
 
 
 def _resampled(
-    plane: Picture,
-    size: tuple[int, int],
-    box: tuple[float, float, float, float] | None,
+    plane: Picture, size: tuple[int, int], box: tuple[float, float, float, float] | None
 ) -> Picture:
     height, width = size
     image = Image.fromarray(plane)

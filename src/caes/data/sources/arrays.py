@@ -150,10 +150,7 @@ class Arrays(ArraySource):
             # A copy, so that the file may change or go while the pictures are in use.
             return np.array(mapped[part])
         # NumPy, given a damaged file's name, would leave the file open.
-        with (
-            self.spec.open("rb") as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
+        with self.spec.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return np.asarray(arrays[key][part])
 
 

@@ -1,36 +1,37 @@
-"""Pictures of every format, written by several libraries, and some that are real."""
+"""Good files of every kind, written by several libraries, and some that are real."""
 
+import gzip
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import imagecodecs
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pydicom
 import skimage.data
 import tifffile
 from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from tests.written import by_pillow, dicom, fits_of, idx, tiff
 
 LARGEST = 40_000
 """Bytes above which a picture of a package is left out."""
 SIDES = (21, 34)
+ROWS = 12
+"""Pictures in each batch of CIFAR-10, where a child reads it."""
+BATCH = "cifar10/cifar-10-batches-bin/test_batch.bin"
 
 
 class Seed(NamedTuple):
-    """A good file.
-
-    Args:
-        kind: What it is, as a report calls it, such as "TIFF".
-        name: Its path below a folder.
-        content: Its bytes.
-    """
+    """A good file: what it is, its path below a folder, and its bytes."""
 
     kind: str
     name: str
@@ -39,9 +40,16 @@ class Seed(NamedTuple):
 
 @cache
 def pictures() -> tuple[Seed, ...]:
-    """Give all of them; the same in every process."""
-    every = (by_pillow(), by_imagecodecs(), tiffs(), dicoms(), fits_files(), shipped())
-    return tuple(seed for some in every for seed in some)
+    """Give those of one picture, or a few; the same in every process."""
+    every = (pillows(), deep_pngs(), tiffs(), dicoms(), fits_files(), shipped())
+    return tuple(chain.from_iterable(every))
+
+
+@cache
+def arrays() -> tuple[Seed, ...]:
+    """Give those of many pictures; the same in every process."""
+    every = (npy_files(), npz_files(), idx_files(), parquets(), cifar10_batches())
+    return tuple(chain.from_iterable(every))
 
 
 def values(*shape: int, dtype: str = "u1") -> NDArray[Any]:
@@ -56,7 +64,7 @@ def values(*shape: int, dtype: str = "u1") -> NDArray[Any]:
     return whole
 
 
-def by_pillow() -> Iterator[Seed]:
+def pillows() -> Iterator[Seed]:
     grey = Image.fromarray(values(*SIDES))
     colour = Image.fromarray(values(*SIDES, 3))
     alpha = Image.fromarray(values(*SIDES, 4))
@@ -93,28 +101,27 @@ def by_pillow() -> Iterator[Seed]:
         ("TIFF", colour.convert("YCbCr"), "ycbcr", {"compression": "jpeg"}),
     ]
     for kind, image, name, options in told:
-        file = BytesIO()
-        image.save(file, kind.upper(), **options)
-        yield Seed(kind, f"{name}.{kind.lower()}", file.getvalue())
+        content = by_pillow(image, kind.upper(), **options)
+        yield Seed(kind, f"{name}.{kind.lower()}", content)
 
 
-def by_imagecodecs() -> Iterator[Seed]:
+def deep_pngs() -> Iterator[Seed]:
     for channels in (2, 3, 4):
         deep = values(*SIDES, channels, dtype="u2")
-        content = bytes(imagecodecs.png_encode(deep))
-        yield Seed("PNG", f"deep{channels}.png", content)
+        yield Seed("PNG", f"deep{channels}.png", bytes(imagecodecs.png_encode(deep)))
 
 
 def tiffs() -> Iterator[Seed]:
     for compression in tifffile.COMPRESSION:
         for dtype, channels in (("u1", 1), ("u1", 3), ("u2", 1), ("f4", 1)):
             shape = SIDES if channels == 1 else (*SIDES, channels)
-            about: dict[str, Any] = {"compression": compression}
-            about["photometric"] = "rgb" if channels == 3 else "minisblack"
+            colours = "rgb" if channels == 3 else "minisblack"
             name = f"{compression.name.lower()}-{dtype}-{channels}.tif"
             # Most cannot be written, or not with every type.
             with suppress(Exception):
-                yield Seed("TIFF", name, tiff(values(*shape, dtype=dtype), **about))
+                pixels = values(*shape, dtype=dtype)
+                content = tiff(pixels, compression=compression, photometric=colours)
+                yield Seed("TIFF", name, content)
     stack = np.stack([values(*SIDES, dtype="u2")] * 3)
     wide = values(*SIDES, 5, dtype="f4")
     grey: dict[str, Any] = {"photometric": "minisblack"}
@@ -122,7 +129,7 @@ def tiffs() -> Iterator[Seed]:
     for name, pixels, options in (
         ("tiled", wide, grey | {"tile": (16, 16), "planarconfig": "contig"}),
         ("tiled-zlib", stack, grey | {"tile": (16, 16), "compression": "zlib"}),
-        ("planes", np.moveaxis(wide, 2, 0), grey | {"planarconfig": "separate"}),
+        ("planes", wide, grey | {"planarconfig": "separate"}),
         ("big", stack, grey | {"bigtiff": True}),
         ("big-endian", stack, grey | {"byteorder": ">", "rowsperstrip": 4}),
         ("pages", stack, grey | {"metadata": None}),
@@ -141,12 +148,6 @@ def tiffs() -> Iterator[Seed]:
         yield Seed("TIFF", f"{name}.tif", tiff(pixels, **options))
 
 
-def tiff(pixels: NDArray[Any], **options: Any) -> bytes:
-    file = BytesIO()
-    tifffile.imwrite(file, pixels, **options)
-    return file.getvalue()
-
-
 def dicoms() -> Iterator[Seed]:
     for name, pixels, frames in (
         ("grey", values(*SIDES), 1),
@@ -158,50 +159,15 @@ def dicoms() -> Iterator[Seed]:
         yield Seed("DICOM", f"{name}.dcm", dicom(pixels, frames))
 
 
-def dicom(pixels: NDArray[Any], frames: int = 1, **more: Any) -> bytes:
-    """Write H×W or H×W×3, or several frames of H/frames×W, uncompressed."""
-    data = Dataset()
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    data.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    data.SOPClassUID, data.SOPInstanceUID = SecondaryCaptureImageStorage, "1.2.3"
-    data.Rows, data.Columns = pixels.shape[0] // frames, pixels.shape[1]
-    data.NumberOfFrames = frames
-    data.SamplesPerPixel = 3 if pixels.ndim == 3 else 1
-    data.PhotometricInterpretation = "RGB" if pixels.ndim == 3 else "MONOCHROME2"
-    if pixels.ndim == 3:
-        data.PlanarConfiguration = 0
-    bits = pixels.dtype.itemsize * 8
-    data.BitsAllocated, data.BitsStored, data.HighBit = bits, bits, bits - 1
-    data.PixelRepresentation = int(pixels.dtype.kind == "i")
-    content = pixels.tobytes()
-    content += b"\0" * (len(content) % 2)
-    data.add_new(0x7FE00010, "OB" if bits == 8 else "OW", content)
-    for name, value in more.items():
-        setattr(data, name, value)
-    file = BytesIO()
-    data.save_as(file, enforce_file_format=True)
-    return file.getvalue()
-
-
 def fits_files() -> Iterator[Seed]:
     for dtype in ("u1", "u2", "i4", "f4", "f8"):
-        unit = fits.PrimaryHDU(values(*SIDES, dtype=dtype))
-        yield Seed("FITS", f"{dtype}.fits", written(fits.HDUList([unit])))
+        yield Seed("FITS", f"{dtype}.fits", fits_of(values(*SIDES, dtype=dtype)))
     cube = np.stack([values(*SIDES, dtype="f4")] * 3)
-    yield Seed("FITS", "cube.fits", written(fits.HDUList([fits.PrimaryHDU(cube)])))
+    yield Seed("FITS", "cube.fits", fits_of(cube))
+    small = values(*SIDES, dtype="i2") // 2**8
     for how in ("GZIP_1", "RICE_1", "HCOMPRESS_1", "PLIO_1"):
-        unit = fits.CompImageHDU(
-            values(*SIDES, dtype="i2") // 2**8, compression_type=how
-        )
-        units = fits.HDUList([fits.PrimaryHDU(), unit])
-        yield Seed("FITS", f"{how.lower()}.fits", written(units))
-
-
-def written(units: Any) -> bytes:
-    file = BytesIO()
-    units.writeto(file)
-    return file.getvalue()
+        unit = fits.CompImageHDU(small, compression_type=how)
+        yield Seed("FITS", f"{how.lower()}.fits", fits_of(fits.PrimaryHDU(), unit))
 
 
 def shipped() -> Iterator[Seed]:
@@ -213,3 +179,58 @@ def shipped() -> Iterator[Seed]:
             kind = ours.get(path.suffix[1:])
             if kind and path.stat().st_size <= LARGEST:
                 yield Seed(kind, f"{path.stem}{path.suffix}", path.read_bytes())
+
+
+def npy_files() -> Iterator[Seed]:
+    stack = np.stack([values(9, 7, 3, dtype="f4")] * 6)
+    for version in ((1, 0), (2, 0), (3, 0)):
+        yield Seed("npy", f"version{version[0]}.npy", npy(stack, version))
+    for dtype in ("?", "i1", "<u2", ">u2", "<i8", "<f2", ">f8", "<c8", "S3", "M8[s]"):
+        content = npy((stack * 9).astype("i4").astype(dtype))
+        yield Seed("npy", f"{ord(dtype[-1])}.npy", content)
+    yield Seed("npy", "columns.npy", npy(np.asfortranarray(stack)))
+    yield Seed("npy", "three.npy", npy(stack[..., 0]))
+    objects = BytesIO()
+    np.save(objects, np.array([{}, []], object), allow_pickle=True)
+    yield Seed("npy", "objects.npy", objects.getvalue())
+
+
+def npy(array: NDArray[Any], version: tuple[int, int] = (1, 0)) -> bytes:
+    file = BytesIO()
+    np.lib.format.write_array(file, array, version, allow_pickle=False)
+    return file.getvalue()
+
+
+def npz_files() -> Iterator[Seed]:
+    stack, labels = np.stack([values(9, 7)] * 6), np.arange(6) % 2
+    for name, save in (("plain", np.savez), ("deflated", np.savez_compressed)):
+        for keys in (("x_train", "y_train"), ("images", "labels"), ("a", "b")):
+            file = BytesIO()
+            save(file, allow_pickle=False, **{keys[0]: stack, keys[1]: labels})
+            yield Seed("npz", f"{name}-{keys[0]}.npz", file.getvalue())
+
+
+def idx_files() -> Iterator[Seed]:
+    stack = np.stack([values(9, 7)] * 6)
+    for dtype in ("u1", "f4"):
+        name, content = f"{dtype}-images-idx3-ubyte", idx(stack.astype(dtype))
+        yield Seed("IDX", name, content)
+        yield Seed("IDX", f"{name}.gz", gzip.compress(content, mtime=0))
+
+
+def parquets() -> Iterator[Seed]:
+    both = ("grey.png", "grey.jpeg")
+    good = [seed.content for seed in pictures() if seed.name in both] * 2
+    cells = [{"bytes": each, "path": None} for each in good]
+    for name, column in (("structs", cells), ("bytes", good)):
+        for compression in ("none", "snappy", "zstd"):
+            table = pa.table({"image": column, "label": [0, 1, 0, 1]})
+            file = BytesIO()
+            pq.write_table(table, file, compression=compression, row_group_size=3)
+            yield Seed("Parquet", f"{name}-{compression}.parquet", file.getvalue())
+
+
+def cifar10_batches() -> Iterator[Seed]:
+    planes = np.arange(ROWS * 3072, dtype="u4").astype("u1").reshape(ROWS, 3072)
+    labels = np.arange(ROWS, dtype="u1") % 10
+    yield Seed("CIFAR-10 records", BATCH, np.column_stack([labels, planes]).tobytes())

@@ -1,0 +1,32 @@
+"""What is said of what cannot be read, word for word."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from caes.data.decode.pictures import Encoded, UnreadableError, decode, quiet_decoding
+from caes.data.reading import Reading
+from caes.errors import CaesError, DataError
+
+FORMATS = "PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS"
+NO_PICTURE = f"not a {FORMATS} picture"
+
+
+def refused(
+    do: Callable[..., Any],
+    *given: Any,
+    error: type[CaesError] = DataError,
+    **options: Any,
+) -> str:
+    """Give the sentence of the error that a call ends with."""
+    with pytest.raises(error) as caught:
+        do(*given, **options)
+    return str(caught.value)
+
+
+def unreadable(picture: Encoded, reading: Reading | None = None) -> str:
+    """Give the reason for which a picture cannot be decoded."""
+    with quiet_decoding(), pytest.raises(UnreadableError) as caught:
+        decode(picture, reading or Reading())
+    return str(caught.value)
