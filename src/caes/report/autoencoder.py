@@ -1,5 +1,6 @@
 """The page of an auto-encoder, its charts and montages."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -47,7 +48,8 @@ def page(
     """Write the page as HTML, with the charts drawn, by name."""
     rows = results.history.rows
     phases, shape = results.phases, results.picture_shape
-    table = training.entries(phases, results.arch, shape, results.loss)
+    table = rivals(results)
+    entries = training.entries(phases, results.arch, shape, results.loss)
     return render(
         "autoencoder.html",
         arch=str(results.arch),
@@ -55,16 +57,18 @@ def page(
         charts=drawn,
         command=command,
         difference=DIFFERENCE,
-        entries=table if results.staged and rows else [],
+        entries=entries if results.staged and rows else [],
         facts=facts(results),
+        largest=max(each.mse for each in table if math.isfinite(each.mse)) or 1.0,
         last=rows[-1] if rows else None,
         loss=training.loss_name(0, results.loss),
         provenance=cae.provenance_,
         results=results,
-        rivals=rivals(results),
+        rivals=table,
         rows=results.arch.rows(shape),
         schooling=training.story(phases),
-        settings=_settings(cae),
+        # But for the settings of what is within another one.
+        settings={k: v for k, v in cae.get_params().items() if "__" not in k},
         source=train.source,
         verdict=verdict(results),
         way=_way(cae),
@@ -112,12 +116,6 @@ def _strips(title: str, examples: Sequence[Example]) -> Iterator[Strip]:
         yield Strip(apart, name=f"difference,\n0 to {DIFFERENCE}", texts=texts)
 
 
-def _settings(cae: Fitted) -> dict[str, object]:
-    """Give the settings, but for those within another one."""
-    given = cae.get_params()
-    return {name: value for name, value in given.items() if "__" not in name}
-
-
 def _way(cae: Fitted) -> str:
     """Say what a stack is, beside its text; nothing of a mirrored decoder."""
     arch = cae.architecture_
@@ -154,22 +152,12 @@ def _counted(channels: int) -> str:
 
 
 def _scale(found: Filters) -> str:
-    reach = f"{found.strongest:.2g}"
-    scale = f"One scale for all, from −{reach} to {reach}."
-    if found.channels == 1:
-        words = f"Red adds, blue takes away, white is 0. {scale}"
-    elif found.channels == 2:
-        words = f"The first of 2 channels. Red adds, blue takes away. {scale}"
-    elif found.channels == 3:
-        words = f"The weights of red, green and blue as colours; grey is 0. {scale}"
+    drawn, channels, reach = len(found.tiles), found.channels, f"{found.strongest:.2g}"
+    words = f"The first {drawn} of {found.total}. " * (drawn < found.total)
+    if channels <= 2:
+        words += "The first of 2 channels. " * (channels == 2)
+        words += "Red adds, blue takes away, white is 0."
     else:
-        words = (
-            f"The weights of the first 3 of {found.channels} channels as red, green "
-            f"and blue; grey is 0. {scale}"
-        )
-    drawn = len(found.tiles)
-    return (
-        words
-        if drawn == found.total
-        else f"The first {drawn} of {found.total}. {words}"
-    )
+        first = f"the first 3 of {channels} channels as " * (channels > 3)
+        words += f"The weights of {first}red, green and blue; grey is 0."
+    return f"{words} One scale for all, from −{reach} to {reach}."

@@ -1,7 +1,7 @@
 """The honest baseline, PCA with as many values, and what a stack is told beside."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -122,10 +122,8 @@ def baseline(cae: Fitted, train: ImageSet, test: ImageSet, code_size: int) -> Ba
     subspace = fit(cae.to_unit(sample).reshape(len(sample), features), code_size)
     step = max(1, CHUNK // features)
     some = (cae.to_unit(test[at : at + step]) for at in range(0, len(test), step))
-    parts = [
-        subspace.errors(rows.reshape(-1, features), clipped=clipped) for rows in some
-    ]
-    errors, mean_errors = (np.concatenate(part) for part in zip(*parts, strict=True))
+    each = [subspace.errors(x.reshape(-1, features), clipped=clipped) for x in some]
+    errors, mean_errors = map(np.concatenate, zip(*each, strict=True))
     return Baseline(
         asked=code_size,
         components=len(subspace.components),
@@ -149,9 +147,12 @@ def fit(rows: NDArray[np.float32], components: int) -> Subspace:
     components = min(components, n, features)
     if not rows.any():
         return Subspace(mean, rows[:0])
-    if features <= SIDE and features < n:
-        return Subspace(mean, _by_covariance(rows, components))
-    return Subspace(mean, _by_products(rows, components))
+    if features > SIDE or features >= n:
+        return Subspace(mean, _by_products(rows, components))
+    from sklearn.decomposition import PCA
+
+    pca = PCA(components, svd_solver="covariance_eigh").fit(rows)
+    return Subspace(mean, np.asarray(pca.components_, dtype=np.float32))
 
 
 def _sample(available: int, features: int) -> slice | NDArray[np.int64]:
@@ -162,13 +163,6 @@ def _sample(available: int, features: int) -> slice | NDArray[np.int64]:
         return slice(None)
     chosen = np.random.default_rng(0).choice(available, limit, replace=False)
     return np.sort(chosen)
-
-
-def _by_covariance(rows: NDArray[np.float32], components: int) -> NDArray[np.float32]:
-    from sklearn.decomposition import PCA
-
-    pca = PCA(components, svd_solver="covariance_eigh").fit(rows)
-    return np.asarray(pca.components_, dtype=np.float32)
 
 
 def _by_products(rows: NDArray[np.float32], components: int) -> NDArray[np.float32]:
@@ -203,16 +197,13 @@ def from_code(cae: Fitted, test: ImageSet) -> NDArray[np.float64] | None:
     picture = cae.picture_shape_
     if tuple(test.shape[1:]) != tuple(picture):
         return None
-    step = max(1, CHUNK // math.prod(picture))
-    parts = [_alone(cae, test[at : at + step]) for at in range(0, len(test), step)]
+    step, parts = max(1, CHUNK // math.prod(picture)), []
+    for images in (test[at : at + step] for at in range(0, len(test), step)):
+        codes = np.asarray(cae.transform(images))
+        again = np.asarray(cae.inverse_transform(codes)).reshape(images.shape)
+        apart = np.subtract(again, cae.to_unit(images), dtype=np.float64)
+        parts.append(np.square(apart).mean(axis=(1, 2, 3)))
     return np.concatenate(parts)
-
-
-def _alone(cae: Fitted, images: ImageSet) -> NDArray[np.float64]:
-    codes = np.asarray(cae.transform(images))
-    again = np.asarray(cae.inverse_transform(codes)).reshape(images.shape)
-    apart = np.subtract(again, cae.to_unit(images), dtype=np.float64)
-    return np.asarray(np.square(apart).mean(axis=(1, 2, 3)))
 
 
 @dataclass(frozen=True)
@@ -246,11 +237,9 @@ class Winners:
     def words(self) -> str:
         """The places of each level, as a sentence has them."""
         counts = [f"{each.count:,} at level {each.level}" for each in self.places]
-        among = list(dict.fromkeys(f"{each.among:,}" for each in self.places))
-        if len(among) == 1:
-            return f"{listed(counts)}, each one of {among[0]}"
-        one_of = [f"{each.among:,}" for each in self.places]
-        return f"{listed(counts)}, each one of {listed(one_of)} in turn"
+        among = [f"{each.among:,}" for each in self.places]
+        one_of = among[0] if len({*among}) == 1 else f"{listed(among)} in turn"
+        return f"{listed(counts)}, each one of {one_of}"
 
 
 def winners(arch: Architecture, picture: Shape, *, sparse: bool) -> Winners:
@@ -264,15 +253,12 @@ def winners(arch: Architecture, picture: Shape, *, sparse: bool) -> Winners:
     if arch.decoder == "mirror":
         return Winners(size, size)
     used = code[-1] if sparse and len(code) == 3 else size
-    found = [each for each in _places(arch, picture, sparse) if each.among > 1]
-    return Winners(used, size, found)
-
-
-def _places(arch: Architecture, picture: Shape, sparse: bool) -> Iterator[Places]:
-    codes = [stage.output for stage in arch.encoder(picture)]
-    for at, (level, code) in enumerate(zip(arch.levels, codes, strict=False), start=1):
-        cell = level.pool**2
+    found = []
+    stages = zip(arch.levels, arch.encoder(picture), strict=False)
+    for at, (level, stage) in enumerate(stages, start=1):
+        values, cell = math.prod(stage.output), level.pool**2
         if sparse:
-            yield Places(at, level.maps, cell * math.prod(code[:2]))
-        else:
-            yield Places(at, math.prod(code), cell)
+            values, cell = level.maps, cell * values // level.maps
+        if cell > 1:
+            found.append(Places(at, values, cell))
+    return Winners(used, size, found)

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps, rc_context
@@ -22,6 +22,7 @@ from caes.report.pictures import FAINT, INK, LINES, PALETTE, PAPER, RULE, width
 from caes.report.statistics import Bin
 
 FIRST, SECOND = LINES[:2]
+STYLES = {"training": (FIRST, "-"), "validation": (SECOND, "--")}
 DASHES = ("-", "--", "-.", ":")
 MARKERS = "osD^vPX"
 STEPS = (1, 2, 5, 10)
@@ -117,8 +118,7 @@ def chart(name: str, draw: Callable[[], Figure], alt: str, caption: str = "") ->
     return Chart(name, stream.getvalue(), alt, caption)
 
 
-@dataclass(frozen=True, eq=False)
-class Stretch:
+class Stretch(NamedTuple):
     """One phase of a training in a chart.
 
     Its curves, "training" and perhaps "validation", have a value for each epoch, NaN
@@ -144,20 +144,20 @@ def course(stretches: Sequence[Stretch], title: str) -> Figure:
         _plot(panel, stretch, room if named else 0)
         panel.spines.left.set(visible=at > 0, color=RULE)
     axes[0].set_xlabel("epoch", loc="left" if many > 1 else "center")
-    values = _finite(stretches)
-    _fit(axes[0], values, logarithmic=far_apart(stretches))
-    if np.isnan(values).any():
-        some = "gaps: not a finite number"
-        none = "no epoch has a finite value"
-        axes[0].plot([], " ", label=none if np.isnan(values).all() else some)
+    finite = _finite(stretches)
+    _fit(axes[0], finite, logarithmic=far_apart(stretches))
+    if finite.size < sum(
+        row.size for each in stretches for row in each.curves.values()
+    ):
+        some, none = "gaps: not a finite number", "no epoch has a finite value"
+        axes[0].plot([], " ", label=some if finite.size else none)
     _legend(figure, axes, most=3)
     return figure
 
 
 def far_apart(stretches: Sequence[Stretch]) -> bool:
     """Whether the values are so far apart that the axis is logarithmic."""
-    values = _finite(stretches)
-    finite = values[~np.isnan(values)]
+    finite = _finite(stretches)
     return bool(finite.size and 0 < finite.min() < finite.max() / APART)
 
 
@@ -179,19 +179,16 @@ def _legend(figure: Figure, axes: Sequence[Axes], most: int = 1) -> None:
 
 
 def _finite(stretches: Sequence[Stretch]) -> NDArray[np.float64]:
-    """Give all values; NaN for what is not finite."""
-    values = np.concatenate([row for each in stretches for row in each.curves.values()])
-    return np.where(np.isfinite(values), values, np.nan)
+    rows = [row for each in stretches for row in each.curves.values()]
+    return np.array([value for row in rows for value in row if math.isfinite(value)])
 
 
 def _plot(axes: Axes, stretch: Stretch, room: float) -> None:
-    styles = {"training": (FIRST, "-"), "validation": (SECOND, "--")}
-    n = 0
+    n = len(stretch.curves["training"])
     for name, row in stretch.curves.items():
-        n = len(row)
         values = np.where(np.isfinite(row), row, np.nan)
         (line,) = axes.plot(np.arange(1, n + 1), values, label=name)
-        line.set(color=styles[name][0], linestyle=styles[name][1])
+        line.set(color=STYLES[name][0], linestyle=STYLES[name][1])
         line.set_marker("o" if n <= MARKED else "")
     if stretch.kept:
         name = "weights kept" + f": epoch {stretch.kept}" * (not stretch.name)
@@ -209,9 +206,8 @@ def _epochs(n: int, room: float) -> list[int]:
     return [epoch for epoch in tried if 1 <= epoch <= n] or [n] if room else []
 
 
-def _fit(axes: Axes, values: NDArray[np.float64], *, logarithmic: bool) -> None:
-    """Fit the upward axis to values, of which any may be NaN."""
-    finite = values[~np.isnan(values)]
+def _fit(axes: Axes, finite: NDArray[np.float64], *, logarithmic: bool) -> None:
+    """Fit the upward axis to values."""
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     if logarithmic:
         _logarithmic(axes, low, high, (high / low) ** 0.06)
@@ -237,16 +233,14 @@ def ticks(low: float, high: float) -> list[float]:
     ([1.0, 2.0, 5.0, 10.0, 20.0], [4.2, 4.4, 4.6, 4.8, 5.0, 5.2])
     """
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for ladder in LADDERS:
-        rungs = [step * 10.0**power for power in powers for step in ladder]
-        if len(found := _within(rungs, low, high)) >= TICKS[0]:
-            return found[:: math.ceil(len(found) / TICKS[1])]
+    tried = [[step * 10.0**p for p in powers for step in each] for each in LADDERS]
     steps = MaxNLocator(nbins=TICKS[1], steps=STEPS).tick_values(low, high)
-    return _within(steps, low, high)
-
-
-def _within(rungs: Sequence[float], low: float, high: float) -> list[float]:
-    return [float(f"{rung:.9g}") for rung in rungs if low <= rung <= high]
+    found: list[float] = []
+    for rungs in [*tried, steps]:
+        found = [float(f"{rung:.9g}") for rung in rungs if low <= rung <= high]
+        if len(found) >= TICKS[0]:
+            return found[:: math.ceil(len(found) / TICKS[1])]
+    return found
 
 
 def histogram(errors: NDArray[np.float64], pca_median: float) -> Figure:
@@ -266,16 +260,14 @@ def histogram(errors: NDArray[np.float64], pca_median: float) -> Figure:
         axes.axvline(median, color=colour, linestyle=dashes, label=label)
     axes.set_xlim(-0.01 * highest, 1.04 * highest)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=STEPS))
-    axes.yaxis.set_major_locator(
-        MaxNLocator(nbins=5, integer=True, min_n_ticks=1, steps=STEPS)
-    )
+    whole = MaxNLocator(nbins=5, integer=True, min_n_ticks=1, steps=STEPS)
+    axes.yaxis.set_major_locator(whole)
     axes.ticklabel_format(axis="x", useOffset=False, scilimits=(-4, 4))
     _legend(figure, [axes])
     return figure
 
 
-@dataclass(frozen=True, eq=False)
-class Filters:
+class Filters(NamedTuple):
     """Filters ready to draw, on one symmetric scale."""
 
     tiles: NDArray[np.float64]  # M×k×k×3 in [0, 1]; a weight of 0 has the middle
@@ -342,12 +334,10 @@ def confusion(
     room = max(map(width, names)) + 8
     upright = room <= cell + 4
     page = cell * k + room + 40, cell * k + (20 if upright else room) + 60
-    figure = _blank(
-        "Test pictures by true class and answer", max(page[0], 330), page[1]
-    )
+    title = "Test pictures by true class and answer"
+    figure = _blank(title, max(page[0], 330), page[1])
     axes = figure.subplots()
-    axes.set_xlabel("answer")
-    axes.set_ylabel("true class")
+    axes.set(xlabel="answer", ylabel="true class")
     axes.set_xticks(range(k), names, rotation=0 if upright else 90, color=INK)
     axes.set_yticks(range(k), names, color=INK)
     between = np.arange(k - 1) + 0.5
@@ -361,14 +351,7 @@ def confusion(
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     square = np.ix_(kept, kept)
     size = min(8.0, 1.1 * cell / len(str(counts.max())))
-    _fill(axes, counts[square], shares[square], size)
-    return figure
-
-
-def _fill(
-    axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64], size: float
-) -> None:
-    """Fill the cells that are not empty."""
+    counts, shares = counts[square], shares[square]
     down, across = np.nonzero(counts)
     colours = [
         to_rgba(FIRST if i == j else SECOND, math.sqrt(shares[i, j]))
@@ -378,6 +361,7 @@ def _fill(
     for i, j in zip(down.tolist(), across.tolist(), strict=True):
         text = axes.text(j, i, str(counts[i, j]), ha="center", va="center")
         text.set(color=PAPER if shares[i, j] > 0.4 else INK, fontsize=size)
+    return figure
 
 
 def reliability(bins: Sequence[Bin]) -> Figure:
@@ -386,27 +370,21 @@ def reliability(bins: Sequence[Bin]) -> Figure:
     axes = figure.subplots()
     axes.set_xlabel("confidence (%)")
     full = [part for part in bins if part.count]
-    low, high, right, sure = (
-        100
-        * np.array(
-            [(part.low, part.high, part.accuracy, part.confidence) for part in full]
-        ).T
-    )
+    rows = [(part.low, part.high, part.accuracy, part.confidence) for part in full]
+    low, high, right, sure = 100 * np.array(rows).T
     look: dict[str, Any] = {"color": FIRST, "alpha": 0.45, "edgecolor": PAPER}
     axes.bar(low, right, high - low, align="edge", **look)
     label = "right, at the bin's mean confidence"
     axes.plot(sure, right, "o", color=FIRST, markersize=4, label=label)
-    axes.plot(
-        [0, 100], [0, 100], "--", color=SECOND, lw=1.2, label="right as often as sure"
-    )
-    axes.set(xlim=(0, 100), ylim=(0, 100))
-    axes.set(xticks=range(0, 101, 20), yticks=range(0, 101, 20))
+    ends, label = (0, 100), "right as often as sure"
+    axes.plot(ends, ends, "--", color=SECOND, lw=1.2, label=label)
+    tens = range(0, 101, 20)
+    axes.set(xlim=ends, ylim=ends, xticks=tens, yticks=tens)
     _legend(figure, [axes])
     return figure
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
+class Curve(NamedTuple):
     """One contender's line in a label curve; errors in per cent."""
 
     name: str
@@ -433,9 +411,8 @@ def label_curve(lines: Sequence[Curve]) -> Figure:
     _logarithmic(axes, low, high, max((high / low) ** 0.06, 1.05))
     for at, line in enumerate(lines):
         # A little beside each other, so that no bar hides another.
-        aside = (tried[-1] / tried[0] * room**2) ** (
-            0.008 * (at - (len(lines) - 1) / 2)
-        )
+        step = 0.008 * (at - (len(lines) - 1) / 2)
+        aside = (tried[-1] / tried[0] * room**2) ** step
         axes.errorbar(
             line.labels * aside,
             line.means,

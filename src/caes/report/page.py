@@ -96,7 +96,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = "chance count duration figure percent points share signed sure"
+    written = "chance count decibels duration figure percent points share signed sure"
     shown = "drawable enlargement heat_png per_row png"
     environment.filters |= {
         **{name: getattr(numbers, name) for name in written.split()},

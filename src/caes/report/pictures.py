@@ -93,8 +93,7 @@ def enlarged(tile: Tile, factor: int) -> Tile:
 
 def per_row(tile: Tile) -> int:
     """Give how many tiles of this size stand side by side."""
-    wide: int = tile.shape[1] * enlargement(tile)
-    return 10 if wide <= COMFORTABLE else 5
+    return 10 if tile.shape[1] * enlargement(tile) <= COMFORTABLE else 5
 
 
 def heat(difference: Tile) -> Tile:
@@ -123,19 +122,12 @@ def _png(image: Image.Image, *, optimize: bool = True) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """Tiles side by side in a montage.
+    """Tiles side by side in a montage."""
 
-    Args:
-        tiles: At the montage's own resolution, `SHARPNESS` of a page's.
-        title: Above them, bold.
-        name: To the left of them.
-        texts: Below each, one or more lines.
-    """
-
-    tiles: Sequence[Tile]
-    title: str = ""
-    name: str = ""
-    texts: Sequence[str] = ()
+    tiles: Sequence[Tile]  # at the montage's own resolution, `SHARPNESS` of a page's
+    title: str = ""  # above them, bold
+    name: str = ""  # to the left of them
+    texts: Sequence[str] = ()  # below each, one or more lines
 
     @property
     def above(self) -> int:
@@ -156,13 +148,10 @@ def montage(
     gap: int = GAP,
     centred: bool = False,
 ) -> bytes:
-    """Lay strips below each other on light paper; a PNG file's bytes.
+    """Lay strips, at least one, below each other on light paper; a PNG file's bytes.
 
-    Args:
-        strips: At least one.
-        cell: Least height and width of a tile's room, in the montage's pixels.
-        gap: Page pixels between tiles.
-        centred: Whether tiles and texts stand in the middle of their room.
+    A tile's room is a ``cell`` at least, (H, W) in the montage's pixels, and lies a
+    ``gap`` of page pixels from the next; tiles and texts may be ``centred`` in it.
     """
     tiles = [each.shape[:2] for strip in strips for each in strip.tiles]
     texts = [_width(text) for strip in strips for text in strip.texts]
@@ -189,9 +178,8 @@ def montage(
             picture = Image.fromarray(each).convert("RGB")
             sheet.paste(picture, (x + aside, y + down_by))
             text = strip.texts[at] if strip.texts else ""
-            _below(
-                sheet, text, x + wide // 2 * centred, y + tall, "m" if centred else "l"
-            )
+            middle, anchor = (wide // 2, "ma") if centred else (0, "la")
+            _below(sheet, text, x + middle, y + tall, anchor)
         top += taken
     return _png(sheet, optimize=False)
 
@@ -207,15 +195,17 @@ def _below(sheet: Image.Image, text: str, x: int, y: int, anchor: str) -> None:
     for at, line in enumerate(text.split("\n")):
         place = x, y + SHARPNESS * (2 + at * LINE)
         colour = FAINT if at else INK
-        ImageDraw.Draw(sheet).text(place, line, colour, _font(), f"{anchor}a")
+        ImageDraw.Draw(sheet).text(place, line, colour, _font(), anchor)
 
 
 @cache
 def _font(*, bold: bool = False) -> ImageFont.FreeTypeFont:
-    properties = FontProperties(
-        family="DejaVu Sans", weight="bold" if bold else "normal"
-    )
-    return ImageFont.truetype(findfont(properties), 10.5 * SHARPNESS)
+    face = _face("bold" if bold else "normal")
+    return ImageFont.truetype(findfont(face), 10.5 * SHARPNESS)
+
+
+def _face(weight: str = "normal") -> FontProperties:
+    return FontProperties(family="DejaVu Sans", weight=weight)
 
 
 def _width(text: str, *, bold: bool = False) -> int:
@@ -252,15 +242,13 @@ def short(name: str, longest: int) -> str:
     'a very lon…f class 3'
     """
     line = " ".join(name.split())
+    if len(line) <= longest:
+        return line
     half = longest // 2
-    return (
-        line if len(line) <= longest else f"{line[:half]}…{line[half + 1 - longest :]}"
-    )
+    return f"{line[:half]}…{line[half + 1 - longest :]}"
 
 
 @cache
 def _letters() -> frozenset[int]:
     """Give the code points of the font that figures are written with."""
-    return frozenset(
-        FT2Font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap()
-    )
+    return frozenset(FT2Font(findfont(_face())).get_charmap())

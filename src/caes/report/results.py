@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,7 @@ DIFFERENCE = 0.5
 """The absolute difference, on the scale [0, 1], that gets the strongest colour."""
 
 
-@dataclass(frozen=True, eq=False)
-class Example:
+class Example(NamedTuple):
     """A test picture beside what the autoencoder made of it."""
 
     name: str
@@ -45,18 +45,14 @@ class Example:
     difference: Tile  # absolute, H×W; 255 is `DIFFERENCE` and more
 
 
-@dataclass(frozen=True)
-class Rival:
+class Rival(NamedTuple):
     """One row of the comparison on the test pictures."""
 
     name: str
     code: int  # values it keeps of a picture
     places: int  # of winners, that it is told beside them
     learned: int  # numbers it learned
-    mse: str
-    psnr: str
-    share: float  # its error, in per cent of the largest one in the table
-    own: bool  # whether it is the autoencoder
+    mse: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +137,15 @@ def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Results:
     Raises:
         DataError: Training and test pictures are not of one H×W×C.
     """
-    _check(train, test)
+    learned, tried = (by_signs(images.shape[1:]) for images in (train, test))
+    if learned != tried:
+        raise DataError(
+            test.source,
+            f"test pictures of {tried}",
+            f"pictures like the training ones, {learned}",
+            "Load them with size and channels as the training pictures were.",
+        )
+    alike = train.shape == test.shape and train.dtype == test.dtype
     settings = cae.get_params()
     arch, picture = cae.architecture_, cae.picture_shape_
     errors = np.asarray(cae.errors(test), dtype=np.float64)
@@ -163,7 +167,7 @@ def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Results:
         winners=beside,
         alone=from_code(cae, test) if beside.places and not sparse else None,
         pca=baseline(cae, train, test, math.prod(code_shape)),
-        same=_same(train, test),
+        same=alike and train.fingerprint == test.fingerprint,
         shown=chosen[: len(shown)],
         best=chosen[len(shown) : len(shown) + len(best)],
         worst=chosen[len(shown) + len(best) :],
@@ -178,22 +182,6 @@ def _chosen(errors: NDArray[np.float64]) -> tuple[list[int], list[int], list[int
     order = np.argsort(errors, kind="stable")
     extremes = min(EXTREMES, n // 2)
     return spread.tolist(), order[:extremes].tolist(), order[::-1][:extremes].tolist()
-
-
-def _check(train: ImageSet, test: ImageSet) -> None:
-    learned, tried = (by_signs(images.shape[1:]) for images in (train, test))
-    if learned != tried:
-        raise DataError(
-            test.source,
-            f"test pictures of {tried}",
-            f"pictures like the training ones, {learned}",
-            "Load them with size and channels as the training pictures were.",
-        )
-
-
-def _same(train: ImageSet, test: ImageSet) -> bool:
-    alike = train.shape == test.shape and train.dtype == test.dtype
-    return alike and train.fingerprint == test.fingerprint
 
 
 def examples(
@@ -223,51 +211,31 @@ def facts(results: Results) -> list[Fact]:
     maps, ratio = len(results.code_shape) > 1, size / results.code_size
     code = by_signs(results.code_shape) if maps else "one a dense unit"
     tried = count(len(results.errors), "picture")
-    return [
+    found = [
         Fact("Parameters", f"{results.parameters:,}", "weights and biases"),
         Fact("Code", count(results.code_size, "value"), code),
         Fact("Compression", f"{ratio:.3g} : 1", values),
         Fact("Test error", figure(results.mse), f"mean squared, {tried}"),
         Fact("Test PSNR", decibels(results.psnr_of(results.mse)), "of that mean error"),
         epochs(results.phases),
-        *_speed(results),
     ]
+    if rows := results.history.rows:
+        speed = statistics.median(row.images_per_second for row in rows)
+        note, spent = "in training, median epoch", sum(row.seconds for row in rows)
+        found.append(Fact("Speed", f"{speed:,.0f} images/s", note))
+        found.append(Fact("Time", duration(spent), "for all epochs"))
+    return found
 
 
 def rivals(results: Results) -> list[Rival]:
     """Compare the autoencoder with PCA and with the mean training picture."""
-    pca, beside = results.pca, results.winners
-    own = (beside.size, beside.count, results.parameters, results.mse)
-    rows = [("Autoencoder", *own)]
+    pca, own, learned = results.pca, results.winners, results.parameters
+    rows = [
+        Rival("Autoencoder", own.size, own.count, learned, results.mse),
+        Rival("PCA", pca.components, 0, pca.learned, results.pca_mse),
+        Rival("Mean training picture", 0, 0, pca.features, results.mean_mse),
+    ]
     if results.alone_mse is not None:
-        alone = (beside.size, 0, results.parameters, results.alone_mse)
-        rows.append(("Autoencoder, from its code alone", *alone))
-    ours = len(rows)
-    rows.append(("PCA", pca.components, 0, pca.learned, results.pca_mse))
-    rows.append(("Mean training picture", 0, 0, pca.features, results.mean_mse))
-    largest = max(mse for *_, mse in rows if math.isfinite(mse)) or 1.0
-    return [
-        Rival(
-            name=name,
-            code=code,
-            places=places,
-            learned=learned,
-            mse=figure(mse),
-            psnr=decibels(results.psnr_of(mse)),
-            share=100 * mse / largest if math.isfinite(mse) else 100.0,
-            own=at < ours,
-        )
-        for at, (name, code, places, learned, mse) in enumerate(rows)
-    ]
-
-
-def _speed(results: Results) -> list[Fact]:
-    rows = results.history.rows
-    if not rows:
-        return []
-    speed = statistics.median(row.images_per_second for row in rows)
-    spent = sum(row.seconds for row in rows)
-    return [
-        Fact("Speed", f"{speed:,.0f} images/s", "in training, median epoch"),
-        Fact("Time", duration(spent), "for all epochs"),
-    ]
+        name = "Autoencoder, from its code alone"
+        rows.insert(1, Rival(name, own.size, 0, learned, results.alone_mse))
+    return rows

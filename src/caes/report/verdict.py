@@ -18,6 +18,10 @@ MUCH = 1.5
 """From this ratio of errors on, it is told as a factor instead of a percentage."""
 ROOMY = 8
 """Below so many picture values for one code value, PCA has it easy."""
+UNTRAINED = (
+    "The reconstructions go through all levels, and what has not learned is about as "
+    "random as at the start: the errors say nothing of the stack that was asked for."
+)
 
 
 def verdict(results: Results) -> Verdict:
@@ -26,12 +30,13 @@ def verdict(results: Results) -> Verdict:
         lead = "Training failed: this network is of no use."
         return Verdict(lead, _lost(results), "")
     if lead := _unfinished(results):
-        context = " ".join([*_untrained(results), *caveats(results)])
-        return Verdict(lead, _measured(results), context)
-    ratio = _ratio(results)
-    because = reasons(results) if ratio >= 1 - LEVEL else []
+        because = [UNTRAINED] if results.history.rows else []
+    else:
+        ratio = _ratio(results)
+        lead = _lead(results, ratio)
+        because = [*reasons(results)] if ratio >= 1 - LEVEL else []
     context = " ".join([*because, *caveats(results)])
-    return Verdict(_lead(results, ratio), _measured(results), context)
+    return Verdict(lead, _measured(results), context)
 
 
 def _ratio(results: Results) -> float:
@@ -49,15 +54,6 @@ def _unfinished(results: Results) -> str:
     if not results.history.rows:
         return "This stack is unfinished: not one epoch was finished."
     return f"This stack is unfinished: {levels(missing)} did not learn."
-
-
-def _untrained(results: Results) -> Iterator[str]:
-    if results.history.rows:
-        yield (
-            "The reconstructions go through all levels, and what has not learned is "
-            "about as random as at the start: the errors say nothing of the stack that "
-            "was asked for."
-        )
 
 
 def _lead(results: Results, ratio: float) -> str:
@@ -155,13 +151,7 @@ def reasons(results: Results) -> Iterator[str]:
             f"PCA also learned {pca.learned:,} numbers, a whole picture for each code "
             f"value; the network has {results.parameters:,}."
         )
-    yield from _objectives(results)
-    if whose := _still_falling(results):
-        yield f"{whose} still falling at the end: more epochs would likely help."
-
-
-def _objectives(results: Results) -> Iterator[str]:
-    """Say what was made small in training instead of the error."""
+    # What was made small in training instead of the error.
     phases = results.phases
     codes = [phase for phase in phases if phase.level > 1]
     apart = codes and not any(phase.rows for phase in phases if not phase.level)
@@ -176,48 +166,14 @@ def _objectives(results: Results) -> Iterator[str]:
             f"Only level 1 learned to give back pictures, {levels(codes)} a code: to "
             "refine all at once afterwards would likely help."
         )
-
-
-def _still_falling(results: Results) -> str:
-    falling = [phase for phase in results.phases if phase.falling]
-    if not falling:
-        return ""
-    if not results.staged:
-        return "The loss was"
-    return f"The loss of {levels(falling)} was"
-
-
-def _kept(results: Results) -> str:
-    epoch = results.history.best_epoch
-    began = results.staged and not epoch
-    return "from before it" if began else f"of epoch {epoch}"
+    if falling := [phase for phase in phases if phase.falling]:
+        whose = f"The loss of {levels(falling)}" if results.staged else "The loss"
+        yield f"{whose} was still falling at the end: more epochs would likely help."
 
 
 def caveats(results: Results) -> Iterator[str]:
     """Say what limits the comparison."""
     pca = results.pca
-    yield from _told_more(results)
-    if pca.components < min(pca.asked, pca.features):
-        yield (
-            f"PCA could use no more code values, since it learned from "
-            f"{count(pca.rows, 'picture')}: this flatters the autoencoder."
-        )
-    if results.diverged_at:
-        yield (
-            f"In {results.diverged_at} the loss became infinite or not a number; "
-            f"these are the weights {_kept(results)}."
-        )
-    if results.same:
-        yield (
-            "These are the training pictures themselves: on new pictures both would "
-            "do worse."
-        )
-    if len(results.errors) < FEW:
-        yield "So few test pictures make an anecdote, not a measurement."
-
-
-def _told_more(results: Results) -> Iterator[str]:
-    """Say what the decoder is told that PCA is not."""
     beside = results.winners
     if beside.partial:
         yield (
@@ -231,3 +187,23 @@ def _told_more(results: Results) -> Iterator[str]:
             "handed from the way up to the way down beside the code, and PCA has "
             "nothing like them: this flatters the autoencoder."
         )
+    if pca.components < min(pca.asked, pca.features):
+        yield (
+            f"PCA could use no more code values, since it learned from "
+            f"{count(pca.rows, 'picture')}: this flatters the autoencoder."
+        )
+    if results.diverged_at:
+        epoch = results.history.best_epoch
+        began = results.staged and not epoch
+        kept = "from before it" if began else f"of epoch {epoch}"
+        yield (
+            f"In {results.diverged_at} the loss became infinite or not a number; "
+            f"these are the weights {kept}."
+        )
+    if results.same:
+        yield (
+            "These are the training pictures themselves: on new pictures both would "
+            "do worse."
+        )
+    if len(results.errors) < FEW:
+        yield "So few test pictures make an anecdote, not a measurement."
