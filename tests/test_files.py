@@ -19,6 +19,7 @@ from caes.files import (
     reserved,
     write_atomically,
 )
+from tests.refused import refused
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -37,13 +38,10 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_an_older_file_outlives_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises(OutputError) as caught, write_atomically(path) as file:  # noqa: PT012
+    message = f"{path}: received a full disk; allowed: a place that can be written. Free some space, or choose another folder."
+    with refused(OutputError, message), write_atomically(path) as file:
         file.write(b"new")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert str(caught.value) == (
-        f"{path}: received a full disk; allowed: a place that can be written. "
-        "Free some space, or choose another folder."
-    )
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -81,12 +79,9 @@ def test_an_existing_folder_is_refused_unless_forced(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "precious").write_text("old")
-    with pytest.raises(OutputError) as caught, new_folder(folder, ["precious"]):
+    message = f"{folder}: received a path that exists; allowed: a new folder. Give another one, or force (--force) to replace it."
+    with refused(OutputError, message), new_folder(folder, ["precious"]):
         pass
-    assert str(caught.value) == (
-        f"{folder}: received a path that exists; allowed: a new folder. "
-        "Give another one, or force (--force) to replace it."
-    )
     with new_folder(folder, ["precious"], force=True) as staged:
         (staged / "fresh").write_text("new")
         assert (folder / "precious").read_text() == "old"
@@ -135,15 +130,12 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "file").touch()
+    message = f"{tmp_path}/file/run: received a path that runs through a file; allowed: a place that can be written. Choose another folder."
     with (
-        pytest.raises(OutputError) as caught,
+        refused(OutputError, message),
         new_folder(tmp_path / "file" / "run", ["model"]),
     ):
         pytest.fail("the work must not start")
-    assert str(caught.value) == (
-        f"{tmp_path}/file/run: received a path that runs through a file; allowed: "
-        "a place that can be written. Choose another folder."
-    )
 
 
 def test_two_at_once_never_reserve_the_same_name(tmp_path: Path) -> None:
@@ -179,16 +171,9 @@ def test_force_never_replaces_what_caes_did_not_make(tmp_path: Path, what: str) 
         path.mkdir()
     precious = path / "holiday.jpg" if what == "folder" else path
     precious.write_text("mine")
-    with (
-        pytest.raises(OutputError) as caught,
-        new_folder(path, ["model.json"], force=True),
-    ):
+    message = f"{path}: received a path that caes did not make (there is no model.json in it); allowed: a new folder, or an older one of the same sort. Give another one, or delete it yourself."
+    with refused(OutputError, message), new_folder(path, ["model.json"], force=True):
         pytest.fail("the work must not start")
-    assert str(caught.value) == (
-        f"{path}: received a path that caes did not make (there is no model.json in it); "
-        "allowed: a new folder, or an older one of the same sort. "
-        "Give another one, or delete it yourself."
-    )
     assert precious.read_text() == "mine"
 
 

@@ -93,24 +93,11 @@ def test_the_sheet_is_named_last_and_nothing_is_overwritten_unasked(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (
-            ["photos", "--sheet", "sheet.jpg"],
-            "caes: --sheet: received 'sheet.jpg'; allowed: a name that ends in .png. "
-            "Try --sheet sheet.png.",
-        ),
-        (
-            ["run", "--sheet", "sheet.png"],
-            "caes: --sheet: received 'sheet.png' with the folder of a run; allowed: a "
-            "contact sheet of pictures. See run/report.html for pictures of a run.",
-        ),
-        (
-            ["empty", "--json"],
-            "caes: empty: received an empty folder; allowed: a folder with PNG, JPEG, "
-            "BMP, WebP, GIF, TIFF, DICOM or FITS files, in sub-folders too. Check the "
-            "path.",
-        ),
+        (["photos", "--sheet", "sheet.jpg"], "caes: --sheet: received 'sheet.jpg'; allowed: a name that ends in .png. Try --sheet sheet.png."),
+        (["run", "--sheet", "sheet.png"], "caes: --sheet: received 'sheet.png' with the folder of a run; allowed: a contact sheet of pictures. See run/report.html for pictures of a run."),
+        (["empty", "--json"], "caes: empty: received an empty folder; allowed: a folder with PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS files, in sub-folders too. Check the path."),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_line(
     in_empty_folder: Path,
     capfd: pytest.CaptureFixture[str],

@@ -18,10 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread", "here")
 
 
 def test_sub_folders_are_classes_and_the_run_is_whole(
-    here: Path,
-    says: Run,
-    learned: list[ImageSet],
-    reported: dict[str, Any],
+    here: Path, says: Run, learned: list[ImageSet], reported: dict[str, Any]
 ) -> None:
     words = ("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
     assert says(*words) == "run/report.html\n"
@@ -252,60 +249,18 @@ SINGLE = ["high/0.png,a", "high/1.png,a", "low/0.png,b", "low/1.png,b", "low/2.p
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ["photos", "--hold-out", "0"],
-            "--hold-out: received 0 where the source has no labelled test split; "
-            "allowed: a share of the labelled pictures above 0 and below 1, to test on. "
-            "Try --hold-out 0.2.",
-        ),
-        (
-            ["photos", "--hold-out", "nan"],
-            "--hold-out: received nan where the source has no labelled test split; "
-            "allowed: a share of the labelled pictures above 0 and below 1, to test on. "
-            "Try --hold-out 0.2.",
-        ),
-        (
-            ["flat"],
-            "labels: received no labels; allowed: labels of at least two classes. "
-            "Label some pictures of each class.",
-        ),
-        (
-            ["photos", "--labels", "single.csv"],
-            "labels: received a single labelled picture of c; allowed: at least two "
-            "labelled pictures of each class. Label more of them, or leave the class "
-            "out.",
-        ),
-        (
-            ["photos", "--labels", "strangers.csv"],
-            "strangers.csv: received 2 rows for pictures that do not exist (high/99.png, "
-            "x.png); allowed: the names of the 24 pictures. Did you mean high/7.png?",
-        ),
-        (
-            ["photos", "--labels", "nowhere.csv"],
-            "nowhere.csv: received a path that does not exist; allowed: a CSV file with "
-            "a picture's name and its label in each row. Check the spelling.",
-        ),
-        (
-            ["photos", "--labels", "2"],
-            "--labels: received 2; allowed: a whole number from 3 (one for each class) to "
-            "18 (all that have a label). Try --labels 18.",
-        ),
-        (
-            ["photos", "--labels", "19"],
-            "--labels: received 19; allowed: a whole number from 3 (one for each class) to "
-            "18 (all that have a label). Try --labels 18.",
-        ),
-        (
-            ["photos", "--seed", "-1"],
-            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
-        ),
-        (
-            ["nowhere"],
-            "nowhere: received a path that does not exist; allowed: a path that exists, "
-            "or one of digits, mnist, cifar10. Check the spelling.",
-        ),
+        (["photos", "--hold-out", "0"], "--hold-out: received 0 where the source has no labelled test split; allowed: a share of the labelled pictures above 0 and below 1, to test on. Try --hold-out 0.2."),
+        (["photos", "--hold-out", "nan"], "--hold-out: received nan where the source has no labelled test split; allowed: a share of the labelled pictures above 0 and below 1, to test on. Try --hold-out 0.2."),
+        (["flat"], "labels: received no labels; allowed: labels of at least two classes. Label some pictures of each class."),
+        (["photos", "--labels", "single.csv"], "labels: received a single labelled picture of c; allowed: at least two labelled pictures of each class. Label more of them, or leave the class out."),
+        (["photos", "--labels", "strangers.csv"], "strangers.csv: received 2 rows for pictures that do not exist (high/99.png, x.png); allowed: the names of the 24 pictures. Did you mean high/7.png?"),
+        (["photos", "--labels", "nowhere.csv"], "nowhere.csv: received a path that does not exist; allowed: a CSV file with a picture's name and its label in each row. Check the spelling."),
+        (["photos", "--labels", "2"], "--labels: received 2; allowed: a whole number from 3 (one for each class) to 18 (all that have a label). Try --labels 18."),
+        (["photos", "--labels", "19"], "--labels: received 19; allowed: a whole number from 3 (one for each class) to 18 (all that have a label). Try --labels 18."),
+        (["photos", "--seed", "-1"], "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0."),
+        (["nowhere"], "nowhere: received a path that does not exist; allowed: a path that exists, or one of digits, mnist, cifar10. Check the spelling."),
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("command", ["classify", "probe"])
 def test_labels_that_nothing_can_be_learned_from(
     refused: Run, command: str, words: list[str], message: str

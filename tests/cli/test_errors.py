@@ -102,92 +102,30 @@ EPOHCS = (
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            ["--epochs", "-3"],
-            "--epochs: received -3; allowed: a whole number of at least 1. Try --epochs 20.",
-        ),
-        (
-            ["--seed", "-1"],
-            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
-        ),
-        (
-            ["--size", "3by4"],
-            "--size: received '3by4'; allowed: HEIGHTxWIDTH in pixels. Try --size 64x96.",
-        ),
-        (
-            ["--size", "0x4"],
-            "--size: received '0x4'; allowed: HEIGHTxWIDTH in pixels. Try --size 64x96.",
-        ),
-        (
-            ["--hold-out", "1"],
-            "--hold-out: received 1.0; allowed: a share from 0 to below 1. "
-            "Try --hold-out 0.1.",
-        ),
-        (
-            ["--split", "tset"],
-            "--split: received 'tset'; allowed: parts of train. Choose one of these.",
-        ),
-        (
-            ["--precision", "16-mixed"],
-            "--precision: received '16-mixed' on the CPU; allowed: '32-true' or "
-            "'bf16-mixed' there. Try --precision 32-true.",
-        ),
-        (
-            ["--arch", "8C3-MX"],
-            "--arch: received '8C3-MX', wrong at character 6 ('X'); allowed: 'P', as in "
-            "MP2. A network reads like 16C3-MP2-8C3-MP2.",
-        ),
-        (
-            ["--epochs", "many"],
-            "--epochs: received 'many'; allowed: a whole number, or one for each level "
-            "with commas between. See caes fit --help.",
-        ),
-        (
-            ["--loss", "l1"],
-            "--loss: received 'l1'; allowed: bce, mse. See caes fit --help.",
-        ),
-        (
-            ["--channels", "grey"],
-            "--channels: received 'grey'; allowed: a whole number. See caes fit --help.",
-        ),
-        (
-            ["--refine", "a"],
-            "--refine: received 'a'; allowed: a whole number. See caes fit --help.",
-        ),
-        (
-            ["--hold-out", "a"],
-            "--hold-out: received 'a'; allowed: a number. See caes fit --help.",
-        ),
-        (
-            ["--size"],
-            "--size: received nothing; allowed: a value. See caes fit --help.",
-        ),
-        (
-            ["--batch-size", "0"],
-            "--batch-size: received 0; allowed: a whole number of at least 1. "
-            "Try --batch-size 64.",
-        ),
-        (
-            ["--scale", "standard"],
-            "--loss: received 'bce' with --scale standard; allowed: 'mse' for pictures "
-            "that reach beyond [0, 1]. Add --loss mse.",
-        ),
-        (
-            ["--overlap", "3"],
-            "--overlap: received 3 without a tile; allowed: an overlap of tiles. "
-            "Add --tile 128, or leave it out.",
-        ),
-        (
-            ["--noise", "snow:1"],
-            "--noise: received 'snow:1'; allowed: masking:SHARE, gaussian:DEVIATION or "
-            "salt-and-pepper:SHARE. Try --noise masking:0.3.",
-        ),
+        (["--epochs", "-3"], "--epochs: received -3; allowed: a whole number of at least 1. Try --epochs 20."),
+        (["--seed", "-1"], "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0."),
+        (["--size", "3by4"], "--size: received '3by4'; allowed: HEIGHTxWIDTH in pixels. Try --size 64x96."),
+        (["--size", "0x4"], "--size: received '0x4'; allowed: HEIGHTxWIDTH in pixels. Try --size 64x96."),
+        (["--hold-out", "1"], "--hold-out: received 1.0; allowed: a share from 0 to below 1. Try --hold-out 0.1."),
+        (["--split", "tset"], "--split: received 'tset'; allowed: parts of train. Choose one of these."),
+        (["--precision", "16-mixed"], "--precision: received '16-mixed' on the CPU; allowed: '32-true' or 'bf16-mixed' there. Try --precision 32-true."),
+        (["--arch", "8C3-MX"], "--arch: received '8C3-MX', wrong at character 6 ('X'); allowed: 'P', as in MP2. A network reads like 16C3-MP2-8C3-MP2."),
+        (["--epochs", "many"], "--epochs: received 'many'; allowed: a whole number, or one for each level with commas between. See caes fit --help."),
+        (["--loss", "l1"], "--loss: received 'l1'; allowed: bce, mse. See caes fit --help."),
+        (["--channels", "grey"], "--channels: received 'grey'; allowed: a whole number. See caes fit --help."),
+        (["--refine", "a"], "--refine: received 'a'; allowed: a whole number. See caes fit --help."),
+        (["--hold-out", "a"], "--hold-out: received 'a'; allowed: a number. See caes fit --help."),
+        (["--size"], "--size: received nothing; allowed: a value. See caes fit --help."),
+        (["--batch-size", "0"], "--batch-size: received 0; allowed: a whole number of at least 1. Try --batch-size 64."),
+        (["--scale", "standard"], "--loss: received 'bce' with --scale standard; allowed: 'mse' for pictures that reach beyond [0, 1]. Add --loss mse."),
+        (["--overlap", "3"], "--overlap: received 3 without a tile; allowed: an overlap of tiles. Add --tile 128, or leave it out."),
+        (["--noise", "snow:1"], "--noise: received 'snow:1'; allowed: masking:SHARE, gaussian:DEVIATION or salt-and-pepper:SHARE. Try --noise masking:0.3."),
         (["--epohcs", "3"], EPOHCS),
         (["--epohcs=3"], EPOHCS),
         (["--bogus"], "unknown option --bogus for caes fit. See caes fit --help."),
         (["twice"], "caes fit takes no 'twice' here. See caes fit --help."),
     ],
-)
+)  # fmt: skip
 def test_options_that_cannot_work(
     refused: Run, small: Path, options: list[str], message: str
 ) -> None:
@@ -318,33 +256,16 @@ def test_a_report_of_a_run_made_in_python_needs_its_pictures(
     ("words", "message"),
     [
         ("fitt digits", "unknown command fitt; did you mean fit? See caes --help."),
-        (
-            "bogus",
-            "unknown command bogus; there are fit, info, report, reconstruct, predict, "
-            "classify, probe, label-curve, reproduce, cache. See caes --help.",
-        ),
+        ("bogus", "unknown command bogus; there are fit, info, report, reconstruct, predict, classify, probe, label-curve, reproduce, cache. See caes --help."),
         ("fit", "missing: DATA. See caes fit --help."),
         ("predict", "missing: RUN and DATA. See caes predict --help."),
         ("probe digits", "missing: --from. See caes probe --help."),
-        (
-            "reproduce foo",
-            "paper: received 'foo'; allowed: masci2011, successors. "
-            "See caes reproduce --help.",
-        ),
-        (
-            "classify digits --from x --random-state -1",
-            "unknown option --random-state for caes classify. See caes classify --help.",
-        ),
-        (
-            "classify digits --from x --seed=-1",
-            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
-        ),
-        (
-            "probe digits --from x --seed=-1",
-            "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0.",
-        ),
+        ("reproduce foo", "paper: received 'foo'; allowed: masci2011, successors. See caes reproduce --help."),
+        ("classify digits --from x --random-state -1", "unknown option --random-state for caes classify. See caes classify --help."),
+        ("classify digits --from x --seed=-1", "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0."),
+        ("probe digits --from x --seed=-1", "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0."),
     ],
-)
+)  # fmt: skip
 def test_words_that_are_no_command(refused: Run, words: str, message: str) -> None:
     assert refused(*words.split()) == f"caes: {message}"
 

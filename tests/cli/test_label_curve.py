@@ -57,32 +57,13 @@ def test_label_curve_counts_its_folders_up(here: Path, says: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ["--labels", "3,six"],
-            "--labels: received '3,six'; allowed: whole numbers with commas between "
-            "them. Try --labels 100,300,1000.",
-        ),
-        (
-            ["--labels", "3", "--seeds", "0"],
-            "--seeds: received 0; allowed: a whole number of at least 1. Try --seeds 5.",
-        ),
-        (
-            ["--labels", "3,99"],
-            "--labels: received 99; allowed: a whole number from 3 (one for each class) "
-            "to 18 (all that have a label). Try --labels 18.",
-        ),
-        (
-            ["--labels", "3", "--out", "photos"],
-            "photos: received a folder of something else; allowed: a new folder, or "
-            "that of an earlier run of the same command. Give another one with --out.",
-        ),
-        (
-            ["--labels", "3", "--epochs", "-1"],
-            "--epochs: received -1; allowed: a whole number of at least 0. "
-            "Try --epochs 40, or 0 for enough.",
-        ),
+        (["--labels", "3,six"], "--labels: received '3,six'; allowed: whole numbers with commas between them. Try --labels 100,300,1000."),
+        (["--labels", "3", "--seeds", "0"], "--seeds: received 0; allowed: a whole number of at least 1. Try --seeds 5."),
+        (["--labels", "3,99"], "--labels: received 99; allowed: a whole number from 3 (one for each class) to 18 (all that have a label). Try --labels 18."),
+        (["--labels", "3", "--out", "photos"], "photos: received a folder of something else; allowed: a new folder, or that of an earlier run of the same command. Give another one with --out."),
+        (["--labels", "3", "--epochs", "-1"], "--epochs: received -1; allowed: a whole number of at least 0. Try --epochs 40, or 0 for enough."),
     ],
-)
+)  # fmt: skip
 def test_label_curves_that_cannot_be(
     refused: Run, learned: list[ImageSet], words: list[str], message: str
 ) -> None:

@@ -106,33 +106,13 @@ def test_pictures_come_later_as_they_came_to_training(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (
-            ["--tile", "3"],
-            "--tile: received 3×3 for '16C3-MP2-8C3-MP2'; allowed: at least 4×4, which its "
-            "poolings need. Try --tile 128, or take MP parts away.",
-        ),
-        (
-            ["--tile", "16", "--overlap", "16"],
-            "--overlap: received 16; allowed: pixels from 0 to 15, below the tile's 16. "
-            "Leave it out for an eighth of the tile.",
-        ),
-        (
-            ["--overlap", "4"],
-            "--overlap: received 4 without a tile; allowed: an overlap of tiles. Add "
-            "--tile 128, or leave it out.",
-        ),
-        (
-            ["--resize", "crop"],
-            "--resize: received 'crop' without a size; allowed: --resize together with --size. "
-            "Add --size 64x96.",
-        ),
-        (
-            ["--size", "8x8", "--resize", "squash"],
-            "--resize: received 'squash'; allowed: stretch, crop, pad or random-crop. Try "
-            "--resize crop.",
-        ),
+        (["--tile", "3"], "--tile: received 3×3 for '16C3-MP2-8C3-MP2'; allowed: at least 4×4, which its poolings need. Try --tile 128, or take MP parts away."),
+        (["--tile", "16", "--overlap", "16"], "--overlap: received 16; allowed: pixels from 0 to 15, below the tile's 16. Leave it out for an eighth of the tile."),
+        (["--overlap", "4"], "--overlap: received 4 without a tile; allowed: an overlap of tiles. Add --tile 128, or leave it out."),
+        (["--resize", "crop"], "--resize: received 'crop' without a size; allowed: --resize together with --size. Add --size 64x96."),
+        (["--size", "8x8", "--resize", "squash"], "--resize: received 'squash'; allowed: stretch, crop, pad or random-crop. Try --resize crop."),
     ],
-)
+)  # fmt: skip
 def test_tiles_and_fits_that_cannot_be(
     mixed: Path, refused: Callable[..., str], words: list[str], message: str
 ) -> None:

@@ -20,6 +20,7 @@ from caes import CAE, CAEClassifier, ImageSet
 from caes.data.labels.draws import stratified
 from caes.errors import ArgumentError, DataError, RunError
 from tests.flattened import Flattened
+from tests.refused import refused
 
 
 class OnFlattened(Flattened, CAEClassifier):
@@ -100,12 +101,9 @@ def _same(one: CAEClassifier, other: CAEClassifier) -> bool:
 
 
 def test_options_that_cannot_work_are_refused_in_fit(stack: CAE) -> None:
-    with pytest.raises(ArgumentError) as caught:
+    message = "dropout: received 1; allowed: a number above 0 and below 1. Try 0.4, or 0 for none."
+    with refused(ArgumentError, message):
         CAEClassifier(stack, dropout=1).fit(_pixels(), _truth())
-    assert str(caught.value) == (
-        "dropout: received 1; allowed: a number above 0 and below 1. "
-        "Try 0.4, or 0 for none."
-    )
 
 
 # Labels
@@ -194,12 +192,9 @@ def test_minus_one_and_one_alone_are_two_classes_as_elsewhere(stack: CAE) -> Non
 def test_in_an_image_set_minus_one_is_never_a_class(stack: CAE) -> None:
     labels = np.where(_truth() == 1, 1, -1)
     images = ImageSet.from_pixels(_pixels(), labels=labels, classes=("other", "one"))
-    with pytest.raises(DataError) as caught:
+    message = "y: received labels of one class only (1); allowed: labels of at least two classes. Label pictures of another class too."
+    with refused(DataError, message):
         _fast(stack).fit(images)
-    assert str(caught.value) == (
-        "y: received labels of one class only (1); allowed: labels of at least two "
-        "classes. Label pictures of another class too."
-    )
 
 
 CLASSES_AS = (
@@ -211,55 +206,24 @@ CLASSES_AS = (
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (
-            None,
-            "y: received no labels: a classifier requires y to be passed, but the "
-            "target y is None; allowed: a class for each picture, or -1 where it is "
-            "not known. Pass y, or an ImageSet with labels.",
-        ),
-        (
-            [0, 1, 2],
-            "y: received 3 labels for 60 pictures; allowed: as many labels as "
-            "pictures. Check how the two were selected.",
-        ),
-        (
-            ["ant"] * 60,
-            "y: received labels of one class only (ant); allowed: labels of at least "
-            "two classes. Label pictures of another class too.",
-        ),
-        (
-            [-1] * 60,
-            "y: received no labels, only -1; allowed: a class for some of the "
-            "pictures. Label some pictures of each class.",
-        ),
+        (None, "y: received no labels: a classifier requires y to be passed, but the target y is None; allowed: a class for each picture, or -1 where it is not known. Pass y, or an ImageSet with labels."),
+        ([0, 1, 2], "y: received 3 labels for 60 pictures; allowed: as many labels as pictures. Check how the two were selected."),
+        (["ant"] * 60, "y: received labels of one class only (ant); allowed: labels of at least two classes. Label pictures of another class too."),
+        ([-1] * 60, "y: received no labels, only -1; allowed: a class for some of the pictures. Label some pictures of each class."),
         ([0, 1, float("nan")] * 20, f"y: received NaN or infinity; {CLASSES_AS}"),
         ([0, 1, float("inf")] * 20, f"y: received NaN or infinity; {CLASSES_AS}"),
-        (
-            [0.5, 1, 2] * 20,
-            f"y: received measured values (Unknown label type: continuous); "
-            f"{CLASSES_AS}",
-        ),
-        (
-            np.array(["a", "b", None] * 20, object),
-            f"y: received values of type NoneType; {CLASSES_AS}",
-        ),
-        (
-            np.array(["a", 2, None] * 20, object),
-            f"y: received values of type NoneType and int; {CLASSES_AS}",
-        ),
+        ([0.5, 1, 2] * 20, f"y: received measured values (Unknown label type: continuous); {CLASSES_AS}"),
+        (np.array(["a", "b", None] * 20, object), f"y: received values of type NoneType; {CLASSES_AS}"),
+        (np.array(["a", 2, None] * 20, object), f"y: received values of type NoneType and int; {CLASSES_AS}"),
         ([b"a", b"b", b"c"] * 20, f"y: received values of type |S1; {CLASSES_AS}"),
-        (
-            np.arange(60).astype("datetime64[D]"),
-            f"y: received values of type datetime64[D]; {CLASSES_AS}",
-        ),
+        (np.arange(60).astype("datetime64[D]"), f"y: received values of type datetime64[D]; {CLASSES_AS}"),
     ],
-)
+)  # fmt: skip
 def test_labels_that_cannot_be_learnt_are_refused(
     stack: CAE, y: Any, message: str
 ) -> None:
-    with pytest.raises(DataError) as caught:
+    with refused(DataError, message):
         _fast(stack).fit(_pixels(), y)
-    assert str(caught.value) == message
 
 
 # Scores
@@ -275,12 +239,9 @@ def test_what_has_no_label_does_not_count_in_a_score(stack: CAE) -> None:
     assert classifier.score(_pixels(), half, weights) == 0.75
     images = ImageSet.from_pixels(_pixels(), labels=half)
     assert classifier.score(images) == 0.5
-    with pytest.raises(DataError) as caught:
+    message = "y: received no labels, only -1; allowed: a class for some of the pictures. Label some pictures of each class."
+    with refused(DataError, message):
         classifier.score(images[30:])
-    assert str(caught.value) == (
-        "y: received no labels, only -1; allowed: a class for some of the pictures. "
-        "Label some pictures of each class."
-    )
     with pytest.raises(DataError, match="received no labels: a classifier requires y"):
         classifier.score(_pixels())
 
@@ -320,12 +281,9 @@ def test_every_form_of_the_same_pictures_is_classified_alike(stack: CAE) -> None
 
 def test_pictures_of_another_size_are_refused(stack: CAE) -> None:
     classifier = _fast(stack).fit(_pixels(), _truth())
-    with pytest.raises(DataError) as caught:
+    message = "X: received pictures of 11×14×1; allowed: pictures of 12×12×1. Load them with size= and channels= as the model was trained."
+    with refused(DataError, message):
         classifier.predict(np.zeros((2, 11, 14), np.uint8))
-    assert str(caught.value) == (
-        "X: received pictures of 11×14×1; allowed: pictures of 12×12×1. "
-        "Load them with size= and channels= as the model was trained."
-    )
 
 
 def test_a_stack_of_convolutions_serves_pictures_of_another_size(stack: CAE) -> None:
@@ -341,9 +299,7 @@ def test_a_stack_of_convolutions_serves_pictures_of_another_size(stack: CAE) -> 
 MODERN: dict[str, Any] = {"recipe": "default", "rounds": 1, "confidence": 0}
 
 
-def test_more_pictures_count_like_pictures_whose_label_is_not_known(
-    stack: CAE,
-) -> None:
+def test_more_pictures_count_like_pictures_whose_label_is_not_known(stack: CAE) -> None:
     y = np.where(np.arange(60) < 30, _truth(), -1)
     in_x = _fast(stack, **MODERN).fit(_pixels(), y)
     beside = _fast(stack, **MODERN).fit(
@@ -399,12 +355,9 @@ def test_more_pictures_come_in_the_forms_that_pictures_come_in(stack: CAE) -> No
 def test_more_pictures_of_another_form_are_refused(
     stack: CAE, more: NDArray[Any], received: str
 ) -> None:
-    with pytest.raises(DataError) as caught:
+    message = f"unlabelled: received pictures of {received}; allowed: pictures like the others, 12×12×1 uint8. Load both with the same size, channels and type."
+    with refused(DataError, message):
         _fast(stack).fit(_pixels(), _truth(), unlabelled=more)
-    assert str(caught.value) == (
-        f"unlabelled: received pictures of {received}; allowed: pictures like the "
-        "others, 12×12×1 uint8. Load both with the same size, channels and type."
-    )
 
 
 def test_a_table_of_more_pictures_must_have_the_features_of_the_first(
@@ -503,37 +456,23 @@ def test_the_folder_of_a_run_is_as_good_as_the_stack(
 
 
 def test_what_is_no_stack_is_refused(stack: CAE, tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError) as caught:
+    message = "stack: received PCA(); allowed: a CAE, or the folder of its run. Try stack=CAE()."
+    with refused(ArgumentError, message):
         _fast(PCA()).fit(_pixels(), _truth())
-    assert str(caught.value) == (
-        "stack: received PCA(); allowed: a CAE, or the folder of its run. "
-        "Try stack=CAE()."
-    )
-    with pytest.raises(RunError) as absent:
+    message = f"{tmp_path / 'nothing'}: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER."
+    with refused(RunError, message):
         _fast(tmp_path / "nothing").fit(_pixels(), _truth())
-    assert str(absent.value) == (
-        f"{tmp_path / 'nothing'}: received no model.json in it; allowed: the folder of "
-        "a run. Make one with: caes fit DATA --out FOLDER."
-    )
 
 
 def test_a_stack_for_other_pictures_is_refused(stack: CAE) -> None:
     colours = np.zeros((6, 12, 12, 3), np.uint8)
-    with pytest.raises(ArgumentError) as caught:
+    message = "stack: received one trained on pictures of 1 channels, for pictures of 3; allowed: a stack for pictures with the same channels. Train one on such pictures, or load them with channels=."
+    with refused(ArgumentError, message):
         _fast(stack).fit(colours, _truth(6))
-    assert str(caught.value) == (
-        "stack: received one trained on pictures of 1 channels, for pictures of 3; "
-        "allowed: a stack for pictures with the same channels. Train one on such "
-        "pictures, or load them with channels=."
-    )
     dense = CAE("4C3-MP2-5N", epochs=1).fit(_pixels())
-    with pytest.raises(ArgumentError) as sizes:
+    message = "stack: received one with dense layers for 12×12, and pictures of 16×14; allowed: pictures of the size it was trained on. Load them with size=(12, 12)."
+    with refused(ArgumentError, message):
         _fast(dense).fit(np.zeros((6, 16, 14), np.uint8), _truth(6))
-    assert str(sizes.value) == (
-        "stack: received one with dense layers for 12×12, and pictures of 16×14; "
-        "allowed: pictures of the size it was trained on. Load them with "
-        "size=(12, 12)."
-    )
 
 
 @pytest.mark.parametrize("normalise", [False, True])
@@ -610,9 +549,7 @@ def test_a_search_over_options_trains_no_stack(
     assert search.predict(_pixels(9, seed=3)).tolist() == _truth(9).tolist()
 
 
-def test_a_search_over_the_stack_trains_new_ones_and_leaves_the_old(
-    stack: CAE,
-) -> None:
+def test_a_search_over_the_stack_trains_new_ones_and_leaves_the_old(stack: CAE) -> None:
     grid = {"stack__arch": ["2C3-MP2", "3C3-MP4"]}
     search = GridSearchCV(_fast(stack), grid, cv=2, error_score="raise")
     search.fit(_pixels(), _truth())

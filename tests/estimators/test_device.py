@@ -82,9 +82,7 @@ CODES = np.random.default_rng(1).random((300, 108), np.float32)
     ],
 )
 def test_an_auto_encoder_works_on_its_device_and_is_kept_on_the_cpu(
-    work: Callable[[CAE], NDArray[np.float32]],
-    cae: CAE,
-    request: pytest.FixtureRequest,
+    work: Callable[[CAE], NDArray[np.float32]], cae: CAE, request: pytest.FixtureRequest
 ) -> None:
     wanted = work(cae)
     moves = request.getfixturevalue("moves")

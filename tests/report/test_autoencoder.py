@@ -16,14 +16,8 @@ from caes.report.autoencoder import page
 from caes.report.charts import Chart
 from caes.report.results import DIFFERENCE, examine, examples
 from caes.train.history import History
-from tests.report.fake import (
-    STACK,
-    FakeCAE,
-    a_stack,
-    history,
-    pictures,
-    stack_history,
-)
+from tests.refused import refused
+from tests.report.fake import STACK, FakeCAE, a_stack, history, pictures, stack_history
 from tests.report.reading import Page, check
 
 TRAIN, TEST = pictures(50, 8, 8, 1), pictures(40, 8, 8, 1, seed=1)
@@ -194,12 +188,9 @@ def test_what_was_left_out_is_named_once() -> None:
 
 
 def test_pictures_of_another_size_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
+    message = "array: received test pictures of 4×6×1; allowed: pictures like the training ones, 4×4×1. Load them with size and channels as the training pictures were."
+    with refused(DataError, message):
         report(tmp_path, FakeCAE((4, 4, 1)), pictures(3, 4, 4, 1), pictures(3, 4, 6, 1))
-    assert str(caught.value) == (
-        "array: received test pictures of 4×6×1; allowed: pictures like the training "
-        "ones, 4×4×1. Load them with size and channels as the training pictures were."
-    )
     assert not list(tmp_path.iterdir())
 
 
@@ -306,21 +297,12 @@ def test_pictures_of_another_size_have_no_code_for_this_decoder() -> None:
     [
         (STACK, "3 + 3 + 2 as asked"),
         (stack_history({2: [0.4, 0.3, 0.2]}), "Epochs 3 + 0 of 3 + 2 Speed"),
-        (
-            stack_history({1: [0.4]}, ended="interrupted", best_epoch=0),
-            "interrupted in the first epoch of level 2",
-        ),
-        (
-            stack_history({1: [0.4]}, ended="interrupted"),
-            "interrupted after epoch 1 of level 1",
-        ),
-        (
-            stack_history({1: [math.nan]}, ended="diverged", best_epoch=0),
-            "diverged in epoch 1 of level 1",
-        ),
+        (stack_history({1: [0.4]}, ended="interrupted", best_epoch=0), "interrupted in the first epoch of level 2"),
+        (stack_history({1: [0.4]}, ended="interrupted"), "interrupted after epoch 1 of level 1"),
+        (stack_history({1: [math.nan]}, ended="diverged", best_epoch=0), "diverged in epoch 1 of level 1"),
         (history([], ended="interrupted"), "0 of 3 + 3 + 2: not one was finished"),
     ],
-)
+)  # fmt: skip
 def test_any_history_of_a_stack_gives_a_page(
     tmp_path: Path, about: History, told: str
 ) -> None:

@@ -166,13 +166,10 @@ def test_epochs_of_self_training_are_those_of_its_last_round(tmp_path: Path) -> 
     [
         (pictures(100, 5, 5, 2), "Shown is the first of 2 channels."),
         (pictures(100, 400, 300, 3), "All 4 mistakes"),
-        (
-            ImageSet.from_pixels(np.full((100, 5, 5, 7), 60000, np.uint16)),
-            "Shown are the first 3 of 7 channels as red, green and blue.",
-        ),
+        (ImageSet.from_pixels(np.full((100, 5, 5, 7), 60000, np.uint16)), "Shown are the first 3 of 7 channels as red, green and blue."),
     ],
     ids=["two channels", "photographs", "16 bits"],
-)
+)  # fmt: skip
 def test_any_pictures_give_a_page(tmp_path: Path, images: ImageSet, told: str) -> None:
     assert told in report(tmp_path, images=images).text
     assert (tmp_path / "report.html").stat().st_size < 2_000_000
@@ -316,20 +313,11 @@ def test_pictures_of_any_type_are_shown(dtype: type, channels: int) -> None:
 @pytest.mark.parametrize(
     ("sure", "told"),
     [
-        (
-            0.9,
-            "On average it is 90.0% sure and 90.0% right: it knows how often it errs.",
-        ),
-        (
-            0.95,
-            "On average it is 95.0% sure and 90.0% right: too sure of itself, by 5.0 points.",
-        ),
-        (
-            0.6,
-            "On average it is 60.0% sure and 90.0% right: too modest, by 30.0 points.",
-        ),
+        (0.9, "On average it is 90.0% sure and 90.0% right: it knows how often it errs."),
+        (0.95, "On average it is 95.0% sure and 90.0% right: too sure of itself, by 5.0 points."),
+        (0.6, "On average it is 60.0% sure and 90.0% right: too modest, by 30.0 points."),
     ],
-)
+)  # fmt: skip
 def test_confidence_is_weighed_against_accuracy(sure: float, told: str) -> None:
     bins = reliability(answers(SAME, 2, range(20), sure), SAME)
     assert classifier.how_reliable(bins) == told

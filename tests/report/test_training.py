@@ -42,18 +42,12 @@ def of(about: History, plan: Plan = PLAN) -> list[Phase]:
         (
             stack_history({1: [2, 1], 2: [2], 3: [1200] * 1200}),
             Plan({1: 9, 2: 2, 3: 1200}, best=True),
-            (
-                "2 + 1 + 1,200",
-                "of 9 + 2 + 1,200: levels 1 and 2 stopped early",
-            ),
+            ("2 + 1 + 1,200", "of 9 + 2 + 1,200: levels 1 and 2 stopped early"),
         ),
         (
             stack_history({1: [3, 2, 1], 2: [2]}, ended="interrupted"),
             PLAN,
-            (
-                "3 + 1 + 0 + 0",
-                "of 3 + 2 + 2 + 4: interrupted after epoch 1 of level 2",
-            ),
+            ("3 + 1 + 0 + 0", "of 3 + 2 + 2 + 4: interrupted after epoch 1 of level 2"),
         ),
         (
             stack_history({1: [3, 2]}, ended="interrupted", best_epoch=0),
@@ -115,24 +109,12 @@ def test_the_table_has_the_losses_of_the_weights_that_were_kept() -> None:
 @pytest.mark.parametrize(
     ("about", "told"),
     [
-        (
-            DONE,
-            "The levels learned one after the other, each to give back what comes into "
-            "it, while those below it stayed as they were; then all learned together, "
-            "from pictures to pictures.",
-        ),
-        (
-            stack_history({3: [2, 1]}),
-            "Level 3 learned to give back what comes into it, while those below it "
-            "stayed as they were.",
-        ),
-        (
-            stack_history({1: [2, 1]}, ended="interrupted"),
-            "Level 1 learned to give back what comes into it.",
-        ),
+        (DONE, "The levels learned one after the other, each to give back what comes into it, while those below it stayed as they were; then all learned together, from pictures to pictures."),
+        (stack_history({3: [2, 1]}), "Level 3 learned to give back what comes into it, while those below it stayed as they were."),
+        (stack_history({1: [2, 1]}, ended="interrupted"), "Level 1 learned to give back what comes into it."),
         (stack_history({1: [math.nan]}, ended="diverged", best_epoch=0), ""),
     ],
-)
+)  # fmt: skip
 def test_how_the_stack_learned_is_told(about: History, told: str) -> None:
     assert story(of(about)) == told
 
@@ -143,12 +125,9 @@ def test_how_the_stack_learned_is_told(about: History, told: str) -> None:
         (history([3, 2, 1]), ("3", "as asked")),
         (history([3], ended="interrupted"), ("1", "of 3: interrupted")),
         (history([3, math.nan], ended="diverged"), ("2", "of 3: diverged")),
-        (
-            history([3, 2], [2, 3], ended="early", best_epoch=1),
-            ("2", "of 3: stopped early; weights of epoch 1 kept"),
-        ),
+        (history([3, 2], [2, 3], ended="early", best_epoch=1), ("2", "of 3: stopped early; weights of epoch 1 kept")),
     ],
-)
+)  # fmt: skip
 def test_epochs_of_one_training_are_counted(
     about: History, expected: tuple[str, str]
 ) -> None:

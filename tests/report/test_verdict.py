@@ -8,14 +8,7 @@ import pytest
 from caes.report.results import Results, examine
 from caes.report.verdict import verdict
 from caes.train.history import History
-from tests.report.fake import (
-    STACK,
-    FakeCAE,
-    a_stack,
-    history,
-    pictures,
-    stack_history,
-)
+from tests.report.fake import STACK, FakeCAE, a_stack, history, pictures, stack_history
 
 TRAIN, TEST = pictures(50, 8, 8, 1), pictures(40, 8, 8, 1, seed=1)
 
@@ -41,10 +34,7 @@ def measured(
 @pytest.mark.parametrize(
     ("own", "lead"),
     [
-        (
-            0.2,
-            "The autoencoder is no better than the mean picture: it learned nothing.",
-        ),
+        (0.2, "The autoencoder is no better than the mean picture: it learned nothing."),
         (0.08, "PCA is better here: the autoencoder leaves 8.00 times its error."),
         (0.013, "PCA is better here: the autoencoder leaves 30% more error."),
         (0.0101, "The autoencoder and PCA are level."),
@@ -54,7 +44,7 @@ def measured(
         (0.0, "The autoencoder is better: it leaves no error at all."),
         (math.nan, "Training failed: this network is of no use."),
     ],
-)
+)  # fmt: skip
 def test_the_lead_follows_the_errors(found: Results, own: float, lead: str) -> None:
     assert verdict(measured(found, own)).lead == lead
 
@@ -160,19 +150,11 @@ def test_a_better_stack_is_told_more() -> None:
 @pytest.mark.parametrize(
     ("own", "lead"),
     [
-        (
-            0.01,
-            "The autoencoder and PCA are level, though the decoder is told more than "
-            "the code.",
-        ),
-        (
-            0.008,
-            "The autoencoder is better, though it is told more than the code: it leaves "
-            "20% less error than PCA.",
-        ),
+        (0.01, "The autoencoder and PCA are level, though the decoder is told more than the code."),
+        (0.008, "The autoencoder is better, though it is told more than the code: it leaves 20% less error than PCA."),
         (0.02, "PCA is better here: the autoencoder leaves 2.00 times its error."),
     ],
-)
+)  # fmt: skip
 def test_a_stack_is_judged_with_what_it_is_told(own: float, lead: str) -> None:
     assert verdict(of_stack(STACK, own)).lead == lead
 
@@ -195,12 +177,9 @@ def test_winner_take_all_is_judged_by_what_reconstructs() -> None:
     [
         ({1: [0.4, 0.3, 0.2], 2: [0.2, 0.2, 0.2]}, "The loss of level 1 was"),
         ({1: [0.4, 0.3, 0.2], 2: [0.2, 0.2, 0.1]}, "The loss of levels 1 and 2 was"),
-        (
-            {1: [0.4, 0.3, 0.3], 2: [0.2, 0.2, 0.1], 0: [0.3, 0.2]},
-            "The loss of level 2 and the refinement was",
-        ),
+        ({1: [0.4, 0.3, 0.3], 2: [0.2, 0.2, 0.1], 0: [0.3, 0.2]}, "The loss of level 2 and the refinement was"),
     ],
-)
+)  # fmt: skip
 def test_levels_whose_loss_still_fell_are_named(
     losses: dict[int, list[float]], told: str
 ) -> None:

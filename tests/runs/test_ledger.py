@@ -17,6 +17,7 @@ from caes.runs import ledger as module
 from caes.runs.ledger import MADE, Ledger, commit, made, pass_on_interruption
 from caes.train.history import History
 from caes.version import __version__
+from tests.refused import refused
 
 KEYS, FIGURES = ("start", "seed"), ("error", "note")
 # A lone carriage return is not quoted by Python's csv module before 3.13.
@@ -132,26 +133,18 @@ HEAD = ",".join((*KEYS, *FIGURES, *MADE))
         (b"name,label\na.png,cat\n", "a table with other columns"),
         (b"", "a table with other columns"),
         (f"{HEAD}\nstack,1,2.5\n".encode(), "a table with rows of another length"),
-        (
-            f"{HEAD}\n{'x,' * len((*KEYS, *FIGURES, *MADE))}x\n".encode(),
-            "a table with rows of another length",
-        ),
-        (
-            HEAD.encode() + b"\n\xff",
-            "a file that cannot be read ('utf-8' codec can't decode byte 0xff in position "
-            f"{len(HEAD) + 1}: invalid start byte)",
-        ),
+        (f"{HEAD}\n{'x,' * len((*KEYS, *FIGURES, *MADE))}x\n".encode(), "a table with rows of another length"),
+        (HEAD.encode() + b"\n\xff", f"a file that cannot be read ('utf-8' codec can't decode byte 0xff in position {len(HEAD) + 1}: invalid start byte)"),
     ],
-)
+)  # fmt: skip
 def test_another_or_a_damaged_table_is_refused_and_left_alone(
     tmp_path: Path, content: bytes, received: str
 ) -> None:
     path = tmp_path / "runs" / "runs.csv"
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(DataError) as caught:
+    with refused(DataError, f"{path}: received {received}; {NEXT}"):
         opened(tmp_path)
-    assert str(caught.value) == f"{path}: received {received}; {NEXT}"
     assert path.read_bytes() == content
 
 
@@ -181,12 +174,9 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_no_run(tmp_path: Path) 
     (tmp_path / "runs").write_text("a file")
     ledger = opened(tmp_path)
     for write in (ledger.claim, lambda: ledger.add({"start": "stack", "seed": 0}, {})):
-        with pytest.raises(OutputError) as caught:
+        message = f"{tmp_path / 'runs' / 'runs.csv'}: received a path that runs through a file; allowed: a place that can be written. Choose another folder."
+        with refused(OutputError, message):
             write()
-        assert str(caught.value) == (
-            f"{tmp_path / 'runs' / 'runs.csv'}: received a path that runs through a "
-            "file; allowed: a place that can be written. Choose another folder."
-        )
     assert ledger.rows == []
 
 

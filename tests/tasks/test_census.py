@@ -68,11 +68,7 @@ def test_the_whole_table_of_a_set_with_everything(
         source="some",
     )
     test = ImageSet.from_pixels(
-        pixels[3:],
-        ["d"],
-        labels=np.array([-1]),
-        classes=("cat", "dog"),
-        split="test",
+        pixels[3:], ["d"], labels=np.array([-1]), classes=("cat", "dog"), split="test"
     )
     print_survey(survey_of_sets(train, test))
     said = [line.strip() for line in capsys.readouterr().out.splitlines()]
@@ -112,17 +108,13 @@ def values(*numbers: float, dtype: str) -> Values:
         ("uint8", (0, 254), "0 to 254 of 0 to 255: 99 % of uint8 is used"),
         ("uint8", (7, 7), "7 to 7 of 0 to 255: 0 % of uint8 is used"),
         ("uint16", (1, 9), "1 to 9 of 0 to 65,535: under 1 % of uint16 is used"),
-        (
-            "int16",
-            (-1024, 3071),
-            "-1,024 to 3,071 of -32,768 to 32,767: 6 % of int16 is used",
-        ),
+        ("int16", (-1024, 3071), "-1,024 to 3,071 of -32,768 to 32,767: 6 % of int16 is used"),
         ("bool", (0, 1), "0 to 1, the whole range of bool"),
         ("float32", (0, 0.25), "0 to 0.25 of 0 to 1: 25 % of float32 is used"),
         ("float32", (-1.5, 791.25), "-1.5 to 791.25, float32"),
         ("float64", (0, 1e300), "0 to 1e+300, float64"),
     ],
-)
+)  # fmt: skip
 def test_the_real_range_stands_beside_the_nominal_one(
     dtype: str, numbers: tuple[float, ...], said: str
 ) -> None:

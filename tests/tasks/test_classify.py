@@ -77,10 +77,7 @@ def test_a_classifier_from_random_weights_is_its_own_control(
 
 
 def test_a_control_that_was_interrupted_says_so(
-    images: ImageSet,
-    stack: CAE,
-    test_images: ImageSet,
-    monkeypatch: pytest.MonkeyPatch,
+    images: ImageSet, stack: CAE, test_images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     classifier = fitted(images, stack)
     fit: Callable[..., CAEClassifier] = CAEClassifier.fit

@@ -11,12 +11,7 @@ from PIL import Image
 
 from caes import CAE, ImageSet
 from caes.tasks import reconstruct as module
-from caes.tasks.reconstruct import (
-    Thumbnail,
-    picture_path,
-    reconstruct,
-    write_picture,
-)
+from caes.tasks.reconstruct import Thumbnail, picture_path, reconstruct, write_picture
 from tests.pictures import png_pixels, tiff_pixels
 
 

@@ -101,51 +101,20 @@ def test_patience_without_validation_is_refused(declared: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (
-            {"arch": 3},
-            "arch: received 3; allowed: a network as text. Try '16C3-MP2-8C3-MP2'.",
-        ),
+        ({"arch": 3}, "arch: received 3; allowed: a network as text. Try '16C3-MP2-8C3-MP2'."),
         ({"schedule": "greedy"}, f"schedule: received 'greedy' {OF_ITS_OWN}"),
         ({"padding": "valid"}, f"padding: received 'valid' {OF_ITS_OWN}"),
         ({"sparsity": "wta:0.1"}, f"sparsity: received 'wta:0.1' {OF_ITS_OWN}"),
-        (
-            TIED | {"sparsity": "wta:2"},
-            "sparsity: received 'wta:2'; allowed: wta, or wta:SHARE with a share above "
-            "0 and up to 1. Try wta:0.05.",
-        ),
-        (
-            {"epochs": (3, 2)},
-            "epochs: received 2 values for 1 level trained at once; allowed: "
-            f"{ONE_A_LEVEL}",
-        ),
-        (
-            {"noise": "masking:0.3,none"},
-            "noise: received 2 values for 1 level trained at once; allowed: "
-            f"{ONE_A_LEVEL}",
-        ),
-        (
-            GREEDY | {"learning_rate": (0.1, 0.1, 0.1)},
-            f"learning_rate: received 3 values for 2 levels; allowed: {ONE_A_LEVEL}",
-        ),
-        (
-            GREEDY | {"noise": "masking:0.3,masking:0.3,none"},
-            f"noise: received 3 values for 2 levels; allowed: {ONE_A_LEVEL}",
-        ),
-        (
-            GREEDY | {"epochs": (3, 0)},
-            f"epochs: received 0; allowed: {LEAST_1}. Try epochs=20.",
-        ),
-        (
-            GREEDY | {"learning_rate": (0.1, -1)},
-            f"learning_rate: received -1; allowed: {ABOVE_0}. Try 0.001.",
-        ),
-        (
-            GREEDY | {"noise": "none,fog:0.3"},
-            "noise: received 'fog:0.3'; allowed: masking:SHARE, gaussian:DEVIATION or "
-            "salt-and-pepper:SHARE. Try masking:0.3.",
-        ),
+        (TIED | {"sparsity": "wta:2"}, "sparsity: received 'wta:2'; allowed: wta, or wta:SHARE with a share above 0 and up to 1. Try wta:0.05."),
+        ({"epochs": (3, 2)}, f"epochs: received 2 values for 1 level trained at once; allowed: {ONE_A_LEVEL}"),
+        ({"noise": "masking:0.3,none"}, f"noise: received 2 values for 1 level trained at once; allowed: {ONE_A_LEVEL}"),
+        (GREEDY | {"learning_rate": (0.1, 0.1, 0.1)}, f"learning_rate: received 3 values for 2 levels; allowed: {ONE_A_LEVEL}"),
+        (GREEDY | {"noise": "masking:0.3,masking:0.3,none"}, f"noise: received 3 values for 2 levels; allowed: {ONE_A_LEVEL}"),
+        (GREEDY | {"epochs": (3, 0)}, f"epochs: received 0; allowed: {LEAST_1}. Try epochs=20."),
+        (GREEDY | {"learning_rate": (0.1, -1)}, f"learning_rate: received -1; allowed: {ABOVE_0}. Try 0.001."),
+        (GREEDY | {"noise": "none,fog:0.3"}, "noise: received 'fog:0.3'; allowed: masking:SHARE, gaussian:DEVIATION or salt-and-pepper:SHARE. Try masking:0.3."),
     ],
-)
+)  # fmt: skip
 def test_options_that_do_not_go_together_are_refused(
     given: dict[str, Any], message: str
 ) -> None:
@@ -161,13 +130,9 @@ def test_options_that_do_not_go_together_are_refused(
         ({"head": "0N"}, f"head: received '0N'; {HEAD}"),
         ({"head": 300}, f"head: received '300'; {HEAD}"),
         ({"head": (300,)}, f"head: received '(300,)'; {HEAD}"),
-        (
-            {"augment": "rotate:999"},
-            "augment: received 'rotate:999'; allowed: rotate:DEGREES with a number from "
-            "0 to 180. Try rotate:15.",
-        ),
+        ({"augment": "rotate:999"}, "augment: received 'rotate:999'; allowed: rotate:DEGREES with a number from 0 to 180. Try rotate:15."),
     ],
-)
+)  # fmt: skip
 def test_texts_that_cannot_be_read_are_refused(
     given: dict[str, Any], message: str
 ) -> None:
