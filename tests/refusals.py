@@ -1,6 +1,7 @@
-"""What is said of what cannot be read, word for word."""
+"""What is said of what cannot be read or done, word for word."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -23,6 +24,14 @@ def refused(
     with pytest.raises(error) as caught:
         do(*given, **options)
     return str(caught.value)
+
+
+@contextmanager
+def refusing(error: type[Exception], message: str) -> Iterator[None]:
+    """Expect an error that says this sentence, and nothing else."""
+    with pytest.raises(error) as caught:
+        yield
+    assert str(caught.value) == message
 
 
 def unreadable(picture: Encoded, reading: Reading | None = None) -> str:

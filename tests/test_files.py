@@ -19,7 +19,7 @@ from caes.files import (
     reserved,
     write_atomically,
 )
-from tests.refused import refused
+from tests.refusals import refusing
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_an_older_file_outlives_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("old")
     message = f"{path}: received a full disk; allowed: a place that can be written. Free some space, or choose another folder."
-    with refused(OutputError, message), write_atomically(path) as file:
+    with refusing(OutputError, message), write_atomically(path) as file:
         file.write(b"new")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert path.read_text() == "old"
@@ -80,7 +80,7 @@ def test_an_existing_folder_is_refused_unless_forced(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "precious").write_text("old")
     message = f"{folder}: received a path that exists; allowed: a new folder. Give another one, or force (--force) to replace it."
-    with refused(OutputError, message), new_folder(folder, ["precious"]):
+    with refusing(OutputError, message), new_folder(folder, ["precious"]):
         pass
     with new_folder(folder, ["precious"], force=True) as staged:
         (staged / "fresh").write_text("new")
@@ -132,7 +132,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
     (tmp_path / "file").touch()
     message = f"{tmp_path}/file/run: received a path that runs through a file; allowed: a place that can be written. Choose another folder."
     with (
-        refused(OutputError, message),
+        refusing(OutputError, message),
         new_folder(tmp_path / "file" / "run", ["model"]),
     ):
         pytest.fail("the work must not start")
@@ -172,7 +172,7 @@ def test_force_never_replaces_what_caes_did_not_make(tmp_path: Path, what: str) 
     precious = path / "holiday.jpg" if what == "folder" else path
     precious.write_text("mine")
     message = f"{path}: received a path that caes did not make (there is no model.json in it); allowed: a new folder, or an older one of the same sort. Give another one, or delete it yourself."
-    with refused(OutputError, message), new_folder(path, ["model.json"], force=True):
+    with refusing(OutputError, message), new_folder(path, ["model.json"], force=True):
         pytest.fail("the work must not start")
     assert precious.read_text() == "mine"
 

@@ -13,7 +13,7 @@ from caes.errors import ArgumentError
 from caes.options import check, number, option, options, seed, share, values, whole
 from caes.train.options import Options
 from caes.train.recipes import FineTuning
-from tests.refused import refused
+from tests.refusals import refusing
 
 
 @options
@@ -74,7 +74,7 @@ LEAST = "allowed: a whole number of at least 1."
 def test_the_first_value_beyond_its_bounds_is_refused(
     given: dict[str, Any], message: str
 ) -> None:
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         check(Baking(**given), Baking)
 
 

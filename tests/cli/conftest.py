@@ -13,6 +13,7 @@ from caes.cli import main
 from tests import stripes
 
 Run = Callable[..., str]
+Notes = Callable[..., list[str]]
 
 EACH = 8
 """Pictures of each class."""
@@ -72,6 +73,18 @@ def says(capfd: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
+def notes(capfd: pytest.CaptureFixture[str]) -> Notes:
+    """Run a command, which has to work; give the lines of what it says beside."""
+
+    def run(*words: str) -> list[str]:
+        capfd.readouterr()
+        assert main(words) == 0
+        return capfd.readouterr().err.splitlines()
+
+    return run
+
+
+@pytest.fixture
 def learned(monkeypatch: pytest.MonkeyPatch) -> list[ImageSet]:
     """Note what classifiers learn from."""
     seen: list[ImageSet] = []
@@ -101,7 +114,7 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return seen
 
 
-def about(folder: str) -> dict[str, Any]:
+def about(folder: str | Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(Path(folder, "model.json").read_text())
     return found
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caes.cli import main
 from caes.data import load
 from caes.data.cache.sets import prepared_sets
 from tests.cli.conftest import Run
@@ -39,21 +38,17 @@ def _sources() -> list[str]:
     return [Path(each.source).name for each in prepared_sets()]
 
 
-def test_an_empty_cache_is_said_to_be_empty(
-    cache: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["cache"]) == 0
-    assert capsys.readouterr().out == f"0 prepared sets, 0 B, in {cache}/prepared\n"
+def test_an_empty_cache_is_said_to_be_empty(cache: Path, says: Run) -> None:
+    assert says("cache") == f"0 prepared sets, 0 B, in {cache}/prepared\n"
 
 
 @pytest.mark.usefixtures("two_sets")
 def test_sets_are_listed_with_source_pictures_size_and_age(
-    monkeypatch: pytest.MonkeyPatch, cache: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, cache: Path, says: Run
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     (cache / "digits-1.npz").write_bytes(bytes(10))
-    assert main(["cache"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = says("cache").splitlines()
     rows = [line.strip("│ ").split("│") for line in lines if line.startswith("│")]
     told = [[cell.strip() for cell in row] for row in rows]
     assert [row[0] for row in told] == [str(cache.parent / n) for n in ("new", "old")]
@@ -68,38 +63,26 @@ def test_sets_are_listed_with_source_pictures_size_and_age(
 
 
 @pytest.mark.usefixtures("two_sets")
-def test_old_sets_are_deleted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["cache", "--older-than", "11d"]) == 0
-    assert _sources() == ["new", "old"]
-    capsys.readouterr()
-    assert main(["cache", "--older-than", "9d"]) == 0
-    assert capsys.readouterr().out.startswith("deleted 1, ")
+def test_sets_that_are_old_or_beyond_a_size_are_deleted(says: Run) -> None:
+    for words in ("--older-than 11d", "--keep 1GB"):
+        says("cache", *words.split())
+        assert _sources() == ["new", "old"]
+    assert says("cache", "--older-than", "9d").startswith("deleted 1, ")
     assert _sources() == ["new"]
 
 
 @pytest.mark.usefixtures("two_sets")
-def test_sets_beyond_a_size_are_deleted_those_unused_longest_first() -> None:
-    assert main(["cache", "--keep", "1GB"]) == 0
-    assert _sources() == ["new", "old"]
-    assert main(["cache", "--keep", "30KB"]) == 0
+def test_those_unused_longest_are_deleted_first(says: Run) -> None:
+    says("cache", "--keep", "30KB")
     assert _sources() == ["new"]
 
 
 @pytest.mark.usefixtures("two_sets")
-def test_clearing_deletes_all_prepared_sets_and_nothing_else(cache: Path) -> None:
+def test_clearing_deletes_all_prepared_sets_and_nothing_else(
+    cache: Path, says: Run
+) -> None:
     (cache / "digits-1.npz").write_bytes(bytes(10))
-    assert main(["cache", "--clear"]) == 0
+    says("cache", "--clear")
     assert _sources() == []
     assert sorted(path.name for path in cache.iterdir()) == ["digits-1.npz", "prepared"]
     assert [path for path in (cache / "prepared").iterdir() if path.is_dir()] == []
-
-
-def test_what_is_no_size_or_time_is_refused(refused: Run) -> None:
-    assert refused("cache", "--keep", "ten") == (
-        "caes: --keep: received 'ten'; allowed: a size such as 500MB or 10GB. "
-        "Try --keep 10GB."
-    )
-    assert refused("cache", "--older-than", "5") == (
-        "caes: --older-than: received '5'; allowed: a time such as 30d, 12h or 2w. "
-        "Try --older-than 30d."
-    )

@@ -1,7 +1,6 @@
 """What the command line says when something is wrong: one line, exit code 2."""
 
 import errno
-import json
 import os
 import subprocess
 import sys
@@ -11,15 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from caes import CAE
 from caes.cli import COMMANDS, main
 from tests.cli.conftest import Run
-
-
-@pytest.fixture
-def small(in_empty_folder: Path) -> Path:
-    path = Path("small.npy")
-    np.save(path, np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8))
-    return path
 
 
 def _picture(path: Path, height: int = 8, width: int = 8) -> None:
@@ -28,246 +21,204 @@ def _picture(path: Path, height: int = 8, width: int = 8) -> None:
     Image.fromarray(draw.integers(0, 256, (height, width), np.uint8)).save(path)
 
 
-def test_a_missing_path(refused: Run) -> None:
-    assert refused("fit", "photoz/") == (
-        "caes: photoz: received a path that does not exist; allowed: a path that exists, "
-        "or one of digits, mnist, cifar10. Check the spelling."
+@pytest.fixture
+def wrong(here: Path) -> None:
+    """Put beside the pictures and their stack what may be given by mistake."""
+    np.save(
+        "small.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)
     )
-    assert refused("info", "mnistt") == (
-        "caes: mnistt: received a path that does not exist; allowed: a path that exists, "
-        "or one of digits, mnist, cifar10. Did you mean mnist?"
-    )
-
-
-def test_an_empty_folder_and_a_folder_of_text_files(refused: Run) -> None:
-    Path("empty").mkdir()
-    Path("texts").mkdir()
-    Path("texts/a.txt").write_text("x")
-    wanted = (
-        "allowed: a folder with PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS files, in sub-folders too. "
-        "Check the path."
-    )
-    assert refused("fit", "empty") == (
-        f"caes: empty: received an empty folder; {wanted}"
-    )
-    assert refused("fit", "texts") == (
-        f"caes: texts: received a folder without pictures (1 .txt); {wanted}"
-    )
-
-
-def test_nan_in_an_array(refused: Run, small: Path) -> None:
     pixels = np.zeros((4, 8, 8))
     pixels[1, 2, 3] = np.nan
     np.save("nan.npy", pixels)
-    assert refused("fit", "nan.npy") == (
-        "caes: nan.npy: received NaN or infinity in 1 of 4 pictures; allowed: finite "
-        "numbers. Drop or mend them, for example with numpy.nan_to_num."
-    )
-
-
-def test_an_object_array(refused: Run) -> None:
-    pixels = np.empty(2, object)
-    pixels[:] = [np.zeros((2, 2)), np.zeros((3, 3))]
-    np.save("objects.npy", pixels)
-    assert refused("fit", "objects.npy") == (
-        "caes: objects.npy: received an array of Python objects; allowed: an array of "
-        "numbers, N×H×W or N×H×W×C, saved by numpy.save or numpy.savez. Stack the "
-        "pictures into one array of numbers before saving."
-    )
-
-
-def test_mixed_sizes_without_a_size(refused: Run) -> None:
-    _picture(Path("mixed/1.png"))
-    _picture(Path("mixed/2.png"))
-    _picture(Path("mixed/3.png"), 10, 12)
-    assert refused("fit", "mixed") == (
-        "caes: mixed: received pictures of 2 sizes (2 of 8×8, 1 of 10×12); allowed: "
-        "pictures of one size, or a size to bring all of them to. Add --size 8x8."
-    )
-
-
-def test_a_network_too_deep_for_the_picture(refused: Run, small: Path) -> None:
-    assert refused("fit", str(small), "--arch", "8C3-MP4-8C3-MP4") == (
-        "caes: --arch: received '8C3-MP4-8C3-MP4' for pictures of 8×8; allowed: pictures "
-        "of at least 16×16 for its poolings. Take MP parts away, or give larger pictures."
-    )
-    assert not Path("runs").exists() or not list(Path("runs").iterdir())
-
-
-EPOHCS = (
-    "unknown option --epohcs for caes fit; did you mean --epochs? See caes fit --help."
-)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--epochs", "-3"], "--epochs: received -3; allowed: a whole number of at least 1. Try --epochs 20."),
-        (["--seed", "-1"], "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0."),
-        (["--size", "3by4"], "--size: received '3by4'; allowed: HEIGHTxWIDTH in pixels. Try --size 64x96."),
-        (["--size", "0x4"], "--size: received '0x4'; allowed: HEIGHTxWIDTH in pixels. Try --size 64x96."),
-        (["--hold-out", "1"], "--hold-out: received 1.0; allowed: a share from 0 to below 1. Try --hold-out 0.1."),
-        (["--split", "tset"], "--split: received 'tset'; allowed: parts of train. Choose one of these."),
-        (["--precision", "16-mixed"], "--precision: received '16-mixed' on the CPU; allowed: '32-true' or 'bf16-mixed' there. Try --precision 32-true."),
-        (["--arch", "8C3-MX"], "--arch: received '8C3-MX', wrong at character 6 ('X'); allowed: 'P', as in MP2. A network reads like 16C3-MP2-8C3-MP2."),
-        (["--epochs", "many"], "--epochs: received 'many'; allowed: a whole number, or one for each level with commas between. See caes fit --help."),
-        (["--loss", "l1"], "--loss: received 'l1'; allowed: bce, mse. See caes fit --help."),
-        (["--channels", "grey"], "--channels: received 'grey'; allowed: a whole number. See caes fit --help."),
-        (["--refine", "a"], "--refine: received 'a'; allowed: a whole number. See caes fit --help."),
-        (["--hold-out", "a"], "--hold-out: received 'a'; allowed: a number. See caes fit --help."),
-        (["--size"], "--size: received nothing; allowed: a value. See caes fit --help."),
-        (["--batch-size", "0"], "--batch-size: received 0; allowed: a whole number of at least 1. Try --batch-size 64."),
-        (["--scale", "standard"], "--loss: received 'bce' with --scale standard; allowed: 'mse' for pictures that reach beyond [0, 1]. Add --loss mse."),
-        (["--overlap", "3"], "--overlap: received 3 without a tile; allowed: an overlap of tiles. Add --tile 128, or leave it out."),
-        (["--noise", "snow:1"], "--noise: received 'snow:1'; allowed: masking:SHARE, gaussian:DEVIATION or salt-and-pepper:SHARE. Try --noise masking:0.3."),
-        (["--epohcs", "3"], EPOHCS),
-        (["--epohcs=3"], EPOHCS),
-        (["--bogus"], "unknown option --bogus for caes fit. See caes fit --help."),
-        (["twice"], "caes fit takes no 'twice' here. See caes fit --help."),
-    ],
-)  # fmt: skip
-def test_options_that_cannot_work(
-    refused: Run, small: Path, options: list[str], message: str
-) -> None:
-    assert refused("fit", str(small), *options) == f"caes: {message}"
-    assert not Path("runs").exists() or not list(Path("runs").iterdir())
-
-
-def test_a_network_that_no_memory_holds(refused: Run, small: Path) -> None:
-    assert refused("fit", str(small), "--arch", "65536C65535") == (
-        "caes: --arch: received '65536C65535', which needs more memory than there is; "
-        "allowed: a network that fits in memory with its batch. "
-        "Take fewer maps, smaller kernels or pictures, or a smaller batch."
-    )
-
-
-def test_an_array_without_axes(refused: Run) -> None:
+    objects = np.empty(2, object)
+    objects[:] = [np.zeros((2, 2)), np.zeros((3, 3))]
+    np.save("objects.npy", objects)
     np.save("number.npy", np.float32(3))
-    assert refused("fit", "number.npy") == (
-        "caes: number.npy: received an array of shape (); allowed: N×H×W (grey) or "
-        "N×H×W×C. Reshape it; a single picture needs a leading axis: array[None]."
-    )
+    for name in ("empty", "texts", "out"):
+        Path(name).mkdir()
+    Path("texts/a.txt").write_text("x")
+    Path("out/precious").write_text("mine")
+    for name in ("1", "2"):
+        _picture(Path(f"mixed/{name}.png"))
+    _picture(Path("mixed/3.png"), 10, 12)
+    single = "high/0.png,a\nhigh/1.png,a\nlow/0.png,b\nlow/1.png,b\nlow/2.png,c\n"
+    Path("single.csv").write_text(single)
+    Path("strangers.csv").write_text("high/99.png,a\nx.png,b\nlow/0.png,b\n")
 
 
-def test_a_device_that_is_not_there(refused: Run, small: Path) -> None:
+NO_PATH = "received a path that does not exist; allowed: a path that exists, or one of digits, mnist, cifar10."
+PICTURES = "allowed: a folder with PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS files, in sub-folders too. Check the path."
+LEAST_0 = "allowed: a whole number of at least 0."
+LEAST_1 = "allowed: a whole number of at least 1."
+PIXELS = "allowed: HEIGHTxWIDTH in pixels. Try --size 64x96."
+HELP = "See caes fit --help."
+EPOHCS = f"unknown option --epohcs for caes fit; did you mean --epochs? {HELP}"
+A_LEVEL = f"or one for each level with commas between. {HELP}"
+HELD_OUT = "where the source has no labelled test split; allowed: a share of the labelled pictures above 0 and below 1, to test on. Try --hold-out 0.2."
+COUNTS = "allowed: a whole number from 3 (one for each class) to 18 (all that have a label). Try --labels 18."
+SOME = "allowed: whole numbers with commas between them. Try --labels 100,300,1000."
+ENOUGH = f"--epochs: received -1; {LEAST_0} Try --epochs 40, or 0 for enough."
+
+COMMAND_LINES = {
+    "fitt digits": "unknown command fitt; did you mean fit? See caes --help.",
+    "bogus": "unknown command bogus; there are fit, info, report, reconstruct, predict, classify, probe, label-curve, reproduce, cache. See caes --help.",
+    "fit": f"missing: DATA. {HELP}",
+    "predict": "missing: RUN and DATA. See caes predict --help.",
+    "probe digits": "missing: --from. See caes probe --help.",
+    "fit photoz/": f"photoz: {NO_PATH} Did you mean photos?",
+    "fit empty": f"empty: received an empty folder; {PICTURES}",
+    "fit texts": f"texts: received a folder without pictures (1 .txt); {PICTURES}",
+    "fit nan.npy": "nan.npy: received NaN or infinity in 1 of 4 pictures; allowed: finite numbers. Drop or mend them, for example with numpy.nan_to_num.",
+    "fit objects.npy": "objects.npy: received an array of Python objects; allowed: an array of numbers, N×H×W or N×H×W×C, saved by numpy.save or numpy.savez. Stack the pictures into one array of numbers before saving.",
+    "fit number.npy": "number.npy: received an array of shape (); allowed: N×H×W (grey) or N×H×W×C. Reshape it; a single picture needs a leading axis: array[None].",
+    "fit mixed": "mixed: received pictures of 2 sizes (2 of 8×8, 1 of 10×12); allowed: pictures of one size, or a size to bring all of them to. Add --size 8x8.",
+    "info mnistt": f"mnistt: {NO_PATH} Did you mean mnist?",
+    "info empty --json": f"empty: received an empty folder; {PICTURES}",
+    "info photos --sheet sheet.jpg": "--sheet: received 'sheet.jpg'; allowed: a name that ends in .png. Try --sheet sheet.png.",
+    "info stack --sheet sheet.png": "--sheet: received 'sheet.png' with the folder of a run; allowed: a contact sheet of pictures. See stack/report.html for pictures of a run.",
+    "report nowhere": "nowhere: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER.",
+    "cache --keep ten": "--keep: received 'ten'; allowed: a size such as 500MB or 10GB. Try --keep 10GB.",
+    "cache --older-than 5": "--older-than: received '5'; allowed: a time such as 30d, 12h or 2w. Try --older-than 30d.",
+    "reproduce foo": "paper: received 'foo'; allowed: masci2011, successors. See caes reproduce --help.",
+    "reproduce masci2011": "reproduce: received neither a table nor a figure; allowed: --table mnist, --table cifar10, --figure filters or --quick. Try --quick, which takes a few minutes.",
+    "reproduce masci2011 --table codes": "--table: received 'codes' with masci2011; allowed: mnist or cifar10. Try caes reproduce successors --table codes.",
+    "reproduce successors --figure filters": "--figure: received 'filters' with successors; allowed: no figure. Leave it out.",
+    "classify nowhere --from nowhere --epochs -1": ENOUGH,
+    "classify digits --from x --random-state -1": "unknown option --random-state for caes classify. See caes classify --help.",
+}
+OF_FIT = {
+    "--arch 8C3-MP4-8C3-MP4": "--arch: received '8C3-MP4-8C3-MP4' for pictures of 8×8; allowed: pictures of at least 16×16 for its poolings. Take MP parts away, or give larger pictures.",
+    "--arch 65536C65535": "--arch: received '65536C65535', which needs more memory than there is; allowed: a network that fits in memory with its batch. Take fewer maps, smaller kernels or pictures, or a smaller batch.",
+    "--arch 8C3-MX": "--arch: received '8C3-MX', wrong at character 6 ('X'); allowed: 'P', as in MP2. A network reads like 16C3-MP2-8C3-MP2.",
+    "--epochs -3": f"--epochs: received -3; {LEAST_1} Try --epochs 20.",
+    "--epochs many": f"--epochs: received 'many'; allowed: a whole number, {A_LEVEL}",
+    "--epochs 3,": f"--epochs: received '3,'; allowed: a whole number, {A_LEVEL}",
+    "--epochs 2.5": f"--epochs: received '2.5'; allowed: a whole number, {A_LEVEL}",
+    "--learning-rate 0.1,,0.2": f"--learning-rate: received '0.1,,0.2'; allowed: a number, {A_LEVEL}",
+    "--seed -1": f"--seed: received -1; {LEAST_0} Try --seed 0.",
+    "--size 3by4": f"--size: received '3by4'; {PIXELS}",
+    "--size 0x4": f"--size: received '0x4'; {PIXELS}",
+    "--size": f"--size: received nothing; allowed: a value. {HELP}",
+    "--hold-out 1": "--hold-out: received 1.0; allowed: a share from 0 to below 1. Try --hold-out 0.1.",
+    "--hold-out a": f"--hold-out: received 'a'; allowed: a number. {HELP}",
+    "--split tset": "--split: received 'tset'; allowed: parts of train. Choose one of these.",
+    "--precision 16-mixed": "--precision: received '16-mixed' on the CPU; allowed: '32-true' or 'bf16-mixed' there. Try --precision 32-true.",
+    "--loss l1": f"--loss: received 'l1'; allowed: bce, mse. {HELP}",
+    "--channels grey": f"--channels: received 'grey'; allowed: a whole number. {HELP}",
+    "--refine a": f"--refine: received 'a'; allowed: a whole number. {HELP}",
+    "--batch-size 0": f"--batch-size: received 0; {LEAST_1} Try --batch-size 64.",
+    "--scale standard": "--loss: received 'bce' with --scale standard; allowed: 'mse' for pictures that reach beyond [0, 1]. Add --loss mse.",
+    "--noise snow:1": "--noise: received 'snow:1'; allowed: masking:SHARE, gaussian:DEVIATION or salt-and-pepper:SHARE. Try --noise masking:0.3.",
+    "--tile 3": "--tile: received 3×3 for '16C3-MP2-8C3-MP2'; allowed: at least 4×4, which its poolings need. Try --tile 128, or take MP parts away.",
+    "--tile 16 --overlap 16": "--overlap: received 16; allowed: pixels from 0 to 15, below the tile's 16. Leave it out for an eighth of the tile.",
+    "--overlap 4": "--overlap: received 4 without a tile; allowed: an overlap of tiles. Add --tile 128, or leave it out.",
+    "--resize crop": "--resize: received 'crop' without a size; allowed: --resize together with --size. Add --size 64x96.",
+    "--size 8x8 --resize squash": "--resize: received 'squash'; allowed: stretch, crop, pad or random-crop. Try --resize crop.",
+    "--out out": "out: received a path that exists; allowed: a new folder. Give another one, or force (--force) to replace it.",
+    "--out small.npy/run": "small.npy/run: received a path that runs through a file; allowed: a place that can be written. Choose another folder.",
+    "--epohcs 3": EPOHCS,
+    "--epohcs=3": EPOHCS,
+    "--bogus": f"unknown option --bogus for caes fit. {HELP}",
+    "twice": f"caes fit takes no 'twice' here. {HELP}",
+}
+OF_LABELS = {
+    "photos --hold-out 0": f"--hold-out: received 0 {HELD_OUT}",
+    "photos --hold-out nan": f"--hold-out: received nan {HELD_OUT}",
+    "flat": "labels: received no labels; allowed: labels of at least two classes. Label some pictures of each class.",
+    "photos --labels single.csv": "labels: received a single labelled picture of c; allowed: at least two labelled pictures of each class. Label more of them, or leave the class out.",
+    "photos --labels strangers.csv": "strangers.csv: received 2 rows for pictures that do not exist (high/99.png, x.png); allowed: the names of the 24 pictures. Did you mean high/7.png?",
+    "photos --labels nowhere.csv": "nowhere.csv: received a path that does not exist; allowed: a CSV file with a picture's name and its label in each row. Check the spelling.",
+    "photos --labels 2": f"--labels: received 2; {COUNTS}",
+    "photos --labels 19": f"--labels: received 19; {COUNTS}",
+    "photos --seed=-1": f"--seed: received -1; {LEAST_0} Try --seed 0.",
+    "nowhere": f"nowhere: {NO_PATH} Check the spelling.",
+}
+OF_CURVES = {
+    "3,six": f"--labels: received '3,six'; {SOME}",
+    "10,": f"--labels: received '10,'; {SOME}",
+    "0": f"--labels: received '0'; {SOME}",
+    "3,99": f"--labels: received 99; {COUNTS}",
+    "3 --seeds 0": f"--seeds: received 0; {LEAST_1} Try --seeds 5.",
+    "3 --out photos": "photos: received a folder of something else; allowed: a new folder, or that of an earlier run of the same command. Give another one with --out.",
+    "3 --epochs -1": ENOUGH,
+    "3 --start random": "unknown option --start for caes label-curve; did you mean --strict? See caes label-curve --help.",
+}
+
+
+@pytest.mark.usefixtures("one_thread", "wrong")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        *COMMAND_LINES.items(),
+        *((f"fit small.npy {words}", said) for words, said in OF_FIT.items()),
+        *(
+            (f"{command} {words} --from stack", said)
+            for command in ("classify", "probe")
+            for words, said in OF_LABELS.items()
+        ),
+        *(
+            (f"label-curve photos --from stack --labels {words}", said)
+            for words, said in OF_CURVES.items()
+        ),
+    ],
+    ids=lambda text: text[:60],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    refused: Run, words: str, message: str
+) -> None:
+    before = sorted(Path().rglob("*"))
+    assert refused(*words.split()) == f"caes: {message}"
+    assert [path for path in sorted(Path().rglob("*")) if path.name != "runs"] == before
+
+
+def test_a_device_that_is_not_there(refused: Run, wrong: None) -> None:
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has the device")
-    assert refused("fit", str(small), "--device", "cuda") == (
+    assert refused("fit", "small.npy", "--device", "cuda") == (
         "caes: --device: received 'cuda'; allowed: one that this machine has. Try --device auto."
     )
 
 
-def test_an_output_folder_that_exists(refused: Run, small: Path) -> None:
-    Path("out").mkdir()
-    Path("out/precious").write_text("mine")
-    assert refused("fit", str(small), "--out", "out") == (
-        "caes: out: received a path that exists; allowed: a new folder. "
-        "Give another one, or force (--force) to replace it."
-    )
-    assert Path("out/precious").read_text() == "mine"
-
-
-def test_an_unwritable_place(refused: Run, small: Path) -> None:
-    Path("file").touch()
-    assert refused("fit", str(small), "--out", "file/run") == (
-        "caes: file/run: received a path that runs through a file; allowed: a place that "
-        "can be written. Choose another folder."
-    )
-
-
 def test_a_folder_without_write_permission(
-    refused: Run, small: Path, monkeypatch: pytest.MonkeyPatch
+    refused: Run, wrong: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> str:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    assert refused("fit", str(small), "--out", "there/run") == (
-        "caes: there/run: received a folder without write permission; allowed: a place "
-        "that can be written. Choose another folder."
+    assert refused("fit", "small.npy", "--out", "there/run") == (
+        "caes: there/run: received a folder without write permission; allowed: a place that can be written. Choose another folder."
     )
 
 
 def test_a_full_disk_leaves_what_was_there(
-    refused: Run, small: Path, monkeypatch: pytest.MonkeyPatch
+    refused: Run, wrong: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("out").mkdir()
-    Path("out/model.json").write_text("mine")
+    Path("out/precious").rename("out/model.json")
+    before = sorted(path.name for path in Path().iterdir())
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    said = refused("fit", str(small), "--epochs", "1", "--out", "out", "--force")
+    words = ["--epochs", "1", "--out", "out", "--force"]
+    said = refused("fit", "small.npy", *words)
     assert said.endswith(
-        "model.safetensors: received a full disk; allowed: a place that can be written. "
-        "Free some space, or choose another folder."
+        "model.safetensors: received a full disk; allowed: a place that can be written. Free some space, or choose another folder."
     )
     assert Path("out/model.json").read_text() == "mine"
-    assert sorted(path.name for path in Path().iterdir()) == ["out", "small.npy"]
-
-
-@pytest.fixture
-def run(small: Path, capfd: pytest.CaptureFixture[str]) -> Path:
-    from caes import CAE
-
-    CAE("3C3-MP2", epochs=1).fit(np.load(small)).save("run")
-    capfd.readouterr()
-    return Path("run")
-
-
-def test_a_model_from_a_newer_version(refused: Run, run: Path) -> None:
-    path = run / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
-    assert refused("reconstruct", "run", "small.npy", "--out", "out") == (
-        "caes: run/model.json: received format 99; allowed: formats up to 4. "
-        "It was made by a newer caes: pip install --upgrade caes."
-    )
-
-
-def test_truncated_weights(refused: Run, run: Path) -> None:
-    path = run / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:100])
-    said = refused("info", "run")
-    assert said.startswith("caes: run/model.safetensors: received a damaged file (")
-    assert said.endswith("Copy it again from where it was made, or fit again.")
-
-
-def test_a_folder_that_is_no_run(refused: Run, small: Path) -> None:
-    assert refused("report", "nowhere") == (
-        "caes: nowhere: received no model.json in it; allowed: the folder of a run. "
-        "Make one with: caes fit DATA --out FOLDER."
-    )
+    assert sorted(path.name for path in Path().iterdir()) == before
 
 
 def test_a_report_of_a_run_made_in_python_needs_its_pictures(
-    refused: Run, run: Path
+    refused: Run, wrong: None
 ) -> None:
-    assert refused("report", "run") == (
-        "caes: run: received a run without the command that made it; allowed: a run of "
-        "caes fit, or the pictures to report on. "
-        "Name them: caes report RUN --source PICTURES."
+    CAE("3C3-MP2", epochs=1).fit(np.load("small.npy")).save("own")
+    assert refused("report", "own") == (
+        "caes: own: received a run without the command that made it; allowed: a run of caes fit, or the pictures to report on. Name them: caes report RUN --source PICTURES."
     )
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ("fitt digits", "unknown command fitt; did you mean fit? See caes --help."),
-        ("bogus", "unknown command bogus; there are fit, info, report, reconstruct, predict, classify, probe, label-curve, reproduce, cache. See caes --help."),
-        ("fit", "missing: DATA. See caes fit --help."),
-        ("predict", "missing: RUN and DATA. See caes predict --help."),
-        ("probe digits", "missing: --from. See caes probe --help."),
-        ("reproduce foo", "paper: received 'foo'; allowed: masci2011, successors. See caes reproduce --help."),
-        ("classify digits --from x --random-state -1", "unknown option --random-state for caes classify. See caes classify --help."),
-        ("classify digits --from x --seed=-1", "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0."),
-        ("probe digits --from x --seed=-1", "--seed: received -1; allowed: a whole number of at least 0. Try --seed 0."),
-    ],
-)  # fmt: skip
-def test_words_that_are_no_command(refused: Run, words: str, message: str) -> None:
-    assert refused(*words.split()) == f"caes: {message}"
 
 
 def test_help_is_one_screen_and_needs_no_torch(

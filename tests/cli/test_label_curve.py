@@ -26,11 +26,7 @@ def test_label_curve_writes_its_tables_and_goes_on_with_them(
     assert len(said.err.splitlines()) == 2 + 16
     assert len(learned) == 8
     assert sorted(path.name for path in Path("curve").iterdir()) == [
-        "curve.csv",
-        "figures",
-        "report.html",
-        "runs.csv",
-        "summary.csv",
+        *("curve.csv", "figures", "report.html", "runs.csv", "summary.csv")
     ]
     assert [row["error"] for row in table("curve/curve.csv")] == [
         f"{float(row['error'])}" for row in table("curve/runs.csv")
@@ -52,27 +48,3 @@ def test_label_curve_counts_its_folders_up(here: Path, says: Run) -> None:
     words[words.index("3,6")], words[words.index("2")] = "3", "1"
     for number in (1, 2):
         assert says(*words) == f"runs/photos-curve-{number}/report.html\n"
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--labels", "3,six"], "--labels: received '3,six'; allowed: whole numbers with commas between them. Try --labels 100,300,1000."),
-        (["--labels", "3", "--seeds", "0"], "--seeds: received 0; allowed: a whole number of at least 1. Try --seeds 5."),
-        (["--labels", "3,99"], "--labels: received 99; allowed: a whole number from 3 (one for each class) to 18 (all that have a label). Try --labels 18."),
-        (["--labels", "3", "--out", "photos"], "photos: received a folder of something else; allowed: a new folder, or that of an earlier run of the same command. Give another one with --out."),
-        (["--labels", "3", "--epochs", "-1"], "--epochs: received -1; allowed: a whole number of at least 0. Try --epochs 40, or 0 for enough."),
-    ],
-)  # fmt: skip
-def test_label_curves_that_cannot_be(
-    refused: Run, learned: list[ImageSet], words: list[str], message: str
-) -> None:
-    said = refused("label-curve", "photos", "--from", "stack", *words)
-    assert said == f"caes: {message}"
-    assert learned == []
-    assert not Path("runs").exists() or not list(Path("runs").iterdir())
-
-
-def test_a_label_curve_has_no_start_of_its_own(refused: Run) -> None:
-    words = ["--labels", "3", "--start", "random"]
-    assert "--start" in refused("label-curve", "photos", "--from", "stack", *words)

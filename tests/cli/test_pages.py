@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from caes.cli import main
+from tests.cli.conftest import Notes, Run, table
+
+FIT = ["--epochs", "1", "--arch", "2C3-MP2", "--seed", "0"]
 
 
 @pytest.fixture
@@ -20,49 +22,31 @@ def stacks(in_empty_folder: Path) -> str:
     return "stacks"
 
 
+@pytest.mark.parametrize(
+    ("pages", "found"),
+    [
+        ([], ["pictures 18", "channels 1"]),
+        (["--pages", "channels"], ["pictures 6", "channels 3", "types uint16"]),
+    ],
+    ids=["pictures", "channels"],
+)
 def test_info_counts_pages_as_it_is_told(
-    stacks: str, capfd: pytest.CaptureFixture[str]
+    stacks: str, says: Run, pages: list[str], found: list[str]
 ) -> None:
-    assert main(["info", stacks]) == 0
-    said = " ".join(capfd.readouterr().out.split())
-    assert "pictures 18" in said
-    assert "channels 1" in said
-    assert main(["info", stacks, "--pages", "channels"]) == 0
-    said = " ".join(capfd.readouterr().out.split())
-    assert "pictures 6" in said
-    assert "channels 3" in said
-    assert "types uint16" in said
+    said = " ".join(says("info", stacks, *pages).split())
+    assert all(each in said for each in found)
 
 
 def test_a_run_learns_from_pages_and_reconstructs_each(
-    stacks: str, capfd: pytest.CaptureFixture[str]
+    stacks: str, says: Run, notes: Notes
 ) -> None:
-    fit = ["fit", stacks, "--epochs", "1", "--arch", "2C3-MP2", "--seed", "0"]
-    assert main([*fit, "--out", "pages"]) == 0
-    assert "18 pictures" not in capfd.readouterr().err  # a tenth is kept apart
-    assert main(["reconstruct", "pages", stacks, "--out", "out"]) == 0
-    names = [line.split(",")[0] for line in Path("out/errors.csv").read_text().split()]
-    assert len(names) == 1 + 18
-    assert "0.tif#3" in names
-    assert main([*fit, "--pages", "channels", "--out", "channels"]) == 0
-    together = ["reconstruct", "channels", stacks, "--pages", "channels"]
-    assert main([*together, "--out", "out2"]) == 0
-    assert len(Path("out2/errors.csv").read_text().split()) == 1 + 6
-
-
-def test_other_pages_are_refused(
-    stacks: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        main(["info", stacks, "--pages", "rows"])
-    assert "--pages" in capfd.readouterr().err
-
-
-def test_a_report_on_other_pictures_takes_pages_as_the_run_did(
-    stacks: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    fit = ["fit", stacks, "--epochs", "1", "--arch", "2C3-MP2", "--pages", "channels"]
-    assert main([*fit, "--out", "run"]) == 0
-    capfd.readouterr()
-    assert main(["report", "run", "--source", stacks]) == 0
-    assert "pictures 8×8×3 uint16" in capfd.readouterr().err
+    says("fit", stacks, *FIT, "--out", "pages", "--quiet")
+    says("reconstruct", "pages", stacks, "--out", "out")
+    assert len(table("out/errors.csv")) == 18
+    assert "0.tif#3" in {row["name"] for row in table("out/errors.csv")}
+    together = ["--pages", "channels"]
+    says("fit", stacks, *FIT, *together, "--out", "channels", "--quiet")
+    says("reconstruct", "channels", stacks, *together, "--out", "out2")
+    assert len(table("out2/errors.csv")) == 6
+    said = notes("report", "channels", "--source", stacks)  # as the run did
+    assert "pictures 8×8×3 uint16" in "".join(said)

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from caes import load
-from caes.cli import main
 from tests import stripes
-from tests.cli.conftest import QUICK, Run, table
+from tests.cli.conftest import QUICK, Notes, Run, table
 
 pytestmark = pytest.mark.usefixtures("one_thread", "here")
 
@@ -21,18 +20,16 @@ def run(here: Path, says: Run) -> str:
 
 
 def test_predict_writes_a_row_a_picture_and_tells_the_error(
-    run: str, capfd: pytest.CaptureFixture[str]
+    run: str, notes: Notes
 ) -> None:
-    assert main(["predict", run, "photos"]) == 0
-    said = capfd.readouterr()
-    assert said.out.splitlines()[-1] == "predictions.csv"
+    said = notes("predict", run, "photos")
     rows = table("predictions.csv")
     assert [row["name"] for row in rows] == list(load("photos").names)
     assert [row["label"] for row in rows] == [
         row["name"].partition("/")[0] for row in rows
     ]
     wrong = sum(row["class"] != row["label"] for row in rows)
-    assert said.err.splitlines() == [
+    assert said == [
         "photos train: 24 pictures 12×12×1 uint8, 3 classes",
         f"error {100 * wrong / 24:.2f} % of the labelled pictures",
     ]
@@ -47,18 +44,14 @@ def test_predict_takes_pictures_of_other_sizes_and_of_no_class(
     shutil.copytree("flat", "other/June")
     words = ["--out", "t.csv", "--quiet"]
     assert says("predict", run, "other", *words) == "t.csv\n"
-    assert list(table("t.csv")[0]) == [
-        "name",
-        "class",
-        "probability",
-        "p(high)",
-        "p(low)",
-        "p(middle)",
-    ]
+    found = ["name", "class", "probability", "p(high)", "p(low)", "p(middle)"]
+    assert list(table("t.csv")[0]) == found
     assert len(table("t.csv")) == 48
 
 
-def test_predict_replaces_no_table_unless_forced(refused: Run, run: str) -> None:
+def test_predict_replaces_no_table_unless_forced(
+    refused: Run, says: Run, run: str
+) -> None:
     Path("t.csv").write_text("mine")
     words = ("predict", run, "photos", "--out", "t.csv")
     assert refused(*words) == (
@@ -66,13 +59,18 @@ def test_predict_replaces_no_table_unless_forced(refused: Run, run: str) -> None
         "Choose another name, or add --force to replace it."
     )
     assert Path("t.csv").read_text() == "mine"
-    assert main([*words, "--force"]) == 0
+    assert says(*words, "--force").splitlines()[-1] == "t.csv"
     assert len(table("t.csv")) == 24
 
 
-def test_predict_names_a_class_that_was_not_learned(refused: Run, run: str) -> None:
+def test_other_classes_and_reports_of_a_classifier_are_refused(
+    refused: Run, run: str
+) -> None:
     shutil.copytree("photos", "more")
     shutil.copytree("photos/low", "more/odd")
+    assert refused("report", run) == (
+        "caes: run: received a classifier; allowed: the run of an auto-encoder. Open it with CAEClassifier.load, or use caes predict."
+    )
     assert refused("predict", run, "more") == (
         "caes: more: received the class 'odd', which the classifier does not know; "
         "allowed: high, low, middle. Train it on this class too, or leave its pictures "
@@ -85,13 +83,6 @@ def test_info_shows_the_classes_of_a_classifier(run: str, says: Run) -> None:
     said = says("info", run)
     assert "2C3-MP2 on 12×12×1, 3 classes" in said
     assert re.search(r"dense 3, softmax +│ 3 +│ +219 ", said)
-
-
-def test_report_is_for_auto_encoders(refused: Run, run: str) -> None:
-    assert refused("report", run) == (
-        "caes: run: received a classifier; allowed: the run of an auto-encoder. "
-        "Open it with CAEClassifier.load, or use caes predict."
-    )
 
 
 def test_a_table_of_predictions_labels_pictures_whatever_their_names(

@@ -55,21 +55,6 @@ def test_reproduce_makes_table_and_figure(
     ] * 4
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["masci2011"], "reproduce: received neither a table nor a figure; allowed: --table mnist, --table cifar10, --figure filters or --quick. Try --quick, which takes a few minutes."),
-        (["masci2011", "--table", "codes"], "--table: received 'codes' with masci2011; allowed: mnist or cifar10. Try caes reproduce successors --table codes."),
-        (["successors", "--figure", "filters"], "--figure: received 'filters' with successors; allowed: no figure. Leave it out."),
-    ],
-)  # fmt: skip
-def test_reproductions_that_cannot_be(
-    refused: Run, words: list[str], message: str
-) -> None:
-    assert refused("reproduce", *words) == f"caes: {message}"
-    assert not Path("runs").exists()
-
-
 def test_a_damaged_table_of_runs_is_named(refused: Run) -> None:
     Path("out").mkdir()
     Path("out/runs.csv").write_text("a,b\n1,2\n")

@@ -1,8 +1,5 @@
 """Pictures of all sizes, from fit to reconstruct."""
 
-import csv
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +7,9 @@ import pytest
 from PIL import Image
 
 from caes import CAE
-from caes.cli import main
 from caes.data.tiles import whole_names
 from caes.runs.pictures import Opening, learnt_and_shown
+from tests.cli.conftest import Notes, Run, about, table
 
 SIZES = {"scan.png": (200, 5000), "a.png": (97, 131), "b.png": (30, 41)}
 FAST = ("--arch", "4C3-MP2-2C3-MP2", "--epochs", "1", "--quiet")
@@ -31,23 +28,18 @@ def mixed(in_empty_folder: Path) -> Path:
 
 
 def test_a_folder_of_mixed_sizes_is_learnt_and_reconstructed_by_tiles(
-    mixed: Path, capfd: pytest.CaptureFixture[str]
+    mixed: Path, says: Run, notes: Notes
 ) -> None:
-    assert main(["fit", "mixed", "--tile", "64", *FAST, "--out", "run"]) == 0
-    about = json.loads(Path("run/model.json").read_text())
-    assert about["picture"] == [64, 64, 1]
-    assert (about["training"]["tile"], about["training"]["overlap"]) == (64, None)
-    capfd.readouterr()
+    says("fit", "mixed", "--tile", "64", *FAST, "--out", "run")
+    assert about("run")["picture"] == [64, 64, 1]
+    training = about("run")["training"]
+    assert (training["tile"], training["overlap"]) == (64, None)
     (mixed / "broken.png").write_bytes(b"no picture")
-    assert main(["reconstruct", "run", "mixed", "--out", "out"]) == 0
-    said = capfd.readouterr()
-    assert said.out == "out/errors.csv\n"
-    assert said.err.splitlines()[:2] == [
+    assert notes("reconstruct", "run", "mixed", "--out", "out")[:2] == [
         "mixed: one picture at a time, tiles of 64×64",
         "skipped broken.png: not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture",
     ]
-    with Path("out/errors.csv").open(newline="") as file:
-        errors = {row["name"]: float(row["mse"]) for row in csv.DictReader(file)}
+    errors = {row["name"]: float(row["mse"]) for row in table("out/errors.csv")}
     assert sorted(errors) == sorted(SIZES)
     cae = CAE.load("run")
     for name, (height, width) in SIZES.items():
@@ -59,19 +51,15 @@ def test_a_folder_of_mixed_sizes_is_learnt_and_reconstructed_by_tiles(
             assert pair.size == (2 * wide + 2, tall)
     # Other tiles give the same pictures: each knows enough of what is around it.
     words = ["--tile", "20", "--overlap", "0", "--out", "out2", "--quiet"]
-    assert main(["reconstruct", "run", "mixed", *words]) == 0
-    with Path("out2/errors.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            assert float(row["mse"]) == pytest.approx(errors[row["name"]], rel=1e-5)
+    assert says("reconstruct", "run", "mixed", *words) == "out2/errors.csv\n"
+    for row in table("out2/errors.csv"):
+        assert float(row["mse"]) == pytest.approx(errors[row["name"]], rel=1e-5)
 
 
-def test_a_page_of_tiles_is_written_again(
-    mixed: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["fit", "mixed", "--tile", "64", *FAST, "--out", "run"]) == 0
-    assert main(["report", "run"]) == 0
-    assert "these are not the pictures" not in capfd.readouterr().err
-    assert main(["report", "run", "--source", "mixed"]) == 0
+def test_a_page_of_tiles_is_written_again(mixed: Path, says: Run, notes: Notes) -> None:
+    says("fit", "mixed", "--tile", "64", *FAST, "--out", "run")
+    assert "these are not the pictures" not in "".join(notes("report", "run"))
+    says("report", "run", "--source", "mixed")
 
 
 def test_tiles_of_one_picture_are_kept_apart_together(in_empty_folder: Path) -> None:
@@ -86,41 +74,20 @@ def test_tiles_of_one_picture_are_kept_apart_together(in_empty_folder: Path) -> 
 
 
 def test_pictures_come_later_as_they_came_to_training(
-    mixed: Path, capfd: pytest.CaptureFixture[str]
+    mixed: Path, says: Run, notes: Notes
 ) -> None:
-    words = ["--size", "24x32", "--resize", "crop", *FAST, "--out", "run"]
-    assert main(["fit", "mixed", *words]) == 0
-    about = json.loads(Path("run/model.json").read_text())
-    assert about["data"]["resize"] == "crop"
-    assert main(["reconstruct", "run", "mixed", "--out", "out"]) == 0
-    said = capfd.readouterr().err
+    size = ("--size", "24x32")
+    says("fit", "mixed", *size, "--resize", "crop", *FAST, "--out", "run")
+    assert about("run")["data"]["resize"] == "crop"
     note = "note: Pictures of other proportions were cropped at the middle: 3."
-    assert note in said.splitlines()
-    words = ["--resize", "pad", "--size", "24x32", "--out", "out2"]
-    assert main(["reconstruct", "run", "mixed", *words]) == 0
-    said = capfd.readouterr().err
+    assert note in notes("reconstruct", "run", "mixed", "--out", "out")
+    words = (*size, "--resize", "pad", "--out", "out2")
     note = "note: Pictures of other proportions were padded by their mirror image: 3."
-    assert note in said.splitlines()
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--tile", "3"], "--tile: received 3×3 for '16C3-MP2-8C3-MP2'; allowed: at least 4×4, which its poolings need. Try --tile 128, or take MP parts away."),
-        (["--tile", "16", "--overlap", "16"], "--overlap: received 16; allowed: pixels from 0 to 15, below the tile's 16. Leave it out for an eighth of the tile."),
-        (["--overlap", "4"], "--overlap: received 4 without a tile; allowed: an overlap of tiles. Add --tile 128, or leave it out."),
-        (["--resize", "crop"], "--resize: received 'crop' without a size; allowed: --resize together with --size. Add --size 64x96."),
-        (["--size", "8x8", "--resize", "squash"], "--resize: received 'squash'; allowed: stretch, crop, pad or random-crop. Try --resize crop."),
-    ],
-)  # fmt: skip
-def test_tiles_and_fits_that_cannot_be(
-    mixed: Path, refused: Callable[..., str], words: list[str], message: str
-) -> None:
-    assert refused("fit", "mixed", *words) == f"caes: {message}"
+    assert note in notes("reconstruct", "run", "mixed", *words)
 
 
 def test_a_dense_network_takes_only_the_tile_it_was_trained_on(
-    mixed: Path, refused: Callable[..., str]
+    mixed: Path, refused: Run
 ) -> None:
     CAE("4C3-MP2-5N", epochs=1, tile=32).fit(np.zeros((1, 40, 70))).save("run")
     assert refused("reconstruct", "run", "mixed", "--tile", "64", "--out", "out") == (

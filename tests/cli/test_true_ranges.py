@@ -1,7 +1,6 @@
 """Pictures of more than 8 bits, from files to files of the same type."""
 
-import csv
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from caes import CAE
-from caes.cli import main
 from caes.tasks.reconstruct import write_picture
+from tests.cli.conftest import Notes, Run, about, table
 from tests.pictures import png_pixels, tiff_pixels
 
 SCALES = ("auto", "dtype", "minmax", "percentiles:1,99", "standard")
@@ -31,73 +30,72 @@ def _grey(folder: Path) -> dict[str, NDArray[np.uint16]]:
     return made
 
 
-def _rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "errors.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def _check_rows(
-    rows: list[dict[str, str]],
-    originals: dict[str, NDArray[Any]],
-    again: dict[str, NDArray[Any]],
+    originals: dict[str, NDArray[Any]], again: dict[str, NDArray[Any]]
 ) -> None:
+    rows = table("out/errors.csv")
     assert {row["name"] for row in rows} == set(originals)
     for row in rows:
         name = row["name"]
         apart = np.abs(originals[name].astype(np.float64) - again[name])
-        rmse = np.sqrt(np.square(apart).mean())
-        assert float(row["rmse"]) == pytest.approx(rmse, rel=1e-6)
-        assert float(row["mae"]) == pytest.approx(apart.mean(), rel=1e-6)
-        assert float(row["max"]) == pytest.approx(apart.max(), rel=1e-6)
+        found = [float(row[figure]) for figure in ("rmse", "mae", "max")]
+        wanted = [np.sqrt(np.square(apart).mean()), apart.mean(), apart.max()]
+        assert found == pytest.approx(wanted, rel=1e-6)
+
+
+def _fit(says: Run, source: str, scale: str, *words: str) -> None:
+    options = f"--arch 4C3-MP2 --loss mse --epochs 2 --seed 0 --scale {scale} --quiet"
+    says("fit", source, *options.split(), *words, "--out", "run")
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_16_bits_come_back_as_16_bits(scale: str, in_empty_folder: Path) -> None:
+def test_16_bits_come_back_as_16_bits(
+    scale: str, in_empty_folder: Path, says: Run
+) -> None:
     originals = _grey(Path("scans"))
-    options = f"--arch 4C3-MP2 --loss mse --epochs 2 --seed 0 --scale {scale}"
-    words = ["fit", "scans", *options.split(), "--out", "run", "--quiet"]
-    assert main(words) == 0
-    about = json.loads(Path("run/model.json").read_text())
-    assert about["scaling"]["kind"] == about["training"]["scale"] == scale
-    assert about["scaling"]["dtype"] == "uint16"
+    _fit(says, "scans", scale)
+    made = about("run")
+    assert made["scaling"]["kind"] == made["training"]["scale"] == scale
+    assert made["scaling"]["dtype"] == "uint16"
     for _ in "ab":  # and once more in its own place
-        words = ["reconstruct", "run", "scans", "--out", "out", "--quiet", "--force"]
-        assert main(words) == 0
+        says("reconstruct", "run", "scans", "--out", "out", "--quiet", "--force")
     again = {
         name: png_pixels(Path("out", f"{name}.reconstructed.png"))[..., 0]
         for name in originals
     }
     assert {pixels.dtype for pixels in again.values()} == {np.dtype(np.uint16)}
-    _check_rows(_rows(Path("out")), originals, again)
+    _check_rows(originals, again)
     cae = CAE.load("run")
     first = cae.reconstruct(originals["0.png"][None], units="source")
     np.testing.assert_array_equal(first[0, ..., 0], again["0.png"])
     assert Path("run/report.html").is_file()
 
 
+def _tiffs(names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    return {
+        name: tiff_pixels(Path("out", f"{name}.reconstructed.tif")) for name in names
+    }
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_13_bands_of_floats_come_back_as_they_were(
-    scale: str, in_empty_folder: Path
+    scale: str, in_empty_folder: Path, says: Run
 ) -> None:
     drawn = np.random.default_rng(0).normal(5, 1, (8, 9, 9, 13))
     pixels = (drawn * 3.0 ** np.arange(-6, 7)).astype(np.float32)
     np.save("bands.npy", pixels)
-    options = f"--arch 4C3-MP2 --loss mse --epochs 2 --seed 0 --scale {scale}"
-    assert main(["fit", "bands.npy", *options.split(), "--out", "run", "--quiet"]) == 0
-    assert main(["reconstruct", "run", "bands.npy", "--out", "out", "--quiet"]) == 0
+    _fit(says, "bands.npy", scale)
+    says("reconstruct", "run", "bands.npy", "--out", "out", "--quiet")
     originals = {f"{number:05d}": pixels[number] for number in range(8)}
-    again = {
-        name: tiff_pixels(Path("out", f"{name}.reconstructed.tif"))
-        for name in originals
-    }
+    again = _tiffs(originals)
     assert again["00000"].dtype == np.float32
     assert again["00000"].shape == (9, 9, 13)
-    _check_rows(_rows(Path("out")), originals, again)
+    _check_rows(originals, again)
 
 
 @pytest.mark.parametrize("scale", ["auto", "standard"])
 def test_scenes_of_any_size_come_back_by_tiles_in_their_own_type(
-    scale: str, in_empty_folder: Path, capfd: pytest.CaptureFixture[str]
+    scale: str, in_empty_folder: Path, says: Run, notes: Notes, refused: Run
 ) -> None:
     Path("scenes").mkdir()
     draw, originals = np.random.default_rng(0), {}
@@ -105,21 +103,17 @@ def test_scenes_of_any_size_come_back_by_tiles_in_their_own_type(
         scene = draw.normal(900, 100, (*size, 13)).astype(np.uint16)
         write_picture(Path("scenes", name), scene)
         originals[name] = scene
-    words = f"--arch 4C3-MP2 --loss mse --epochs 1 --seed 0 --tile 16 --scale {scale}"
-    assert main(["fit", "scenes", *words.split(), "--out", "run", "--quiet"]) == 0
+    _fit(says, "scenes", scale, "--tile", "16")
     eight = (originals["b.tif"] // 257).astype(np.uint8)
     write_picture(Path("scenes", "c.tif"), eight)  # reads as deep as the others
     originals["c.tif"] = eight * np.uint16(257)
     write_picture(Path("scenes", "d.tif"), originals["a.tif"][..., :4])
-    capfd.readouterr()
-    assert main(["reconstruct", "run", "scenes", "--out", "out"]) == 0
-    told = "skipped d.tif: channels: 4, while the model takes 13"
-    assert told in capfd.readouterr().err.splitlines()
-    again = {
-        name: tiff_pixels(Path("out", f"{name}.reconstructed.tif"))
-        for name in originals
-    }
-    _check_rows(_rows(Path("out")), originals, again)
+    words = ("reconstruct", "run", "scenes", "--out")
+    assert "skipped d.tif: channels: 4, while the model takes 13" in notes(
+        *words, "out"
+    )
+    again = _tiffs(originals)
+    _check_rows(originals, again)
     cae = CAE.load("run")
     for name, scene in originals.items():
         assert again[name].dtype == np.uint16
@@ -128,12 +122,8 @@ def test_scenes_of_any_size_come_back_by_tiles_in_their_own_type(
         whole = cae.reconstruct(scene[None], units="source", tile=100)[0]
         # Parts are those of the whole to the rounding of 32-bit floats.
         assert np.abs(whole.astype(int) - tiled).max() <= 1
-    strict = ["reconstruct", "run", "scenes", "--out", "out2", "--strict"]
-    assert main(strict) == 2
-    assert capfd.readouterr().err.splitlines()[-1] == (
-        "caes: d.tif in scenes: received an unreadable picture (channels: 4, "
-        "while the model takes 13); allowed: a whole PNG, JPEG, BMP, WebP, GIF, TIFF, "
-        "DICOM or FITS picture. Mend or remove it, or leave out --strict to skip it."
+    assert refused(*words, "out2", "--strict") == (
+        "caes: d.tif in scenes: received an unreadable picture (channels: 4, while the model takes 13); allowed: a whole PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture. Mend or remove it, or leave out --strict to skip it."
     )
 
 

@@ -20,7 +20,7 @@ from caes import CAE, CAEClassifier, ImageSet
 from caes.data.labels.draws import stratified
 from caes.errors import ArgumentError, DataError, RunError
 from tests.flattened import Flattened
-from tests.refused import refused
+from tests.refusals import refusing
 
 
 class OnFlattened(Flattened, CAEClassifier):
@@ -102,7 +102,7 @@ def _same(one: CAEClassifier, other: CAEClassifier) -> bool:
 
 def test_options_that_cannot_work_are_refused_in_fit(stack: CAE) -> None:
     message = "dropout: received 1; allowed: a number above 0 and below 1. Try 0.4, or 0 for none."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         CAEClassifier(stack, dropout=1).fit(_pixels(), _truth())
 
 
@@ -193,7 +193,7 @@ def test_in_an_image_set_minus_one_is_never_a_class(stack: CAE) -> None:
     labels = np.where(_truth() == 1, 1, -1)
     images = ImageSet.from_pixels(_pixels(), labels=labels, classes=("other", "one"))
     message = "y: received labels of one class only (1); allowed: labels of at least two classes. Label pictures of another class too."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         _fast(stack).fit(images)
 
 
@@ -222,7 +222,7 @@ CLASSES_AS = (
 def test_labels_that_cannot_be_learnt_are_refused(
     stack: CAE, y: Any, message: str
 ) -> None:
-    with refused(DataError, message):
+    with refusing(DataError, message):
         _fast(stack).fit(_pixels(), y)
 
 
@@ -240,7 +240,7 @@ def test_what_has_no_label_does_not_count_in_a_score(stack: CAE) -> None:
     images = ImageSet.from_pixels(_pixels(), labels=half)
     assert classifier.score(images) == 0.5
     message = "y: received no labels, only -1; allowed: a class for some of the pictures. Label some pictures of each class."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         classifier.score(images[30:])
     with pytest.raises(DataError, match="received no labels: a classifier requires y"):
         classifier.score(_pixels())
@@ -282,7 +282,7 @@ def test_every_form_of_the_same_pictures_is_classified_alike(stack: CAE) -> None
 def test_pictures_of_another_size_are_refused(stack: CAE) -> None:
     classifier = _fast(stack).fit(_pixels(), _truth())
     message = "X: received pictures of 11×14×1; allowed: pictures of 12×12×1. Load them with size= and channels= as the model was trained."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         classifier.predict(np.zeros((2, 11, 14), np.uint8))
 
 
@@ -356,7 +356,7 @@ def test_more_pictures_of_another_form_are_refused(
     stack: CAE, more: NDArray[Any], received: str
 ) -> None:
     message = f"unlabelled: received pictures of {received}; allowed: pictures like the others, 12×12×1 uint8. Load both with the same size, channels and type."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         _fast(stack).fit(_pixels(), _truth(), unlabelled=more)
 
 
@@ -457,21 +457,21 @@ def test_the_folder_of_a_run_is_as_good_as_the_stack(
 
 def test_what_is_no_stack_is_refused(stack: CAE, tmp_path: Path) -> None:
     message = "stack: received PCA(); allowed: a CAE, or the folder of its run. Try stack=CAE()."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         _fast(PCA()).fit(_pixels(), _truth())
     message = f"{tmp_path / 'nothing'}: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         _fast(tmp_path / "nothing").fit(_pixels(), _truth())
 
 
 def test_a_stack_for_other_pictures_is_refused(stack: CAE) -> None:
     colours = np.zeros((6, 12, 12, 3), np.uint8)
     message = "stack: received one trained on pictures of 1 channels, for pictures of 3; allowed: a stack for pictures with the same channels. Train one on such pictures, or load them with channels=."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         _fast(stack).fit(colours, _truth(6))
     dense = CAE("4C3-MP2-5N", epochs=1).fit(_pixels())
     message = "stack: received one with dense layers for 12×12, and pictures of 16×14; allowed: pictures of the size it was trained on. Load them with size=(12, 12)."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         _fast(dense).fit(np.zeros((6, 16, 14), np.uint8), _truth(6))
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from caes import CAE, CAEClassifier, ImageSet
 from caes.errors import CaesError, RunError
-from tests.refused import refused
+from tests.refusals import refusing
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -190,7 +190,7 @@ def test_the_run_s_description_says_what_made_it(run: Path, stack: CAE) -> None:
 
 def test_a_classifier_is_not_opened_as_an_auto_encoder(run: Path) -> None:
     message = f"{run}: received a classifier; allowed: the run of an auto-encoder. Open it with CAEClassifier.load, or use caes predict."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAE.load(run)
     with pytest.raises(RunError, match="allowed: the run of an auto-encoder"):
         _fitted(run)  # type: ignore[arg-type]
@@ -202,7 +202,7 @@ def test_an_auto_encoder_is_not_opened_as_a_classifier(
     folder = tmp_path / "run"
     stack.save(folder)
     message = f"{folder}: received an auto-encoder; allowed: the run of a classifier. Make one with: caes classify DATA --from {folder}."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAEClassifier.load(folder)
 
 
@@ -258,7 +258,7 @@ def test_a_damaged_description_is_refused_in_one_line(
 ) -> None:
     _mended(run, **changes)
     message = f"{run}/model.json: received contents that cannot be ({reason}); allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAEClassifier.load(run)
 
 
@@ -299,7 +299,7 @@ def test_weights_of_another_network_are_refused(
 ) -> None:
     _mended(run, **changes)
     message = f"{run}/model.safetensors: received weights that are not those of 3C3-MP2; allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAEClassifier.load(run)
 
 

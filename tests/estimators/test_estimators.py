@@ -18,7 +18,7 @@ from caes import CAE, ImageSet
 from caes.errors import ArgumentError, DataError
 from caes.nn.stack import Stack, StackLevel
 from tests.flattened import Flattened
-from tests.refused import refused
+from tests.refusals import refusing
 
 
 class OnFlattened(Flattened, CAE):
@@ -121,7 +121,7 @@ def test_flattened_pictures_come_back_flattened() -> None:
 def test_flattened_pictures_that_are_not_square_need_their_shape() -> None:
     table = np.random.default_rng(0).random((10, 24))
     message = "X: received rows of 24 features; allowed: a square number, or H·W·C as image_shape says. Give image_shape=(H, W, C), or pictures as N×H×W×C."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         CAE("2C3-MP2", epochs=1).fit(table)
     cae = CAE("2C3-MP2", epochs=1, image_shape=(2, 4, 3)).fit(table)
     assert cae.picture_shape_ == (2, 4, 3)
@@ -156,7 +156,7 @@ def test_a_convolutional_auto_encoder_takes_other_sizes_but_not_other_channels()
     cae = CAE("2C3-MP2", epochs=1).fit(_blobs())
     assert cae.reconstruct(_blobs(3, side=17)).shape == (3, 17, 17, 1)
     message = "X: received pictures of 12×12×3; allowed: pictures of 1 channels. Load them with size= and channels= as the model was trained."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         cae.transform(np.zeros((2, 12, 12, 3)))
     dense = CAE("2C3-MP2-3N", epochs=1).fit(_blobs())
     with pytest.raises(DataError, match="allowed: pictures of 12×12×1"):
@@ -166,7 +166,7 @@ def test_a_convolutional_auto_encoder_takes_other_sizes_but_not_other_channels()
 def test_codes_of_another_length_are_refused() -> None:
     cae = CAE("2C3-MP2", epochs=1).fit(_blobs())
     message = "X: received codes of shape (2, 5); allowed: N×72. Pass what transform gave for pictures of the training size."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         cae.inverse_transform(np.zeros((2, 5)))
 
 
@@ -181,7 +181,7 @@ def test_codes_of_another_length_are_refused() -> None:
 def test_arguments_that_cannot_work_are_refused_in_fit(
     arguments: dict[str, Any], message: str
 ) -> None:
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         CAE(**arguments).fit(_blobs())
 
 
@@ -326,7 +326,7 @@ def test_growing_on_a_mirrored_auto_encoder_is_refused() -> None:
     cae = CAE("4C3-MP2", epochs=1).fit(_blobs())
     for pictures in (None, _blobs()):
         message = "schedule: received 'greedy' with the mirrored decoder; allowed: a decoder of each level's own for it. Add decoder='tied'."
-        with refused(ArgumentError, message):
+        with refusing(ArgumentError, message):
             cae.grow("3C3", pictures)
 
 
@@ -372,7 +372,7 @@ def test_a_stack_that_cannot_stand_on_another_says_so(
 ) -> None:
     taller = CAE(start=_lower(), **GREEDY | {"epochs": 1} | changes)
     message = f"start: received {THERE} below {changes['arch']} ({form}) for pictures of 12×12×1, greedy; allowed: the lower levels of the same greedy stack, for the same pictures. Let cae.grow('300C3-MP2') choose the options."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         taller.fit(_blobs(side=side))
 
 
@@ -381,7 +381,7 @@ def test_a_pooling_put_on_a_trained_level_is_no_new_level() -> None:
     lower = CAE("4C3", epochs=1, **GREEDY).fit(_blobs())
     for levels in ("MP2", "MP2-3C3"):
         message = f"start: received 4C3 (tied, same, relu, sigmoid) for pictures of 12×12×1 below 4C3-{levels} (tied, same, relu, sigmoid) for pictures of 12×12×1, greedy; allowed: the lower levels of the same greedy stack, for the same pictures. Let cae.grow('300C3-MP2') choose the options."
-        with refused(ArgumentError, message):
+        with refusing(ArgumentError, message):
             lower.grow(levels, _blobs())
 
 

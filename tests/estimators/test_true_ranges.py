@@ -10,7 +10,7 @@ from caes import CAE, CAEClassifier, ImageSet
 from caes.data.scaling import scaling_of
 from caes.errors import ArgumentError
 from caes.train.augment import parse_augmentation
-from tests.refused import refused
+from tests.refusals import refusing
 
 BEYOND = ("percentiles:10,90", "standard")
 OPTIONS: dict[str, Any] = {"loss": "mse", "epochs": 1, "random_state": 0}
@@ -64,7 +64,7 @@ def test_flattened_pictures_come_back_flattened() -> None:
 def test_units_of_another_name_are_refused() -> None:
     cae = CAE("2C3", **OPTIONS).fit(_pixels())
     message = "units: received 'metres'; allowed: 'network' or 'source'. Try 'network'."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         cae.reconstruct(_pixels(), units="metres")  # type: ignore[arg-type]
 
 
@@ -108,7 +108,7 @@ def test_a_stack_on_another_scale_is_refused() -> None:
     taller = lower.grow("2C3", _pixels())
     assert taller.scaling_ == lower.scaling_
     message = "scale: received 'standard' above a stack with 'minmax'; allowed: the scale of the lower levels, which stay as they are. Add scale='minmax'."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         lower.grow("2C3", _pixels(), scale="standard")
 
 

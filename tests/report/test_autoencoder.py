@@ -16,7 +16,7 @@ from caes.report.autoencoder import page
 from caes.report.charts import Chart
 from caes.report.results import DIFFERENCE, examine, examples
 from caes.train.history import History
-from tests.refused import refused
+from tests.refusals import refusing
 from tests.report.fake import STACK, FakeCAE, a_stack, history, pictures, stack_history
 from tests.report.reading import Page, check
 
@@ -189,7 +189,7 @@ def test_what_was_left_out_is_named_once() -> None:
 
 def test_pictures_of_another_size_are_refused(tmp_path: Path) -> None:
     message = "array: received test pictures of 4×6×1; allowed: pictures like the training ones, 4×4×1. Load them with size and channels as the training pictures were."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         report(tmp_path, FakeCAE((4, 4, 1)), pictures(3, 4, 4, 1), pictures(3, 4, 6, 1))
     assert not list(tmp_path.iterdir())
 

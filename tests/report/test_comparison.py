@@ -4,7 +4,7 @@ import pytest
 from caes.errors import ArgumentError
 from caes.report.comparison import Contender, check, judge, simplest, standings
 from caes.report.page import Verdict
-from tests.refused import refused
+from tests.refusals import refusing
 from tests.report.fake import answers
 
 TRUTH = np.repeat(np.arange(4), [40, 25, 20, 15])
@@ -74,5 +74,5 @@ def test_answers_that_are_no_numbers_are_refused() -> None:
     broken = answers(TRUTH, 4)
     broken[:3, 1] = np.nan
     message = "probabilities of the classifier: received NaN or infinity in 3 of 100 rows; allowed: 100 × 4 numbers in [0, 1], rows that sum to 1. Give the output of the softmax, or of predict_proba."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         check(Contender("the classifier", broken, 1.0))

@@ -8,7 +8,7 @@ from caes.errors import ArgumentError
 from caes.nn.architecture import parse
 from caes.report.phases import Phase, Plan, phases, plan
 from caes.train.history import History
-from tests.refused import refused
+from tests.refusals import refusing
 from tests.report.fake import history, stack_history
 
 ARCH = parse("4C3-MP2-2C3-8N")
@@ -40,7 +40,7 @@ def test_the_plan_is_read_from_the_settings(
 
 def test_epochs_that_are_not_the_levels_are_refused() -> None:
     message = "epochs: received 2 values for 3 levels; allowed: one value, or in a greedy schedule one a level. Give a single value."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         plan({"epochs": (3, 2), "schedule": "greedy"}, ARCH)
 
 

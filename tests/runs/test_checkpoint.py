@@ -11,7 +11,7 @@ from caes import CAE
 from caes.errors import OutputError, RunError
 from caes.nn.sparsity import Sparsity
 from caes.nn.stack import Stack
-from tests.refused import refused
+from tests.refusals import refusing
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_force_never_takes_a_table_that_is_not_the_run_s(
     mine.parent.mkdir(exist_ok=True)
     mine.write_text("name,label")
     message = f"{run}: received a path that caes did not make (there is also {name} in it); allowed: a new folder, or an older one of the same sort. Give another one, or delete it yourself."
-    with refused(OutputError, message):
+    with refusing(OutputError, message):
         fitted.save(run, force=True)
     assert mine.read_text() == "name,label"
 
@@ -91,13 +91,13 @@ def _mended(run: Path, **changes: Any) -> None:
 def test_a_newer_format_is_refused(run: Path) -> None:
     _mended(run, format=5)
     message = f"{run}/model.json: received format 5; allowed: formats up to 4. It was made by a newer caes: pip install --upgrade caes."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAE.load(run)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     message = f"{tmp_path}: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAE.load(tmp_path)
 
 
@@ -130,7 +130,7 @@ def test_weights_that_are_not_finite_are_refused(run: Path, value: float) -> Non
     weights[name].view(-1)[3] = value
     save_file(weights, path)
     message = f"{path}: received NaN or infinity in the tensor {name}; allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAE.load(run)
 
 
@@ -274,7 +274,7 @@ def test_a_stack_s_weights_are_refused_in_another_network(
 ) -> None:
     _mended(stacked, network=network)
     message = f"{stacked}/model.safetensors: received weights that are not those of 4C3-MP2-3C3-5N; allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAE.load(stacked)
 
 
@@ -323,7 +323,7 @@ def test_a_scaling_that_cannot_be_is_refused(
 ) -> None:
     _mended(run, scaling=LINE | changes)
     message = f"{run}/model.json: received contents that cannot be ({reason}); allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAE.load(run)
 
 

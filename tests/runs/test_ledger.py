@@ -17,7 +17,7 @@ from caes.runs import ledger as module
 from caes.runs.ledger import MADE, Ledger, commit, made, pass_on_interruption
 from caes.train.history import History
 from caes.version import __version__
-from tests.refused import refused
+from tests.refusals import refusing
 
 KEYS, FIGURES = ("start", "seed"), ("error", "note")
 # A lone carriage return is not quoted by Python's csv module before 3.13.
@@ -143,7 +143,7 @@ def test_another_or_a_damaged_table_is_refused_and_left_alone(
     path = tmp_path / "runs" / "runs.csv"
     path.parent.mkdir()
     path.write_bytes(content)
-    with refused(DataError, f"{path}: received {received}; {NEXT}"):
+    with refusing(DataError, f"{path}: received {received}; {NEXT}"):
         opened(tmp_path)
     assert path.read_bytes() == content
 
@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_and_no_run(tmp_path: Path) 
     ledger = opened(tmp_path)
     for write in (ledger.claim, lambda: ledger.add({"start": "stack", "seed": 0}, {})):
         message = f"{tmp_path / 'runs' / 'runs.csv'}: received a path that runs through a file; allowed: a place that can be written. Choose another folder."
-        with refused(OutputError, message):
+        with refusing(OutputError, message):
             write()
     assert ledger.rows == []
 

@@ -15,7 +15,7 @@ from caes.cli import main
 from caes.data.scaling import Scaling
 from caes.errors import DataError, RunError
 from caes.runs.pictures import Opening, for_others
-from tests.refused import refused
+from tests.refusals import refusing
 
 FIXTURES = Path(__file__).parent / "fixtures"
 """Run folders as earlier formats wrote them, of ``photos`` brought to 8×8."""
@@ -205,7 +205,7 @@ def test_a_damaged_block_is_refused(tmp_path: Path, changes: Any, reason: str) -
     about = json.loads(path.read_text()) | {"data": {"source": "x"} | changes}
     path.write_text(json.dumps(about))
     message = f"{path}: received contents that cannot be ({reason}); allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         CAE.load(tmp_path / "run")
 
 

@@ -10,7 +10,7 @@ from caes import CAE, CAEClassifier, ImageSet
 from caes.errors import RunError
 from caes.tasks.info import classifier_summary, print_run, run_as_dict
 from tests import stripes
-from tests.refused import refused
+from tests.refusals import refusing
 
 RUN_KEYS = [
     "run",
@@ -139,5 +139,5 @@ def test_a_run_as_json_says_what_the_table_says(
 
 def test_neither_a_run_nor_pictures(tmp_path: Path) -> None:
     message = f"{tmp_path}: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER."
-    with refused(RunError, message):
+    with refusing(RunError, message):
         print_run(tmp_path)

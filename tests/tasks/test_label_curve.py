@@ -22,7 +22,7 @@ from caes.tasks.label_curve import CONTENDERS, FIGURES, KEYS, STACK, label_curve
 from caes.tasks.probe import fit_probe
 from caes.train.recipes import FineTuning
 from tests import stripes
-from tests.refused import refused
+from tests.refusals import refusing
 
 OPTIONS = FineTuning(recipe="paper", head="none", epochs=1, rounds=1)
 CURVE = [3, 9]
@@ -212,7 +212,7 @@ def test_too_many_labels_are_refused_before_anything_is_trained(
     curve: Curve, tmp_path: Path
 ) -> None:
     message = "labels: received 31; allowed: a whole number from 3 (one for each class) to 30 (all that have a label). Try labels=30."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         curve(counts=[3, 31])
     assert not list(tmp_path.iterdir())
 
@@ -233,7 +233,7 @@ def test_an_error_damaged_by_hand_is_named(curve: Curve, tmp_path: Path) -> None
     error = on_disk(tmp_path)[0]["error"]
     path.write_text(path.read_text().replace(f",{error},12,", ",much,12,", 1))
     message = f"{path}: received 'much' as error of a run; allowed: the table of an earlier run of the same command. Name another folder with --out, or move the file away."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         curve(counts=[3], seeds=1)
 
 
@@ -245,7 +245,7 @@ def test_numbers_of_labels_are_read_in_order_and_once() -> None:
 @pytest.mark.parametrize("text", ["", "0", "10,", ",10", "10, 20", "1e3", "-5", "ten"])
 def test_what_are_no_numbers_of_labels(text: str) -> None:
     message = f"--labels: received {text!r}; allowed: whole numbers with commas between them. Try --labels 100,300,1000."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         parse_counts(text)
 
 
@@ -254,7 +254,7 @@ def test_only_a_new_folder_or_that_of_a_curve_is_written_to(tmp_path: Path) -> N
     check_folder(tmp_path)
     (tmp_path / "report.html").write_text("of something else")
     message = f"{tmp_path}: received a folder of something else; allowed: a new folder, or that of an earlier run of the same command. Give another one with --out."
-    with refused(OutputError, message):
+    with refusing(OutputError, message):
         check_folder(tmp_path)
     (tmp_path / "runs.csv").touch()
     check_folder(tmp_path)

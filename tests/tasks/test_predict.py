@@ -10,7 +10,7 @@ import pytest
 from caes import CAE, CAEClassifier, ImageSet
 from caes.errors import DataError, OutputError
 from caes.tasks.predict import Predictions, predict, write_predictions
-from tests.refused import refused
+from tests.refusals import refusing
 
 PROBABILITIES = np.array([[0.75, 0.25], [0.125, 0.875], [0.5, 0.5]], np.float32)
 
@@ -121,12 +121,12 @@ def test_a_class_among_others_that_was_not_learned_is_named(
 ) -> None:
     strange = replace(test_images, classes=("high", "low", "odd"))
     message = "stripes: received the class 'odd', which the classifier does not know; allowed: high, low, middle. Train it on this class too, or leave its pictures out."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         predict(classifier, strange)
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     message = f"{tmp_path / 'file' / 't.csv'}: received a path that runs through a file; allowed: a place that can be written. Choose another folder."
-    with refused(OutputError, message):
+    with refusing(OutputError, message):
         write_predictions(some(None), tmp_path / "file" / "t.csv")

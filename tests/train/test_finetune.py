@@ -24,7 +24,7 @@ from caes.train.history import History
 from caes.train.loop import Settings, fabric_for
 from caes.train.progress import Progress
 from caes.train.recipes import FineTuning
-from tests.refused import refused
+from tests.refusals import refusing
 
 PICTURE: Shape = (8, 8, 1)
 CLASSES = 3
@@ -226,7 +226,7 @@ def test_the_average_looks_back_over_a_twentieth_of_the_steps_at_most(
 
 def test_a_share_without_a_picture_on_each_side_is_refused() -> None:
     message = "validation: received 0.02 of 20 pictures; allowed: a share that leaves at least one picture on each side. Give more pictures, or validation=0."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         _finetune(_model(), validation=0.02)
 
 

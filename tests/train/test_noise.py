@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from caes.errors import ArgumentError
 from caes.train.noise import KINDS, Corruption, parse_corruption
-from tests.refused import refused
+from tests.refusals import refusing
 
 
 def _noise(text: str, clean: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -64,5 +64,5 @@ def test_what_is_printed_reads_back(kind: str, strength: float) -> None:
 )
 def test_other_texts_are_refused(text: str) -> None:
     message = f"noise: received {text!r}; allowed: masking:SHARE, gaussian:DEVIATION or salt-and-pepper:SHARE. Try masking:0.3."
-    with refused(ArgumentError, message):
+    with refusing(ArgumentError, message):
         parse_corruption(text)

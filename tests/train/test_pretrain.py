@@ -31,7 +31,7 @@ from caes.train.noise import Corruption
 from caes.train.options import Options
 from caes.train.pretrain import Reconstruction, pretrain
 from caes.train.progress import Progress
-from tests.refused import refused
+from tests.refusals import refusing
 
 resource = pytest.importorskip("resource")  # limits of the operating system
 
@@ -453,7 +453,7 @@ def test_codes_that_find_no_room_end_the_training_in_one_line(
         monkeypatch.delattr(os, "posix_fallocate")
     options = _options(epochs=1)
     message = f"{cache}: received a file-size limit; allowed: a place that can be written. Raise the limit, or choose another folder."
-    with _files_up_to(1000), refused(OutputError, message):
+    with _files_up_to(1000), refusing(OutputError, message):
         _train(_stack(options), options)
     assert [*cache.iterdir()] == []
 
@@ -468,7 +468,7 @@ def test_a_full_disk_is_said_before_anything_is_mapped(
     monkeypatch.setattr(os, "posix_fallocate", full)
     options = _options(epochs=1)
     message = f"{cache}: received a full disk; allowed: a place that can be written. Free some space, or choose another folder."
-    with refused(OutputError, message):
+    with refusing(OutputError, message):
         _train(_stack(options), options)
 
 

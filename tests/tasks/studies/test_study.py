@@ -25,7 +25,7 @@ from caes.tasks.studies.study import (
     markdown,
     summary_lines,
 )
-from tests.refused import refused
+from tests.refusals import refusing
 
 TINY = Table(
     name="tiny",
@@ -276,7 +276,7 @@ def test_a_number_damaged_by_hand_is_named(tmp_path: Path, column: str) -> None:
     row["recipe"] = TINY.recipe(20)
     ledger.add(row | {column: "x"}, {})
     message = f"{tmp_path / 'runs.csv'}: received 'x' as {column} of a run; allowed: the table of an earlier run of the same command. Name another folder with --out, or move the file away."
-    with refused(DataError, message):
+    with refusing(DataError, message):
         markdown(TINY, ledger)
 
 
