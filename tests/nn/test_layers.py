@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from caes.nn.architecture import ActivationName, PaddingName, parse
+from caes.nn.architecture import ActivationName, Level, PaddingName, parse
 from caes.nn.kernels import winograd
 from caes.nn.layers import (
     Convolution,
@@ -23,6 +23,7 @@ from caes.nn.layers import (
     up_convolve,
 )
 from tests import naive
+from tests.nn.stages import convolution
 
 sides = st.integers(1, 7)
 
@@ -155,7 +156,7 @@ def test_up_convolution_is_up_sampling_and_then_convolution(
 @pytest.mark.parametrize("pool", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [2, 3, 5])
 def test_relu_after_pooling_is_relu_before_it(kernel: int, pool: int) -> None:
-    layer = Convolution(2, 4, kernel, pool=pool)
+    layer = Convolution(convolution(2, Level(4, kernel, pool), activation="relu"))
     torch.nn.init.normal_(layer.weight)
     torch.nn.init.normal_(layer.bias)
     maps = torch.randn(1, 2, 6, 12, requires_grad=True)
@@ -192,7 +193,7 @@ def test_odd_sizes_are_padded_inside_and_cropped_back_exactly(
 
 
 def test_weights_are_glorot_uniform_and_biases_zero() -> None:
-    layer = Convolution(8, 64, 5)
+    layer = Convolution(convolution(8, Level(64, 5)))
     initialise(layer, torch.Generator().manual_seed(0))
     bound = (6 / ((8 + 64) * 25)) ** 0.5
     assert layer.weight.abs().max() <= bound

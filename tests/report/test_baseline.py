@@ -132,7 +132,7 @@ def test_the_places_are_those_that_the_levels_hand_down(
     for at, level in enumerate(stack.each, start=1):
         maps, where = level.encode(maps, winners=True)
         if where is not None and isinstance(level, ConvolutionalLevel):
-            expected.append((at, where.numel(), level.pool**2))
+            expected.append((at, where.numel(), level.stage.pool**2))
     assert [(each.level, each.count, each.among) for each in found.places] == expected
     assert (found.used, found.size, found.partial) == (
         maps.numel(),

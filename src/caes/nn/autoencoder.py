@@ -1,7 +1,5 @@
 """The mirrored auto-encoder: convolutions and poolings in, convolutions back."""
 
-import math
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from caes.errors import NotationError
-from caes.nn.architecture import Architecture, Shape, Stage
+from caes.nn.architecture import Architecture, Shape
 from caes.nn.kernels import fused, threads
 from caes.nn.kernels.threads import Runner
 from caes.nn.layers import (
@@ -56,10 +54,13 @@ class Autoencoder(Model):
                 "Add decoder='tied'.",
             )
         *stages, last = arch.stages(picture)
-        plain = replace(last, activation="linear")  # `activate` comes after `logits`
-        self.encoder = _modules(each for each in stages if each.part == "encoder")
-        back = [each for each in stages if each.part == "decoder"]
-        self.decoder = _modules([*back, plain])
+        plain = replace(last, activation="linear")  # `activate` comes after `_logits`
+        layers = [
+            (Dense if stage.operation == "connect" else Convolution)(stage)
+            for stage in (*stages, plain)
+        ]
+        self.encoder = nn.Sequential(*layers[: arch.depth])
+        self.decoder = nn.Sequential(*layers[arch.depth :])
         initialise(self, torch.Generator().manual_seed(seed))
 
     def encode(self, pictures: Tensor) -> Tensor:
@@ -69,34 +70,23 @@ class Autoencoder(Model):
         return self._encode(pictures)
 
     def _encode(self, pictures: Tensor) -> Tensor:
-        maps = pad(inside(pictures), self.arch)
-        for layer in self.encoder:
-            maps = _apply(layer, maps)
-        return outside(maps)
+        return outside(self.encoder(pad(inside(pictures), self.arch)))
 
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decode to N×H×W×C in [0, 1]; (H, W) is ``size`` or the training pictures'."""
-        shape = (*(size or self.picture[:2]), self.picture[2])
+        height, width = size or self.picture[:2]
         if self._runs_fused(codes) and not torch.is_grad_enabled():
-            return self._fused(shape).decode(codes)
-        return activate(self.logits(codes, shape), self.arch.output)
+            return self._fused((height, width, self.picture[2])).decode(codes)
+        return activate(self._logits(codes, (height, width)), self.arch.output)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Reconstruct pictures: N×H×W×C float32 in [0, 1], in and out."""
         height, width = pictures.shape[1:3]
         return self.decode(self.encode(pictures), (height, width))
 
-    def logits(self, codes: Tensor, shape: Shape) -> Tensor:
+    def _logits(self, codes: Tensor, size: tuple[int, int]) -> Tensor:
         """Decode codes up to, but without, the last activation: N×H×W×C float32."""
-        height, width, _ = shape
-        maps = inside(codes)
-        for layer in self.decoder:
-            if maps.ndim == 2 and isinstance(layer, Convolution):
-                maps = self._unflatten(maps)
-            maps = _apply(layer, maps)
-        if maps.ndim == 2:
-            maps = self._unflatten(maps)
-        return outside(crop(maps, height, width, self.arch))
+        return outside(crop(self.decoder(inside(codes)), *size, self.arch))
 
     def decoder_parameters(self) -> list[nn.Parameter]:
         """Give what only the way back needs."""
@@ -104,10 +94,8 @@ class Autoencoder(Model):
 
     def raw(self, inputs: Tensor) -> Tensor:
         """Reconstruct, but for the last activation: N×H×W×C, in and out."""
-        return self.logits(self._encode(inputs), tuple(inputs.shape[1:]))
-
-    def _unflatten(self, features: Tensor) -> Tensor:
-        return inside(features.reshape(-1, *self._flattened))
+        height, width = inputs.shape[1:3]
+        return self._logits(self._encode(inputs), (height, width))
 
     @property
     def path(self) -> str:
@@ -143,38 +131,5 @@ class Autoencoder(Model):
         return {key: value for key, value in vars(self).items() if key not in mine}
 
     @cached_property
-    def _flattened(self) -> Shape:
-        """Shape of the maps that go into the dense layers."""
-        stages = self.arch.encoder(self.picture)
-        return next(each.input for each in stages if each.operation == "connect")
-
-    @cached_property
     def _fusable(self) -> bool:
         return fused.fits(self.arch, self.picture) and fused.available()
-
-
-def _apply(layer: nn.Module, maps: Tensor) -> Tensor:
-    if isinstance(layer, Dense) and maps.ndim == 4:
-        maps = maps.permute(0, 2, 3, 1).flatten(1)
-    return layer(maps)  # type: ignore[no-any-return]
-
-
-def _modules(stages: Iterable[Stage]) -> nn.ModuleList:
-    """Build a part; the network's last activation is applied apart from its layers."""
-    return nn.ModuleList(_module(stage) for stage in stages)
-
-
-def _module(stage: Stage) -> nn.Module:
-    used = stage.activation
-    if stage.operation == "connect":
-        sizes = math.prod(stage.input), math.prod(stage.output)
-        return Dense(*sizes, activation=used)
-    return Convolution(
-        stage.input[2],
-        stage.output[2],
-        stage.kernel,
-        up=stage.up,
-        pool=stage.pool,
-        activation=used,
-        normalised=stage.normalised,
-    )

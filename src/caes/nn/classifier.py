@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from caes.nn.architecture import ActivationName, Architecture, Shape
+from caes.nn.architecture import ActivationName, Architecture, Shape, Stage
 from caes.nn.layers import Dense, initialise
 from caes.nn.model import Model
 
@@ -42,12 +42,10 @@ class Classifier(nn.Module):
         self.frozen = False
         widths = (math.prod(self.arch.code_shape(self.picture)), *head, classes)
         self.widths = [*widths[:-1]]
-        hidden: list[ActivationName] = [self.arch.activation] * len(head)
+        used: list[ActivationName] = [*[self.arch.activation] * len(head), "linear"]
         self.head = nn.ModuleList(
-            Dense(inputs, units, activation=used)
-            for (inputs, units), used in zip(
-                pairwise(widths), [*hidden, "linear"], strict=True
-            )
+            Dense(Stage("head", "connect", (inputs,), (units,), activation=each))
+            for (inputs, units), each in zip(pairwise(widths), used, strict=True)
         )
         initialise(self.head, torch.Generator().manual_seed(seed))
         self.choose(encoder=True)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from caes.nn.architecture import ActivationName, Architecture, PaddingName
+from caes.nn.architecture import ActivationName, Architecture, PaddingName, Stage
 from caes.nn.kernels import winograd
 
 LEAST_BATCH = 8
@@ -151,55 +151,50 @@ class Convolution(nn.Module):
 
     The activation comes after the pooling instead of before it: the two commute, in
     value and in gradient, and there is less to compute. Batch normalisation (Ioffe &
-    Szegedy 2015) may stand between the two. 1 is no up-sampling, and no pooling.
+    Szegedy 2015) may stand between the two.
     """
 
-    def __init__(
-        self,
-        inputs: int,
-        maps: int,
-        kernel: int,
-        *,
-        up: int = 1,
-        pool: int = 1,
-        padding: PaddingName = "same",
-        activation: ActivationName = "relu",
-        normalised: bool = False,
-    ) -> None:
+    def __init__(self, stage: Stage) -> None:
         super().__init__()
+        inputs, maps, kernel = stage.input[2], stage.output[2], stage.kernel
         self.weight = nn.Parameter(torch.empty(maps, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.empty(maps))
-        self.norm = nn.BatchNorm2d(maps) if normalised else None
-        self.up, self.pool = up, pool
-        self.padding, self.activation = padding, activation
+        self.norm = nn.BatchNorm2d(maps) if stage.normalised else None
+        self.stage = stage
 
     def forward(self, maps: Tensor) -> Tensor:
         """N×inputs×H×W to N×maps×H'×W'."""
-        if self.up > 1:
-            maps = up_convolve(maps, self.weight, self.bias, self.up)
-        else:
-            maps = convolve(maps, self.weight, self.bias, self.padding)
-        if self.pool > 1:
-            maps = F.max_pool2d(maps, self.pool)
+        maps, stage = self.convolved(maps), self.stage
+        return self.finished(F.max_pool2d(maps, stage.pool) if stage.pool > 1 else maps)
+
+    def convolved(self, maps: Tensor) -> Tensor:
+        """Give what is pooled: N×maps, as high and wide as the convolution leaves."""
+        if self.stage.up > 1:
+            return up_convolve(maps, self.weight, self.bias, self.stage.up)
+        return convolve(maps, self.weight, self.bias, self.stage.padding)
+
+    def finished(self, maps: Tensor) -> Tensor:
+        """Normalise and activate what was pooled."""
         if self.norm is not None:
             maps = self.norm(maps)
-        return activate(maps, self.activation)
+        return activate(maps, self.stage.activation)
 
 
 class Dense(nn.Module):
-    """A fully connected layer over flat features, N×inputs to N×units."""
+    """A fully connected layer, from maps or N×inputs to maps or N×units."""
 
-    def __init__(
-        self, inputs: int, units: int, *, activation: ActivationName = "relu"
-    ) -> None:
+    def __init__(self, stage: Stage) -> None:
         super().__init__()
+        inputs, units = math.prod(stage.input), math.prod(stage.output)
         self.weight = nn.Parameter(torch.empty(units, inputs))
         self.bias = nn.Parameter(torch.empty(units))
-        self.activation = activation
+        self.stage = stage
 
     def forward(self, features: Tensor) -> Tensor:
-        """N×inputs to N×units."""
-        return activate(F.linear(features, self.weight, self.bias), self.activation)
+        """Maps are flattened in the order H, W, C, as everywhere outside."""
+        units = F.linear(outside(features).flatten(1), self.weight, self.bias)
+        units = activate(units, self.stage.activation)
+        return inside(units.view(-1, *self.stage.output))
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

@@ -7,7 +7,6 @@ reconstruct, a level computes with the winners' patches alone.
 Inside, tensors are N×C×H×W in channels-last memory, or N×units.
 """
 
-import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -24,8 +23,9 @@ from caes.nn.architecture import (
 )
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.layers import (
+    Convolution,
+    Dense,
     activate,
-    convolve,
     convolve_back,
     crop,
     frame,
@@ -52,12 +52,24 @@ class Code(NamedTuple):
 
 
 class StackLevel(nn.Module):
-    """What every level offers: a code of what goes in, and the way back."""
+    """What a layer needs to be a level: a code of what goes in, and the way back.
+
+    Args:
+        stage: The encoder's step that it is; its activation is σ.
+        tied: Whether the way back uses the same weights.
+        output: σ', of what the way back gives.
+    """
 
     weight: nn.Parameter
     bias: nn.Parameter
-    bias_back: nn.Parameter
-    weight_back: nn.Parameter | None
+    stage: Stage
+
+    def __init__(self, stage: Stage, *, tied: bool, output: ActivationName) -> None:
+        super().__init__(stage)  # the layer's
+        back = None if tied else nn.Parameter(torch.empty_like(self.weight))
+        self.weight_back = back
+        self.bias_back = nn.Parameter(torch.zeros(self.weight.shape[1]))
+        self.output = output
 
     def encode(self, maps: Tensor, *, winners: bool = False) -> Code:
         """Give the code, and on request the places of its winners, if it has some."""
@@ -87,54 +99,35 @@ def _places(code: Code) -> Tensor:
     return place[..., 0]
 
 
-class ConvolutionalLevel(StackLevel):
+class ConvolutionalLevel(StackLevel, Convolution):
     """Convolution, max-pooling that erases all but the largest, and the way back.
 
     Code: h = σ(x ∗ W + b), largest of each cell (equation 4 of the paper and section
     3.1). Way back: y = σ'(Σ h ∗ W̃ + c) (equation 5), W̃ the flipped kernels when tied,
     kernels of their own otherwise; the values stand where they were before pooling, and
     what was erased is 0.
-
-    Args:
-        stage: The encoder's step that it is; its activation is σ.
-        tied: Whether the way back uses the same weights.
-        output: σ', of what the way back gives.
     """
-
-    def __init__(self, stage: Stage, *, tied: bool, output: ActivationName) -> None:
-        super().__init__()
-        inputs, maps = stage.input[2], stage.output[2]
-        shape = (maps, inputs, stage.kernel, stage.kernel)
-        self.weight = nn.Parameter(torch.empty(shape))
-        self.bias = nn.Parameter(torch.empty(maps))
-        self.weight_back = None if tied else nn.Parameter(torch.empty(shape))
-        self.bias_back = nn.Parameter(torch.zeros(inputs))
-        self.norm = nn.BatchNorm2d(maps) if stage.normalised else None
-        self.pool, self.padding = stage.pool, stage.padding
-        self.activation, self.output = stage.activation, output
 
     def encode(self, maps: Tensor, *, winners: bool = False) -> Code:
         """Give the code of N×inputs×H×W, and on request the places of its winners."""
-        maps, where = convolve(maps, self.weight, self.bias, self.padding), None
-        if self.pool > 1 and winners:
-            maps, where = F.max_pool2d(maps, self.pool, return_indices=True)
-        elif self.pool > 1:
-            maps = F.max_pool2d(maps, self.pool)
-        if self.norm is not None:
-            maps = self.norm(maps)
-        return Code(activate(maps, self.activation), where)
+        if not winners or self.stage.pool == 1:
+            return Code(self(maps))
+        pooled = F.max_pool2d(
+            self.convolved(maps), self.stage.pool, return_indices=True
+        )
+        return Code(self.finished(pooled[0]), pooled[1])
 
     def decode(self, code: Code) -> Tensor:
         """Give N×inputs×H×W back; without winners, their mean over where they may be.
 
         A value whose place in its cell of p×p is not known counts 1/p² in each.
         """
-        maps = code.maps
-        if self.pool > 1 and code.winners is not None:
-            maps = F.max_unpool2d(maps, code.winners, [self.pool] * 2)
-        elif self.pool > 1:
-            maps = F.interpolate(maps, scale_factor=self.pool) / self.pool**2
-        back = convolve_back(maps, self._way_back, self.bias_back, self.padding)
+        maps, pool, padding = code.maps, self.stage.pool, self.stage.padding
+        if pool > 1 and code.winners is not None:
+            maps = F.max_unpool2d(maps, code.winners, [pool, pool])
+        elif pool > 1:
+            maps = F.interpolate(maps, scale_factor=pool) / pool**2
+        back = convolve_back(maps, self._way_back, self.bias_back, padding)
         return activate(back, self.output)
 
     def reconstruct(self, maps: Tensor, sparsity: Sparsity | None = None) -> Tensor:
@@ -147,45 +140,31 @@ class ConvolutionalLevel(StackLevel):
             return super().reconstruct(maps, sparsity)
         with torch.no_grad():
             places = _places(self.encode(maps, winners=True))
-        kernel = self.weight.shape[-1]
-        seen = extract_patches(maps, places, kernel, self.padding)
+        kernel, padding = self.stage.kernel, self.stage.padding
+        seen = extract_patches(maps, places, kernel, padding)
         sums = (seen * self.weight.flatten(2).transpose(0, 1)).sum((1, 3)) + self.bias
-        values = sparsity(activate(sums, self.activation))
+        values = sparsity(activate(sums, self.stage.activation))
         patches = values[:, None, :, None] * self._way_back.flatten(2).transpose(0, 1)
         height, width = maps.shape[2:]
-        back = fold_patches(patches, places, (height, width), self.padding)
+        back = fold_patches(patches, places, (height, width), padding)
         return activate(back + self.bias_back[:, None, None], self.output)
 
 
-class DenseLevel(StackLevel):
+class DenseLevel(StackLevel, Dense):
     """The fully connected auto-encoder: h = σ(Wx + b), y = σ'(Wᵀh + c).
 
     Equations 1 and 2 of the paper; with noise on x it is the denoising one (Vincent et
-    al. 2008). Arguments as for `ConvolutionalLevel`; maps are flattened.
+    al. 2008).
     """
-
-    def __init__(self, stage: Stage, *, tied: bool, output: ActivationName) -> None:
-        super().__init__()
-        units, features = stage.output[0], math.prod(stage.input)
-        self.weight = nn.Parameter(torch.empty(units, features))
-        self.bias = nn.Parameter(torch.empty(units))
-        self.weight_back = None if tied else nn.Parameter(torch.empty(units, features))
-        self.bias_back = nn.Parameter(torch.zeros(features))
-        self.inputs = stage.input
-        self.activation, self.output = stage.activation, output
 
     def encode(self, maps: Tensor, *, winners: bool = False) -> Code:
         """Give the code, N×units, of N×C×H×W or N×features; it has no winners."""
-        if maps.ndim == 4:  # in the order H, W, C, as everywhere outside
-            maps = maps.permute(0, 2, 3, 1).flatten(1)
-        units = F.linear(maps, self.weight, self.bias)
-        return Code(activate(units, self.activation))
+        return Code(self(maps))
 
     def decode(self, code: Code) -> Tensor:
         """Give N×C×H×W or N×features back."""
         back = F.linear(code.maps, self._way_back.t(), self.bias_back)
-        back = activate(back, self.output)
-        return inside(back.view(-1, *self.inputs))
+        return inside(activate(back, self.output).view(-1, *self.stage.input))
 
 
 class Stack(Model):
