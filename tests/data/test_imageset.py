@@ -70,39 +70,45 @@ def test_the_value_range_is_the_type_s_or_the_pictures(
 
 
 @pytest.mark.parametrize(
-    ("pixels", "sentence"),
+    ("pixels", "about", "told"),
     [
         (
             np.array([object()]),
-            "array: received an array of type object; allowed: an array of numbers, "
-            "N×H×W or N×H×W×C. Stack pictures of one size with numpy.stack.",
+            {},
+            "an array of type object; allowed: an array of numbers, N×H×W or N×H×W×C. "
+            "Stack pictures of one size with numpy.stack.",
         ),
         (
             np.zeros((28, 28)),
-            "array: received an array of shape (28, 28); allowed: N×H×W (grey) or "
-            "N×H×W×C. Reshape it; a single picture needs a leading axis: array[None].",
+            {},
+            "an array of shape (28, 28); allowed: N×H×W (grey) or N×H×W×C. Reshape it; a "
+            "single picture needs a leading axis: array[None].",
         ),
         (
             np.zeros((0, 28, 28)),
-            "array: received an array of shape (0, 28, 28); allowed: at least one "
-            "picture of at least one pixel. Check the selection that made it.",
+            {},
+            "an array of shape (0, 28, 28); allowed: at least one picture of at least one "
+            "pixel. Check the selection that made it.",
         ),
         (
             np.array([[[0.0, np.nan]], [[0.0, 1.0]], [[np.inf, np.nan]]]),
-            "array: received NaN or infinity in 2 of 3 pictures; allowed: finite "
-            "numbers. Drop or mend them, for example with numpy.nan_to_num.",
+            {},
+            "NaN or infinity in 2 of 3 pictures; allowed: finite numbers. Drop or mend "
+            "them, for example with numpy.nan_to_num.",
+        ),
+        (
+            np.zeros((3, 2, 3)),
+            {"labels": np.array([0, 1])},
+            "2 labels for 3 pictures; allowed: as many labels as pictures. Check how the "
+            "two were selected.",
         ),
     ],
+    ids=["object", "one", "none", "nan", "labels"],
 )
-def test_arrays_that_are_no_pictures_are_refused(pixels: Any, sentence: str) -> None:
-    assert refused(ImageSet.from_pixels, pixels) == sentence
-
-
-def test_every_picture_has_a_name_and_a_label() -> None:
-    assert refused(numbered, 3, labels=np.array([0, 1])) == (
-        "array: received 2 labels for 3 pictures; allowed: as many labels as pictures. "
-        "Check how the two were selected."
-    )
+def test_arrays_that_are_no_pictures_are_refused(
+    pixels: Any, about: dict[str, Any], told: str
+) -> None:
+    assert refused(ImageSet.from_pixels, pixels, **about) == f"array: received {told}"
 
 
 def test_joining_keeps_labels_only_where_all_parts_have_them() -> None:

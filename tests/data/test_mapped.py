@@ -78,13 +78,11 @@ def test_arrays_behind_each_other_are_one(
     found = joined(np.split(onfile, sorted(cuts)))
     assert isinstance(found, OnDisk)
     np.testing.assert_array_equal(np.asarray(found), plain)
-    np.testing.assert_array_equal(
-        np.asarray(found[np.array(rows, np.int64)]), plain[rows]
-    )
+    some = np.asarray(found[np.array(rows, np.int64)])
+    np.testing.assert_array_equal(some, plain[rows])
     twice = joined([found[::-1], onfile[:5]])
-    np.testing.assert_array_equal(
-        np.asarray(twice), np.concatenate([plain[::-1], plain[:5]])
-    )
+    expected = np.concatenate([plain[::-1], plain[:5]])
+    np.testing.assert_array_equal(np.asarray(twice), expected)
     out = np.empty((2, 3, 4, 2), np.uint8)
     take(twice, np.array([N + 4, 0]), out)
     np.testing.assert_array_equal(out, plain[[4, -1]])
@@ -103,9 +101,12 @@ def test_what_is_in_memory_stays_an_array(
     assert isinstance(pick(onfile, np.arange(4)), OnDisk)
 
 
-def test_a_private_map_is_never_given_back(
-    tmp_path: Path, plain: NDArray[np.uint8]
+def test_a_view_knows_its_map_and_a_private_one_is_never_given_back(
+    tmp_path: Path, plain: NDArray[np.uint8], onfile: NDArray[np.uint8]
 ) -> None:
+    assert isinstance(mapping(onfile), mmap.mmap)
+    assert mapping(np.asarray(onfile)[2:].reshape(-1)) is mapping(onfile)
+    assert mapping(plain) is None
     np.save(tmp_path / "x.npy", plain)
     changed = np.load(tmp_path / "x.npy", mmap_mode="c")
     changed[5] = 7
@@ -114,21 +115,11 @@ def test_a_private_map_is_never_given_back(
     assert total == int(changed.sum()) != int(plain.sum())
 
 
-def test_a_view_knows_the_map_it_lies_in(
-    plain: NDArray[np.uint8], onfile: NDArray[np.uint8]
-) -> None:
-    assert isinstance(mapping(onfile), mmap.mmap)
-    assert mapping(np.asarray(onfile)[2:].reshape(-1)) is mapping(onfile)
-    assert mapping(plain) is None
-
-
 def test_memory_is_given_back_every_so_often(
     onfile: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     advice: list[str] = []
-    monkeypatch.setattr(
-        ondisk, "_advise", lambda held, what, *where: advice.append(what)
-    )
+    monkeypatch.setattr(ondisk, "_advise", lambda held, what: advice.append(what))
     monkeypatch.setattr(ondisk, "AT_ONCE", 3 * (24 + ondisk._FAULT))
     disk = OnDisk([onfile])
     out = np.empty((1, 3, 4, 2), np.uint8)
@@ -169,18 +160,13 @@ def test_batches_of_rows_on_disk_are_those_of_an_array(
     order = np.random.default_rng(1).permutation(N)[:30]
     both = [ImageSet.from_pixels(pixels)[order] for pixels in (onfile, plain)]
     assert isinstance(both[0].pixels, OnDisk)
-    met = [
-        np.concatenate(
-            [
-                batch.numpy().copy()
-                for (batch,) in Batches(
-                    images, Scaling(0, 255), 7, shuffle=np.random.default_rng(2)
-                )
-            ]
-        )
-        for images in both
-    ]
-    np.testing.assert_array_equal(*met)
+
+    def batches(images: ImageSet) -> NDArray[np.float32]:
+        shuffle = np.random.default_rng(2)
+        met = Batches(images, Scaling(0, 255), 7, shuffle=shuffle)
+        return np.concatenate([batch.numpy().copy() for (batch,) in met])
+
+    np.testing.assert_array_equal(*map(batches, both))
 
 
 def test_a_set_on_disk_is_looked_at_as_one_in_memory(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from caes import CAE
@@ -27,19 +29,9 @@ def test_a_scale_is_read_and_written(text: str, scale: Scale, bounded: bool) -> 
 @pytest.mark.parametrize(
     "text",
     [
-        "percentiles",
-        "percentiles:",
-        "percentiles:1",
-        "percentiles:1,2,3",
-        "percentiles:99,1",
-        "percentiles:5,5",
-        "percentiles:-1,99",
-        "percentiles:1,101",
-        "percentiles:nan,99",
-        "minmax:1,99",
-        "zscore",
-        "",
-        None,
+        *("percentiles", "percentiles:", "percentiles:1", "percentiles:1,2,3"),
+        *("percentiles:99,1", "percentiles:5,5", "percentiles:-1,99"),
+        *("percentiles:1,101", "percentiles:nan,99", "minmax:1,99", "zscore", "", None),
     ],
 )
 def test_what_is_no_scale_is_refused(text: str) -> None:
@@ -73,13 +65,11 @@ def test_salt_and_pepper_without_black_and_white_is_refused() -> None:
 def test_the_output_is_linear_where_pictures_reach_beyond_the_unit(
     decoder: str,
 ) -> None:
-    about = {"decoder": decoder, "loss": "mse", "activation": "tanh"}
-    bounded = Options(**about, scale="minmax").check()  # type: ignore[arg-type]
-    beyond = Options(**about, scale="standard").check()  # type: ignore[arg-type]
-    assert (bounded.output, bounded.bounded) == (
-        "sigmoid" if decoder == "mirror" else "tanh",
-        True,
-    )
+    about: dict[str, Any] = {"decoder": decoder, "loss": "mse", "activation": "tanh"}
+    bounded = Options(**about, scale="minmax").check()
+    beyond = Options(**about, scale="standard").check()
+    output = "sigmoid" if decoder == "mirror" else "tanh"
+    assert (bounded.output, bounded.bounded) == (output, True)
     assert (beyond.output, beyond.bounded) == ("linear", False)
 
 

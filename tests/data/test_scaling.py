@@ -16,15 +16,6 @@ from caes.data.scaling import Scaling, as_type, scaling_of
 SCALES = ("auto", "dtype", "minmax", "percentiles:10,90", "standard")
 
 
-@given(st.integers(0, 65_535))
-def test_a_16_bit_value_comes_back_as_it_was(value: int) -> None:
-    scaling = Scaling(0, 65_535)
-    unit = scaling.to_unit(np.array([value], np.uint16))
-    assert unit.dtype == np.float32
-    assert 0 <= unit[0] <= 1
-    assert round(float(scaling.from_unit(unit)[0])) == value
-
-
 def test_bytes_are_divided_by_255_exactly_as_numpy_divides() -> None:
     pixels = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(
@@ -38,16 +29,14 @@ def test_values_of_more_than_16_bits_are_divided_before_they_are_rounded() -> No
     np.testing.assert_array_equal(Scaling(0, 4_294_967_291).to_unit(pixels), unit)
 
 
-def test_a_narrow_range_far_from_zero_keeps_its_precision() -> None:
-    pixels = 1e6 + np.linspace(0, 1, 11)
-    unit = Scaling(1e6, 1e6 + 1).to_unit(pixels)
-    np.testing.assert_allclose(unit, np.linspace(0, 1, 11), atol=1e-7)
-
-
-def test_values_beyond_32_bits_are_scaled_in_64() -> None:
-    pixels = np.array([-1e300, 0.0, 1e300])
-    unit = Scaling(-1e300, 1e300).to_unit(pixels)
-    np.testing.assert_allclose(unit, [0, 0.5, 1])
+@pytest.mark.parametrize("low", [1e6, 1e300])
+def test_a_narrow_range_and_values_beyond_32_bits_keep_their_precision(
+    low: float,
+) -> None:
+    shares = np.linspace(0, 1, 11)
+    high = low + 1 if low < 1e9 else -low
+    unit = Scaling(low, high).to_unit(low + shares * (high - low))
+    np.testing.assert_allclose(unit, shares, atol=1e-7)
 
 
 @pytest.mark.parametrize("low", [0.0, -3.0])
@@ -80,28 +69,10 @@ def test_each_channel_has_the_line_that_numpy_finds(text: str, dtype: str) -> No
     np.testing.assert_allclose(scaling.low, low, rtol=1e-12)
     np.testing.assert_allclose(scaling.high, high, rtol=1e-12)
     unit = scaling.to_unit(images.pixels)
-    np.testing.assert_allclose(
-        unit, (images.pixels - low) / (high - low), rtol=1e-5, atol=1e-6
-    )
+    expected = (images.pixels - low) / (high - low)
+    np.testing.assert_allclose(unit, expected, rtol=1e-5, atol=1e-6)
     assert (scaling.kind, scaling.dtype) == (text, dtype)
     assert scaling.value_range == images.value_range
-
-
-def test_minmax_fills_the_unit_and_standard_has_mean_0_and_deviation_1() -> None:
-    images = _bands("float64")
-    unit = scaling_of(images, "minmax").to_unit(images.pixels)
-    np.testing.assert_array_equal(unit.min((0, 1, 2)), np.zeros(13))
-    np.testing.assert_array_equal(unit.max((0, 1, 2)), np.ones(13))
-    unit = scaling_of(images, "standard").to_unit(images.pixels)
-    np.testing.assert_allclose(unit.mean((0, 1, 2), np.float64), 0, atol=1e-6)
-    np.testing.assert_allclose(unit.std((0, 1, 2), np.float64), 1, rtol=1e-6)
-
-
-def test_percentiles_clip_nothing() -> None:
-    images = _bands("float32")
-    unit = scaling_of(images, "percentiles:10,90").to_unit(images.pixels)
-    assert (unit < 0).mean() == pytest.approx(0.1, abs=0.01)
-    assert (unit > 1).mean() == pytest.approx(0.1, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +124,8 @@ def test_what_was_scaled_comes_back_in_its_type(data: Any, text: str) -> None:
     # The network computes in 32 bits: half of the last digit of what it sees.
     low, high = (np.asarray(each, np.float64) for each in (scaling.low, scaling.high))
     exact = pixels.astype(np.float64)  # in int32 the least has no absolute value
-    allowed = 2.0**-23 * (
-        np.abs(unit.astype(np.float64)) * (high - low) + np.abs(exact)
-    )
+    seen = np.abs(unit.astype(np.float64)) * (high - low)
+    allowed = 2.0**-23 * (seen + np.abs(exact))
     apart = np.abs(again.astype(np.float64) - exact)
     assert (apart <= allowed + (0.5 if dtype.kind != "f" else 1e-30)).all()
 
@@ -236,9 +206,7 @@ def test_where_percentiles_nearly_coincide_the_extremes_stand_in() -> None:
     assert (scaling.low, scaling.high) == ((-1.0,), (0.0,))
 
 
-def test_standardised_pictures_are_shown_by_the_value_range_and_others_as_they_are() -> (
-    None
-):
+def test_only_standardised_pictures_are_shown_by_the_value_range() -> None:
     unit = np.array([[[[0.0, -1.0]]]], np.float32)
     lines = (100.0, 50.0), (120.0, 60.0)
     scaling = Scaling(*lines, "standard", (0.0, 200.0))

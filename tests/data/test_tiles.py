@@ -91,9 +91,8 @@ def test_tiles_that_differ_fade_without_a_step() -> None:
     shade = iter(range(100))
 
     def shades(tiles: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.stack(
-            [np.full(tile.shape, next(shade), np.float32) for tile in tiles]
-        )
+        each = [np.full(tile.shape, next(shade), np.float32) for tile in tiles]
+        return np.stack(each)
 
     picture = np.zeros((64, 400, 1), np.float32)
     found = np.concatenate([*grid.blend(picture, shades)])[0, :, 0]
@@ -124,8 +123,6 @@ def test_a_small_picture_goes_on_as_its_mirror_image(size: tuple[int, int]) -> N
     for y, x in np.ndindex(found.shape[:2]):
         # There and back again: 0 1 2 2 1 0 0 1 …
         row, column = y % (2 * size[0]), x % (2 * size[1])
-        row, column = (
-            min(row, 2 * size[0] - 1 - row),
-            min(column, 2 * size[1] - 1 - column),
-        )
+        row = min(row, 2 * size[0] - 1 - row)
+        column = min(column, 2 * size[1] - 1 - column)
         np.testing.assert_array_equal(found[y, x], picture[row, column])

@@ -25,13 +25,15 @@ ROWS = st.lists(
 )
 
 
-def one(value: float, name: str, label: int = -1, dtype: str = "uint8") -> ImageSet:
-    return ImageSet.from_pixels(
-        np.full((1, 2, 3, 1), value, dtype),
-        [name],
-        labels=np.array([label]),
-        classes=CLASSES,
-    )
+def one(
+    value: float,
+    name: str,
+    label: int = -1,
+    dtype: str = "uint8",
+    classes: tuple[str, ...] = CLASSES,
+) -> ImageSet:
+    about = {"labels": np.array([label]), "classes": classes}
+    return ImageSet.from_pixels(np.full((1, 2, 3), value, dtype), [name], **about)
 
 
 @given(rows=ROWS)
@@ -90,13 +92,7 @@ def test_a_group_tells_names_and_classes() -> None:
 def test_classes_are_compared_by_name_however_a_set_numbers_them() -> None:
     contents = Contents()
     contents.add(one(7, "a", 0), "train")
-    turned = ImageSet.from_pixels(
-        np.full((1, 2, 3, 1), 7, np.uint8),
-        ["b"],
-        labels=np.array([1]),
-        classes=("dog", "cat"),
-    )
-    contents.add(turned, "test")
+    contents.add(one(7, "b", 1, classes=("dog", "cat")), "test")
     assert contents.repeats().differing == 0
 
 

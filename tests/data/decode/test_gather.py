@@ -12,7 +12,7 @@ from caes.data.decode.pictures import Decoded
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.labels.labelled import labels_of
 from caes.data.tiles import whole_names
-from caes.errors import DataError
+from tests.refusals import refused
 
 NAMES = [f"{number}" for number in range(300)]
 
@@ -50,12 +50,8 @@ def test_one_huge_odd_picture_takes_no_room_for_all(odd: int) -> None:
     gatherer.add(odd + 100, Decoded(np.zeros((2000, 2000, 5), np.float32)))
     batch = gatherer.batch(NAMES)
     assert len(batch.pixels) == 12
-    assert batch.skipped == (
-        Skipped(
-            f"{odd + 100}",
-            "5 channels of float32, while most pictures have 1 channel of uint8",
-        ),
-    )
+    reason = "5 channels of float32, while most pictures have 1 channel of uint8"
+    assert batch.skipped == (Skipped(f"{odd + 100}", reason),)
     assert sum(group.pixels.nbytes for group in gatherer._groups.values()) < 10**9
 
 
@@ -134,10 +130,8 @@ def test_pictures_that_do_not_go_with_most_are_skipped_from_the_tiles(
     reason = "4 channels of int16, while most pictures have 3 channels of uint8"
     assert images.skipped == (Skipped("a.tif", reason), Skipped("ab.tif", "empty"))
     (tmp_path / "ab.tif").unlink()
-    with pytest.raises(
-        DataError, match=rf"^a\.tif in .*: received an unreadable picture \({reason}\)"
-    ):
-        load(tmp_path, tile=20, strict=True)
+    told = f"a.tif in {tmp_path}: received an unreadable picture ({reason});"
+    assert refused(load, tmp_path, tile=20, strict=True).startswith(told)
 
 
 def test_tiles_of_pages_say_the_page_too(tmp_path: Path) -> None:
@@ -155,12 +149,12 @@ def test_tiles_of_pages_say_the_page_too(tmp_path: Path) -> None:
 
 def test_size_and_channels_come_before_the_tiles(tmp_path: Path) -> None:
     _save(tmp_path / "a.png", (100, 200))
-    images = load(
-        tmp_path, size=(20, 20), resize="crop", channels=1, tile=16, overlap=12
-    )
+    how: dict[str, Any] = {"size": (20, 20), "resize": "crop", "channels": 1}
+    images = load(tmp_path, tile=16, overlap=12, **how)
     assert images.shape == (4, 16, 16, 1)
-    whole = load(tmp_path, size=(20, 20), resize="crop", channels=1).pixels[0]
-    np.testing.assert_array_equal(images.pixels[3], whole[4:, 4:])
+    np.testing.assert_array_equal(
+        images.pixels[3], load(tmp_path, **how).pixels[0, 4:, 4:]
+    )
 
 
 def test_splits_choose_pictures_not_tiles(tmp_path: Path) -> None:
@@ -181,13 +175,10 @@ def test_what_cannot_be_read_is_skipped_or_with_strict_an_error(tmp_path: Path) 
     images = load(tmp_path, tile=16, progress=lambda *at: done.append(at))
     assert [(each.name, each.reason) for each in images.skipped] == [("b.png", "empty")]
     assert done == [(1, 2), (2, 2)]
-    with pytest.raises(
-        DataError, match=r"^b\.png in .* an unreadable picture \(empty\)"
-    ):
-        load(tmp_path, tile=16, strict=True)
+    told = f"b.png in {tmp_path}: received an unreadable picture (empty);"
+    assert refused(load, tmp_path, tile=16, strict=True).startswith(told)
     (tmp_path / "a.png").unlink()
-    with pytest.raises(DataError, match=r"an unreadable picture \(empty\)"):
-        load(tmp_path, tile=16)
+    assert refused(load, tmp_path, tile=16).startswith(told)
 
 
 def test_a_set_keeps_its_range_when_cut() -> None:

@@ -15,8 +15,7 @@ from caes.data.decode import pictures
 from caes.data.decode.resize import adapted, fitted, resized, with_channels
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.reading import RESIZES, Reading, ResizeName
-from caes.errors import DataError
-from tests.refusals import refused
+from tests.refusals import NO_PICTURE, refused
 
 TYPES = (np.bool_, np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 ways: Any = st.sampled_from(RESIZES)
@@ -56,21 +55,16 @@ def test_the_right_size_is_left_alone(
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_crop_scales_and_cuts_off_the_longer_side_evenly(dtype: Any) -> None:
-    picture = _picture((40, 100), 3, dtype)
+@pytest.mark.parametrize(("have", "wide"), [((40, 100), 50), ((10, 31), 62)])
+def test_crop_scales_up_or_down_and_cuts_off_the_longer_side_evenly(
+    dtype: Any, have: tuple[int, int], wide: int
+) -> None:
+    picture = _picture(have, 3, dtype)
     found, notes = fitted(picture, (20, 20), "crop")
-    scaled = resized(picture, (20, 50))
+    scaled = resized(picture, (20, wide))[:, wide // 2 - 10 :][:, :20].astype(float)
     tolerance = 1 if np.dtype(dtype).kind == "u" else 1e-3
-    np.testing.assert_allclose(
-        found.astype(float), scaled[:, 15:35].astype(float), atol=tolerance
-    )
+    np.testing.assert_allclose(found.astype(float), scaled, atol=tolerance)
     assert notes == ("Pictures of other proportions were cropped at the middle",)
-
-
-def test_crop_enlarges_what_is_too_small() -> None:
-    found, _ = fitted(_picture((10, 31)), (20, 20), "crop")
-    whole = resized(_picture((10, 31)), (20, 62))
-    assert np.abs(found.astype(int) - whole[:, 21:41].astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
@@ -110,16 +104,12 @@ def test_a_random_crop_is_a_piece_of_the_picture_always_the_same(
 
 def test_random_crops_fall_everywhere_and_differ_by_name_and_by_seed() -> None:
     picture = np.arange(10).reshape(10, 1, 1)
-    by_name = [
-        int(fitted(picture, (4, 1), "random-crop", f"{n}.png", 0)[0][0, 0, 0])
-        for n in range(200)
-    ]
-    assert sorted(set(by_name)) == list(range(7))
-    by_seed = {
-        int(fitted(picture, (4, 1), "random-crop", "a", seed)[0][0, 0, 0])
-        for seed in range(100)
-    }
-    assert sorted(by_seed) == list(range(7))
+
+    def first(name: str, seed: int) -> int:
+        return int(fitted(picture, (4, 1), "random-crop", name, seed)[0][0, 0, 0])
+
+    assert {first(f"{n}.png", 0) for n in range(200)} == {*range(7)}
+    assert {first("a", seed) for seed in range(100)} == {*range(7)}
 
 
 def test_a_random_crop_of_a_smaller_picture_goes_on_as_its_mirror_image() -> None:
@@ -131,10 +121,12 @@ def test_a_random_crop_of_a_smaller_picture_goes_on_as_its_mirror_image() -> Non
     )
 
 
+SIZES = [(30, 40), (64, 20), (9, 9), (100, 160)]
+
+
 def _mixed(folder: Path) -> Path:
-    for number, size in enumerate([(30, 40), (64, 20), (9, 9), (100, 160)]):
-        pixels = _picture(size, 3)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
+    for number, size in enumerate(SIZES):
+        Image.fromarray(_picture(size, 3)).save(folder / f"{number}.png")
     return folder
 
 
@@ -148,17 +140,15 @@ def test_folders_arrays_and_lists_are_fitted_alike(
         expected, _ = fitted(picture, (16, 24), resize, name, 5)
         np.testing.assert_array_equal(pixels, expected)
         alone = ImageSet.from_pixels(picture[None], [name])
-        np.testing.assert_array_equal(
-            load(alone, size=(16, 24), resize=resize, seed=5).pixels[0], expected
-        )
+        found = load(alone, size=(16, 24), resize=resize, seed=5)
+        np.testing.assert_array_equal(found.pixels[0], expected)
 
 
 def test_notes_count_what_was_done(tmp_path: Path) -> None:
-    notes = {
-        resize: load(_mixed(tmp_path), size=(15, 20), resize=resize).notes
-        for resize in RESIZES
-    }
-    assert notes == {
+    _mixed(tmp_path)
+    assert {
+        way: load(tmp_path, size=(15, 20), resize=way).notes for way in RESIZES
+    } == {
         "stretch": (),
         "crop": ("Pictures of other proportions were cropped at the middle: 3.",),
         "pad": ("Pictures of other proportions were padded by their mirror image: 3.",),
@@ -173,10 +163,8 @@ def test_notes_count_what_was_done(tmp_path: Path) -> None:
 def test_a_large_jpeg_is_cropped_at_random_from_its_full_size(tmp_path: Path) -> None:
     y, x = np.mgrid[:800, :800]
     Image.fromarray(np.uint8((y + x) % 256)).save(tmp_path / "a.jpg", quality=95)
-    (found,) = (
-        load(tmp_path, size=(32, 32), resize="random-crop").pixels[..., 0].astype(int)
-    )
-    steps = np.diff(found, axis=1) % 256
+    found = load(tmp_path, size=(32, 32), resize="random-crop").pixels[0, ..., 0]
+    steps = np.diff(found.astype(int), axis=1) % 256
     assert np.median(steps) == 1  # a picture at half its size would climb by 2
 
 
@@ -184,31 +172,25 @@ def test_a_stream_gives_pictures_one_by_one_as_they_are(tmp_path: Path) -> None:
     _mixed(tmp_path)
     (tmp_path / "1b.png").write_bytes(b"no picture")
     pieces = [*stream(tmp_path, channels=1)]
-    assert [piece.shape for piece in pieces if isinstance(piece, ImageSet)] == [
-        (1, 30, 40, 1),
-        (1, 64, 20, 1),
-        (1, 9, 9, 1),
-        (1, 100, 160, 1),
-    ]
-    assert pieces[2] == Skipped(
-        "1b.png", "not a PNG, JPEG, BMP, WebP, GIF, TIFF, DICOM or FITS picture"
-    )
+    sets = [each for each in pieces if isinstance(each, ImageSet)]
+    assert [each.shape[1:3] for each in sets] == SIZES
+    assert {each.shape[::3] for each in sets} == {(1, 1)}
+    assert pieces[2] == Skipped("1b.png", NO_PICTURE)
     assert next(stream(tmp_path, "train[3:4]")).names == ["2.png"]  # type: ignore[union-attr]
 
 
-def test_a_strict_stream_stops_at_what_cannot_be_read(tmp_path: Path) -> None:
+def test_a_strict_stream_stops_and_one_without_any_picture_is_an_error(
+    tmp_path: Path,
+) -> None:
     _mixed(tmp_path)
     (tmp_path / "1b.png").write_bytes(b"no picture")
     pieces = stream(tmp_path, strict=True)
     next(pieces), next(pieces)
-    with pytest.raises(DataError, match=r"^1b\.png in .*: received an unreadable pict"):
-        next(pieces)
-
-
-def test_a_stream_without_any_picture_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match="an unreadable picture"):
-        list(stream(tmp_path))
+    told = f"1b.png in {tmp_path}: received an unreadable picture ({NO_PICTURE});"
+    assert refused(next, pieces).startswith(told)
+    assert "received an unreadable picture" in refused(
+        list, stream(tmp_path / "1b.png")
+    )
 
 
 def test_a_stream_decodes_a_picture_only_when_it_is_due(
@@ -231,13 +213,10 @@ def triangle_resample(values: NDArray[Any], length: int) -> NDArray[Any]:
     """Average along the first axis with a triangle as wide as the reduction."""
     scale = len(values) / length
     reach = max(scale, 1.0)
-    rows = []
-    for row in range(length):
-        centre = (row + 0.5) * scale
-        places = np.arange(len(values)) + 0.5
-        weights = np.maximum(1 - np.abs(places - centre) / reach, 0)
-        rows.append(np.tensordot(weights / weights.sum(), values, axes=1))
-    return np.stack(rows)
+    centres = (np.arange(length) + 0.5) * scale
+    apart = np.abs(np.arange(len(values)) + 0.5 - centres[:, None])
+    weights = np.maximum(1 - apart / reach, 0)
+    return np.tensordot(weights / weights.sum(1, keepdims=True), values, axes=1)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 13])
@@ -269,15 +248,6 @@ def test_neither_size_nor_channels_leave_the_picture_s_range(
     assert (found.shape, found.dtype) == ((*size, 1), picture.dtype)
     assert picture.min() <= found.min()
     assert found.max() <= picture.max()
-
-
-def test_sixteen_bits_are_not_clipped_at_sharp_edges() -> None:
-    picture = np.zeros((16, 16, 1), np.uint16)
-    picture[:, 8:] = 65535
-    found = resized(picture, (4, 4))[0, :, 0]
-    assert found[0] == 0
-    assert found[3] == 65535
-    assert 0 < found[1] < 10000 < 55000 < found[2] < 65535
 
 
 @pytest.mark.parametrize(

@@ -29,33 +29,26 @@ def test_whole_numbers_written_as_floats_are_classes() -> None:
     assert classes == ("0", "1")
 
 
+ONE_HOT = "Turn one-hot rows into numbers with labels.argmax(axis=1)."
+
+
 @pytest.mark.parametrize(
-    ("values", "sentence"),
+    ("values", "received", "step"),
     [
-        (
-            np.eye(3),
-            "x.npz: received labels of shape (3, 3); allowed: one whole number or text "
-            "for each picture. Turn one-hot rows into numbers with "
-            "labels.argmax(axis=1).",
-        ),
-        (
-            np.array([0.5, 1, 2]),
-            "x.npz: received labels of type float64; allowed: one whole number or text "
-            "for each picture. Turn one-hot rows into numbers with "
-            "labels.argmax(axis=1).",
-        ),
+        (np.eye(3), "labels of shape (3, 3)", ONE_HOT),
+        (np.array([0.5, 1, 2]), "labels of type float64", ONE_HOT),
+        (np.array(["a", 1, None], "O"), "labels of mixed types", ONE_HOT),
         (
             np.array([0, 1]),
-            "x.npz: received 2 labels for 3 pictures of train; allowed: one whole "
-            "number or text for each picture. Check that the two belong together.",
-        ),
-        (
-            np.array(["a", 1, None], "O"),
-            "x.npz: received labels of mixed types; allowed: one whole number or text "
-            "for each picture. Turn one-hot rows into numbers with "
-            "labels.argmax(axis=1).",
+            "2 labels for 3 pictures of train",
+            "Check that the two belong together.",
         ),
     ],
 )
-def test_labels_that_are_no_classes_are_refused(values: Any, sentence: str) -> None:
-    assert refused(class_indices, {"train": values}, {"train": 3}, "x.npz") == sentence
+def test_labels_that_are_no_classes_are_refused(
+    values: Any, received: str, step: str
+) -> None:
+    assert refused(class_indices, {"train": values}, {"train": 3}, "x.npz") == (
+        f"x.npz: received {received}; allowed: one whole number or text for each picture. "
+        f"{step}"
+    )

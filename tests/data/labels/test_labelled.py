@@ -41,66 +41,57 @@ def test_fingerprints_joins_slices_and_surveys_take_missing_labels() -> None:
     assert survey(part[[0, 2]]).classes == {"cat": 0, "dog": 0, "cow": 0}
 
 
+SHAPE = (
+    "an array of shape (2,) for 4 pictures; allowed: one class index, or -1, for each "
+    "picture. Check how the two were selected."
+)
+VALUES = (
+    "values from {} for 2 classes; allowed: indices of the classes, or -1 for none. "
+    "Number the classes from 0."
+)
+
+
 @pytest.mark.parametrize(
-    ("labels", "sentence"),
+    ("labels", "received"),
     [
-        (
-            [0, 1],
-            "labels: received an array of shape (2,) for 4 pictures; allowed: one class "
-            "index, or -1, for each picture. Check how the two were selected.",
-        ),
-        (
-            [0, 2, -1, 0],
-            "labels: received values from -1 to 2 for 2 classes; allowed: indices of "
-            "the classes, or -1 for none. Number the classes from 0.",
-        ),
-        (
-            [0, -2, -1, 0],
-            "labels: received values from -2 to 0 for 2 classes; allowed: indices of "
-            "the classes, or -1 for none. Number the classes from 0.",
-        ),
+        ([0, 1], SHAPE),
+        ([0, 2, -1, 0], VALUES.format("-1 to 2")),
+        ([0, -2, -1, 0], VALUES.format("-2 to 0")),
     ],
 )
 def test_labels_that_do_not_belong_to_the_pictures_are_refused(
-    labels: list[int], sentence: str
+    labels: list[int], received: str
 ) -> None:
-    assert refused(labelled, some(), np.array(labels), ("cat", "dog")) == sentence
+    said = refused(labelled, some(), np.array(labels), ("cat", "dog"))
+    assert said == f"labels: received {received}"
+
+
+TWO_CLASSES = (
+    "; allowed: labels of at least two classes. Label some pictures of each class."
+)
+TWO_EACH = (
+    "; allowed: at least two labelled pictures of each class. Label more of them, or "
+    "leave the class out."
+)
 
 
 @pytest.mark.parametrize(
-    ("labels", "sentence"),
+    ("labels", "received"),
     [
-        (
-            [-1, -1],
-            "labels: received no labels; allowed: labels of at least two classes. Label "
-            "some pictures of each class.",
-        ),
-        (
-            [-1, 1, 1],
-            "labels: received labels of one class only (dog); allowed: labels of at "
-            "least two classes. Label some pictures of each class.",
-        ),
-        (
-            [-1, 1, 1, 0],
-            "labels: received a single labelled picture of cat; allowed: at least two "
-            "labelled pictures of each class. Label more of them, or leave the class "
-            "out.",
-        ),
+        ([-1, -1], f"no labels{TWO_CLASSES}"),
+        ([-1, 1, 1], f"labels of one class only (dog){TWO_CLASSES}"),
+        ([-1, 1, 1, 0], f"a single labelled picture of cat{TWO_EACH}"),
         (
             [0, 1, 2, 3, 4, 4],
-            "labels: received a single labelled picture of cat, dog, cow and 1 more; "
-            "allowed: at least two labelled pictures of each class. Label more of them, "
-            "or leave the class out.",
+            f"a single labelled picture of cat, dog, cow and 1 more{TWO_EACH}",
         ),
     ],
 )
 def test_classes_that_cannot_be_learned_are_named(
-    labels: list[int], sentence: str
+    labels: list[int], received: str
 ) -> None:
-    assert (
-        refused(check_classes, np.array(labels), ("cat", "dog", "cow", "hen", "pig"))
-        == sentence
-    )
+    said = refused(check_classes, np.array(labels), ("cat", "dog", "cow", "hen", "pig"))
+    assert said == f"labels: received {received}"
 
 
 def test_two_labelled_pictures_of_two_classes_are_enough() -> None:
