@@ -113,8 +113,7 @@ class TableWriter:
     >>> TableWriter.cell("=1+1"), TableWriter.cell("-1.5"), TableWriter.cell(-1.5)
     ("'=1+1", '-1.5', -1.5)
 
-    Args:
-        path: Where to; the file is there once the ``with`` block has ended well.
+    The file is there once the ``with`` block has ended well.
     """
 
     def __init__(self, path: Path) -> None:
@@ -175,14 +174,10 @@ def new_folder(
     but only one that caes itself has made, with nothing else in it: a slip of the
     finger must not cost a home folder.
 
-    Args:
-        path: Where to.
-        known: Patterns of all files that a folder of this sort holds, such as
-            "figures/*.png"; the first names one that is always there.
-        force: Whether an older one is replaced.
+    ``known`` are the patterns of all files that a folder of this sort holds, such as
+    "figures/*.png"; the first names one that is always there.
     """
-    if _holds_something(path):
-        _check_replaceable(path, known, force)
+    _check_replaceable(path, known, force)
     with ExitStack() as stack:
         with output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -249,14 +244,10 @@ def sweep(folder: Path, *, runs: bool = False) -> None:
     for path in [*folder.iterdir()] if fcntl and os.access(folder, os.W_OK) else []:
         with suppress(OSError):
             staged = _STAGED.fullmatch(path.name)
-            if staged or (runs and _is_empty_run(path)):
+            numbered = runs and re.fullmatch(r".+-\d+", path.name) and path.is_dir()
+            if staged or (numbered and not any(path.iterdir())):
                 with _lock(path):
                     _clear(path, staged)
-
-
-def _is_empty_run(path: Path) -> bool:
-    numbered = re.fullmatch(r".+-\d+", path.name)
-    return bool(numbered) and path.is_dir() and not any(path.iterdir())
 
 
 def _clear(path: Path, staged: re.Match[str] | None) -> None:
@@ -319,14 +310,10 @@ def _first_free(folder: Path, name: str) -> Path:
     raise AssertionError("numbers have no end")
 
 
-def _holds_something(path: Path) -> bool:
-    if not path.is_dir():
-        return path.exists()
-    with output_errors(path):
-        return any(path.iterdir())
-
-
 def _check_replaceable(path: Path, known: Sequence[str], force: bool) -> None:
+    with output_errors(path):
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return
     if not force:
         raise OutputError(
             str(path),
@@ -334,8 +321,7 @@ def _check_replaceable(path: Path, known: Sequence[str], force: bool) -> None:
             "a new folder",
             "Give another one, or force (--force) to replace it.",
         )
-    strange = _strange_file(path, known)
-    if strange is not None:
+    for strange in _strange(path, known):
         raise OutputError(
             str(path),
             f"a path that caes did not make ({strange})",
@@ -344,14 +330,13 @@ def _check_replaceable(path: Path, known: Sequence[str], force: bool) -> None:
         )
 
 
-def _strange_file(path: Path, known: Sequence[str]) -> str | None:
+def _strange(path: Path, known: Sequence[str]) -> Iterator[str]:
     if not (path / known[0]).is_file():
-        return f"there is no {known[0]} in it"
+        yield f"there is no {known[0]} in it"
     for file in path.rglob("*"):
         name = file.relative_to(path).as_posix()
         if not file.is_dir() and not any(fnmatch(name, each) for each in known):
-            return f"there is also {name} in it"
-    return None
+            yield f"there is also {name} in it"
 
 
 def _put_in_place(staged: Path, path: Path) -> None:

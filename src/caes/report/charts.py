@@ -146,9 +146,8 @@ def course(stretches: Sequence[Stretch], title: str) -> Figure:
     axes[0].set_xlabel("epoch", loc="left" if many > 1 else "center")
     finite = _finite(stretches)
     _fit(axes[0], finite, logarithmic=far_apart(stretches))
-    if finite.size < sum(
-        row.size for each in stretches for row in each.curves.values()
-    ):
+    rows = [row for each in stretches for row in each.curves.values()]
+    if not np.isfinite(np.concatenate(rows)).all():
         some, none = "gaps: not a finite number", "no epoch has a finite value"
         axes[0].plot([], " ", label=some if finite.size else none)
     _legend(figure, axes, most=3)

@@ -36,15 +36,8 @@ FORMAT = 4
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
 TABLES = ("confusion.csv", "per_class.csv")
-FILES = (
-    ABOUT,
-    MODEL,
-    HISTORY,
-    "report.html",
-    "figures/*.svg",
-    "figures/*.png",
-    *TABLES,
-)
+PAGE = ("report.html", "figures/*.svg", "figures/*.png", *TABLES)
+FILES = (ABOUT, MODEL, HISTORY, *PAGE)
 """All that the folder of a run holds."""
 NETWORK: dict[str, tuple[Any, ...]] = {
     "decoder": get_args(DecoderName),
@@ -59,28 +52,17 @@ NETWORK: dict[str, tuple[Any, ...]] = {
 
 @dataclass
 class Run:
-    """A trained network with all that is needed to use and explain it.
-
-    Args:
-        model: The network.
-        scaling: From the pictures' units to its [0, 1].
-        params: The estimator's arguments, as given.
-        history: What happened in training.
-        provenance: How it was made: versions, machine, seed, data and its fingerprint.
-        classes: The classes by index, whole numbers or text, where the network is a
-            classifier.
-        names: Their names.
-        opening: How its pictures were opened, where that is known.
-    """
+    """A trained network with all that is needed to use and explain it."""
 
     model: Model | Classifier
-    scaling: Scaling
-    params: dict[str, Any]
+    scaling: Scaling  # from the pictures' units to its [0, 1]
+    params: dict[str, Any]  # the estimator's arguments, as given
     history: History
+    # How it was made: versions, machine, seed, data and its fingerprint.
     provenance: dict[str, str] = field(default_factory=dict)
-    classes: tuple[int | str, ...] = ()
-    names: tuple[str, ...] = ()
-    opening: Opening | None = None
+    classes: tuple[int | str, ...] = ()  # a classifier's classes, by index
+    names: tuple[str, ...] = ()  # of the classes
+    opening: Opening | None = None  # of its pictures, where that is known
 
     @property
     def picture(self) -> Shape:
@@ -160,12 +142,12 @@ def _kind(run: Run) -> dict[str, Any]:
 
 
 def _model(about: dict[str, Any], picture: Shape, most: float) -> Model | Classifier:
-    told = dict(about.get("network", {}))
-    network = {name: told.get(name) for name in NETWORK}
-    given = {name: value for name, value in network.items() if value is not None}
+    told, given = dict(about.get("network", {})), {}
     for name, allowed in NETWORK.items():
-        if name in given and given[name] not in allowed:
-            raise ValueError(f"a network with {name} {given[name]!r}")
+        if (value := told.get(name)) is not None:
+            given[name] = value
+            if value not in allowed:
+                raise ValueError(f"a network with {name} {value!r}")
     arch = replace(parse(about["architecture"]), **given)
     classifies = "classes" in about
     units = _head(about) if classifies else ()

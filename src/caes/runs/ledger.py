@@ -28,15 +28,8 @@ class Ledger:
     """A CSV file of runs, told apart by some of its columns.
 
     Every row is on disk before the next run starts, so that an interrupted series goes
-    on where it stopped.
-
-    Args:
-        path: The file; it may not be there yet.
-        keys: Columns that name a run, such as seed and number of labels.
-        figures: Columns of what it gave.
-
-    Raises:
-        DataError: The file is there, and is another table.
+    on where it stopped. ``keys`` are the columns that name a run, such as seed and
+    number of labels, ``figures`` those of what it gave.
     """
 
     def __init__(
@@ -52,11 +45,8 @@ class Ledger:
 
     def find(self, **key: object) -> Row | None:
         """Give the row of a run, or None where it has not been made."""
-        wanted = {name: str(value) for name, value in key.items()}
-        for row in self.rows:
-            if all(row[name] == value for name, value in wanted.items()):
-                return row
-        return None
+        wanted = {(name, str(value)) for name, value in key.items()}
+        return next((row for row in self.rows if wanted <= row.items()), None)
 
     def number(self, row: Row, column: str) -> float:
         """Give one of a row's cells as a number."""
@@ -86,8 +76,7 @@ class Ledger:
     ) -> list[Row]:
         """Make the runs that are not there yet, each kept as soon as it is done.
 
-        Returns:
-            All of them, in the order of the keys.
+        Gives all of them, in the order of the keys.
         """
         rows = []
         for key in keys:
@@ -103,12 +92,10 @@ class Ledger:
         self._write([])
         sweep(self.path.parent)
 
-    def _key(self, row: Row) -> tuple[str, ...]:
-        return tuple(row[name] for name in self.keys)
-
     def _write(self, new: list[Row]) -> None:
         every = (*self.rows, *self._read(), *new)
-        rows = [*{self._key(row): row for row in every}.values()]
+        keys = [tuple(row[name] for name in self.keys) for row in every]
+        rows = [*dict(zip(keys, every, strict=True)).values()]
         with TableWriter(self.path) as table:
             table.row(self.columns)
             for row in rows:

@@ -20,7 +20,7 @@ from caes.data.labels.labelled import (
     same_classes,
 )
 from caes.data.labels.tables import with_table
-from caes.data.reading import Pages, Reading
+from caes.data.reading import Pages, Reading, Side
 from caes.data.sources import Source, open_source
 from caes.data.tiles import whole_names
 from caes.errors import MixedSizesError
@@ -33,35 +33,22 @@ Progress = Callable[[int, int], None] | None
 class Opening:
     """How pictures are opened: the data that a run's model.json tells of.
 
-    Args:
-        source: What they come from, as for `caes.load`.
-        folder: Where a path is from; empty for the folder at hand.
-        split: Which part; None for the test pictures, or, if there are none, all.
-        size: (H, W) that every picture is brought to; None keeps theirs.
-        resize: How.
-        channels: 1 or 3 to convert to, None to keep theirs.
-        pages: Whether a file's pages are pictures, or channels of one.
-        tile: Side of the tiles that pictures are cut into; None for none.
-        overlap: Pixels that tiles share; None for an eighth.
-        hold_out: Share that is kept apart where there is no test split.
-        seed: Draws random crops.
-        strict: Whether an unreadable picture is an error.
-        in_memory: Whether decoded pictures are not kept in the cache.
+    What is not said here is as in `Reading`.
     """
 
     source: str
-    folder: str = ""
-    split: str | None = None
-    size: tuple[int, int] | None = None
+    folder: str = ""  # where a path is from; empty for the folder at hand
+    split: str | None = None  # None for the test pictures, or, if there are none, all
+    size: Side | None = None
     resize: str = "stretch"
     channels: int | None = None
     pages: Pages = "pictures"
     tile: int | None = None
     overlap: int | None = None
-    hold_out: float | int = 0.1
+    hold_out: float | int = 0.1  # share kept apart where there is no test split
     seed: int = 0
     strict: bool = False
-    in_memory: bool = False
+    in_memory: bool = False  # whether decoded pictures are not kept in the cache
 
     @classmethod
     def read(cls, about: Any) -> "Opening":
@@ -76,10 +63,8 @@ class Opening:
                 fits = value is None or len(value) == 2
             else:
                 fits = isinstance(value, each.type)  # type: ignore[arg-type]
-            if not fits:
+            if not fits or (each.name == "hold_out" and not 0 <= value < 1):
                 raise ValueError(f"pictures with {each.name} {value!r}")
-        if not 0 <= found.hold_out < 1:
-            raise ValueError(f"pictures with hold_out {found.hold_out}")
         return found
 
     @classmethod
@@ -106,19 +91,19 @@ class Opening:
                 given[name[2:]] = value
             else:
                 given[name[2:]] = words.pop(0)
-        known = {
-            each.name: (int if "int" in str(each.type) else str)(given[option])
-            for each in fields(cls)
-            if (option := each.name.replace("_", "-")) in given
-            and each.name not in ("source", "size", "hold_out", "strict", "in_memory")
-        }
+        texts = ("split", "resize", "pages")
+        whole = ("channels", "tile", "overlap", "seed")
+        found: dict[str, Any] = {"split": "train"}
+        found |= {name: given[name] for name in texts if name in given}
+        found |= {name: int(given[name]) for name in whole if name in given}
         resize = provenance.get("resize") or provenance.get("fit") or given.get("fit")
-        found: dict[str, Any] = {"split": "train", **known}
+        if resize:
+            found["resize"] = resize
         if size := re.fullmatch(r"(\d+)\D(\d+)", given.get("size", "")):
             found["size"] = int(size[1]), int(size[2])
         return cls(
             source=given["source"],
-            **found | ({"resize": resize} if resize else {}),
+            **found,
             folder=provenance.get("folder", ""),
             hold_out=float(given.get("hold-out", 0.1)),
             strict="strict" in given,
@@ -143,10 +128,7 @@ class Opening:
         return self.source_at_hand.splits()
 
     def load(
-        self,
-        split: str,
-        progress: Progress = None,
-        size: tuple[int, int] | None = None,
+        self, split: str, progress: Progress = None, size: Side | None = None
     ) -> ImageSet:
         """Open a part of the pictures; ``size`` is for those that have none given."""
         return load(
@@ -178,27 +160,17 @@ class Opening:
 def for_others(
     made: Opening | None, source: str, shape: Shape, **given: Any
 ) -> Opening:
-    """Give how to open other pictures for a run, in the way of its own.
+    """Give how to open others for a run that takes H×W×C, in the way of its own.
 
-    Args:
-        made: How its own were opened, where that is known.
-        source: What the others come from.
-        shape: H×W×C that it takes. Only grey and colour are converted to; pictures of
-            other channels stay.
-        given: What is asked for; size, split, tiles and strictness are not taken over.
+    Only grey and colour are converted to; pictures of other channels stay. Size, split,
+    tiles and strictness are as ``given``, and not taken over.
     """
     base = made or Opening(source=source)
-    channels = shape[2] if shape[2] in (1, 3) else None
-    own = {name: value for name, value in given.items() if value is not None}
-    return Opening(
-        **{
-            "source": source,
-            "channels": channels,
-            **{name: getattr(base, name) for name in ("resize", "pages", "seed")},
-            "hold_out": base.hold_out,
-            **own,
-        }
-    )
+    names = ("resize", "pages", "seed", "hold_out")
+    found = {name: getattr(base, name) for name in names}
+    found["channels"] = shape[2] if shape[2] in (1, 3) else None
+    asked = {name: value for name, value in given.items() if value is not None}
+    return Opening(source=source, **found | asked)
 
 
 _FLAGS = ("force", "strict", "in-memory", "quiet", "debug", "freeze")
@@ -228,9 +200,7 @@ def opened(
 
 
 def learnt_and_shown(
-    opening: Opening,
-    progress: Progress = None,
-    size: tuple[int, int] | None = None,
+    opening: Opening, progress: Progress = None, size: Side | None = None
 ) -> tuple[ImageSet, ImageSet]:
     """Open what to learn from, and what to show in the report, as `Opening.load` does.
 
@@ -250,11 +220,8 @@ def labelled_pictures(
 ) -> tuple[ImageSet, ImageSet]:
     """Open what to learn from, with labels for some or all of it, and what to test on.
 
-    Args:
-        opening: Which pictures are meant, and how.
-        labels: A number of labels, the path of a table of them, or None for all.
-        seed: Draws the labels, and the pictures that are kept apart.
-        progress: As for `caes.load`.
+    ``labels`` is a number of them, the path of a table, or None for all; the seed draws
+    them, and the pictures that are kept apart.
     """
     train, test = opening.load(opening.split or "train", progress), None
     count = int(labels) if labels and re.fullmatch(r"\d{1,18}", labels) else None
@@ -275,12 +242,7 @@ def streamed(
     """Open pictures of any sizes one by one, in the form of those learnt from.
 
     Some are widened, others skipped. What most of them have cannot be known here; the
-    training pictures stand in.
-
-    Args:
-        opening: Which pictures are meant, and how.
-        shape: The training pictures' H×W×C.
-        dtype: Their type, where it is known.
+    training pictures' H×W×C, and their type where it is known, stand in.
     """
     odd, found = None, False
     for piece in stream(opening.source_at_hand, opening.asked(), **opening.reading):
