@@ -186,11 +186,9 @@ class Architecture:
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """Give the size inside the network: the next one that gives whole cells."""
-        return self._padded(height), self._padded(width)
-
-    def _padded(self, side: int) -> int:
-        cells = -(-(side - self.shrinkage) // self.stride)
-        return max(cells, 1) * self.stride + self.shrinkage
+        stride, lost = self.stride, self.shrinkage
+        cells = [max(-(-(side - lost) // stride), 1) for side in (height, width)]
+        return cells[0] * stride + lost, cells[1] * stride + lost
 
     def margins(self, height: int, width: int) -> tuple[int, int]:
         """Give the rows above and the columns left of the picture once padded."""
@@ -385,29 +383,21 @@ class _Reader:
         start = self.at
         if self._next("M"):
             self._expect("P", "'P', as in MP2")
-            self._pooling(start)
+            pool = self._number("the cell's side, as in MP2", least=2)
+            if self.dense or not self.levels or self.levels[-1].pool > 1:
+                raise self._error(start, "a pooling only straight after a convolution")
+            self.levels[-1] = replace(self.levels[-1], pool=pool)
         else:
             count = self._number("a number, as in 16C3 or 32N, or a pooling, as in MP2")
             if self._next("N"):
                 self.dense.append(count)
-            else:
-                self._expect("C", "'C' (convolution) or 'N' (dense) after the number")
-                self._convolution(count, start)
-
-    def _convolution(self, maps: int, start: int) -> None:
-        kernel = self._number("the kernel's side, as in 16C3")
-        if self.dense:
-            raise self._error(
-                start, "only dense layers, as in 32N, after a dense layer"
-            )
-        self.levels.append(Level(maps, kernel))
-
-    def _pooling(self, start: int) -> None:
-        size = self._number("the cell's side, as in MP2", least=2)
-        if self.dense or not self.levels or self.levels[-1].pool > 1:
-            raise self._error(start, "a pooling only straight after a convolution")
-        maps, kernel = self.levels[-1].maps, self.levels[-1].kernel
-        self.levels[-1] = Level(maps, kernel, size)
+                return
+            self._expect("C", "'C' (convolution) or 'N' (dense) after the number")
+            kernel = self._number("the kernel's side, as in 16C3")
+            if self.dense:
+                allowed = "only dense layers, as in 32N, after a dense layer"
+                raise self._error(start, allowed)
+            self.levels.append(Level(count, kernel))
 
     def _next(self, letter: str) -> bool:
         found = self.text[self.at : self.at + 1].upper() == letter

@@ -3,8 +3,6 @@
 Pictures and maps are N×H×W×C here as everywhere in caes.
 """
 
-from typing import TypeVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,8 +10,7 @@ from torch import Tensor, nn
 from caes.nn.architecture import Architecture, Shape
 from caes.nn.kernels.threads import Runner
 from caes.nn.layers import activate
-
-Kept = TypeVar("Kept")
+from caes.nn.sparsity import Sparsity
 
 
 class Model(nn.Module):
@@ -27,6 +24,8 @@ class Model(nn.Module):
     Raises:
         NotationError: The pictures are too small for the network.
     """
+
+    sparsity: Sparsity | None = None
 
     def __init__(self, arch: Architecture, picture: Shape) -> None:
         super().__init__()
@@ -60,12 +59,9 @@ class Model(nn.Module):
         """
         raw = self.raw(inputs)
         pictures = activate(raw, self.arch.output)
-        square = F.mse_loss(pictures, targets)
-        value = (
-            square
-            if loss == "mse"
-            else F.binary_cross_entropy_with_logits(raw, targets)
-        )
+        value = square = F.mse_loss(pictures, targets)
+        if loss == "bce":
+            value = F.binary_cross_entropy_with_logits(raw, targets)
         with torch.no_grad():
             accuracy = _accuracy(pictures, targets)
             if not self.arch.bounded:  # no half-way between black and white
@@ -84,12 +80,16 @@ class Model(nn.Module):
     @property
     def splits_batches(self) -> bool:
         """Whether pictures can be compared in parts: none looks at the others."""
-        return not self.arch.normalised
+        alone = self.sparsity is None or self.sparsity.lifetime == 1
+        return alone and not self.arch.normalised
 
     @property
     def is_local(self) -> bool:
-        """Whether each reconstructed pixel depends on a neighbourhood only."""
-        return not self.arch.dense
+        """Whether each reconstructed pixel depends on a neighbourhood only.
+
+        Winners are chosen over a whole map.
+        """
+        return self.sparsity is None and not self.arch.dense
 
     def compiled(self, loss: str) -> Runner | None:
         """Give the compiled loop for batches of the training pictures' size, if any."""

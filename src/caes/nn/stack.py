@@ -208,18 +208,12 @@ class Stack(Model):
         maps = inside(codes)
         for level in reversed(self.each):
             maps = level.decode(Code(maps))
-        height, width, _ = self.picture
-        return self._finished(maps, size or (height, width))
+        height, width = size or self.picture[:2]
+        return self._finished(outside(crop(maps, height, width, self.arch)))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Reconstruct: N×H×W×C float32 in [0, 1] in, the same, clipped to it, out."""
-        height, width = pictures.shape[1:3]
-        return self._finished(self._there_and_back(pictures), (height, width))
-
-    def raw(self, inputs: Tensor) -> Tensor:
-        """Reconstruct, but for the last activation: N×H×W×C, in and out."""
-        height, width = inputs.shape[1:3]
-        return outside(crop(self._there_and_back(inputs), height, width, self.arch))
+        return self._finished(self.raw(pictures))
 
     @property
     def each(self) -> list[StackLevel]:
@@ -236,27 +230,14 @@ class Stack(Model):
         for mine, theirs in zip(self.levels, lower.levels, strict=False):
             mine.load_state_dict(theirs.state_dict())
 
-    @property
-    def splits_batches(self) -> bool:
-        """Whether pictures can be compared in parts: none looks at the others."""
-        alone = self.sparsity is None or self.sparsity.lifetime == 1
-        return alone and super().splits_batches
-
-    @property
-    def is_local(self) -> bool:
-        """Whether each reconstructed pixel depends on a neighbourhood only.
-
-        Winners are chosen over a whole map.
-        """
-        return self.sparsity is None and super().is_local
-
-    def _there_and_back(self, pictures: Tensor) -> Tensor:
-        """Go up, and give what the levels make of the top code on the way down.
+    def raw(self, inputs: Tensor) -> Tensor:
+        """Reconstruct, but for the last activation: N×H×W×C, in and out.
 
         With sparsity, what comes down to a level counts where its own code, on the way
         up, had its winners: nothing else is what its way back has learnt from.
         """
-        maps = pad(inside(pictures), self.arch)
+        height, width = inputs.shape[1:3]
+        maps = pad(inside(inputs), self.arch)
         codes: list[Code] = []
         for level in self.each:
             codes.append(level.encode(maps, winners=True))
@@ -265,11 +246,11 @@ class Stack(Model):
             if self.sparsity is not None:
                 maps = maps.where(self.sparsity.winners(code.maps), 0)
             maps = level.decode(code._replace(maps=maps))
-        return maps
+        return outside(crop(maps, height, width, self.arch))
 
-    def _finished(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
-        pictures = activate(crop(maps, *size, self.arch), self.arch.output)
-        return outside(pictures.clamp(0, 1) if self.arch.bounded else pictures)
+    def _finished(self, raw: Tensor) -> Tensor:
+        pictures = activate(raw, self.arch.output)
+        return pictures.clamp(0, 1) if self.arch.bounded else pictures
 
 
 class OneLevel(Model):
@@ -280,7 +261,6 @@ class OneLevel(Model):
         self.level = stack.each[index]
         self.lowest = index == 0
         self.sparsity = stack.sparsity
-        self.alone = stack.splits_batches
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Give the level's code, N×h×w×maps or N×units, of what goes into it."""
@@ -296,11 +276,6 @@ class OneLevel(Model):
     def _entering(self, inputs: Tensor) -> Tensor:
         maps = inside(inputs)
         return pad(maps, self.arch) if self.lowest else maps
-
-    @property
-    def splits_batches(self) -> bool:
-        """Whether pictures can be compared in parts."""
-        return self.alone
 
     def compare(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
         """Compare pictures, as every model does; codes by their squares, always."""
@@ -351,14 +326,12 @@ def fold_patches(
     """Add patches up where they were: N×C×H×W, the adjoint of `extract_patches`."""
     n, channels, _, area = patches.shape
     kernel = round(area**0.5)
-    around = frame(kernel) if padding == "same" else (0, 0, 0, 0)
-    left, right, top, below = around
+    left, right, top, below = frame(kernel) if padding == "same" else (0,) * 4
     tall, wide = size[0] + top + below, size[1] + left + right
     index = _index(places, wide, kernel, channels)
-    empty = patches.new_zeros(n, channels, tall * wide)
-    whole = empty.scatter_add(2, index, patches.flatten(2)).view(
-        n, channels, tall, wide
-    )
+    flat = patches.new_zeros(n, channels, tall * wide)
+    whole = flat.scatter_add(2, index, patches.flatten(2))
+    whole = whole.view(n, channels, tall, wide)
     return whole[:, :, top : tall - below, left : wide - right]
 
 

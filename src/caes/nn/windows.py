@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from caes.data.reading import Side
 from caes.data.scaling import Scaling
@@ -27,6 +28,8 @@ Picture = NDArray[Any]
 """H×W×C, any real number type, in the source's units."""
 Band = NDArray[np.float32]
 """Rows of a picture or a code, h×W×C float32."""
+Work = Callable[[Picture], NDArray[np.float32]]
+"""Makes pictures n×h×w×C into reconstructions or codes."""
 
 CPU = torch.device("cpu")
 PIXELS_AT_ONCE = 2**18
@@ -49,13 +52,12 @@ class TiledInference:
     def reconstructed(self, picture: Picture) -> Iterator[Band]:
         """Reconstruct a picture of any size, in bands of rows from the top."""
         height, width = picture.shape[:2]
-        if not self.model.is_local:
+        if self.model.is_local:
+            bands = self._local(mirrored(picture, (self.model.arch.smallest,) * 2))
+        else:
             picture = mirrored(picture, self.tile)
             grid = Grid(picture.shape[:2], self.tile, self.overlap)
             bands = grid.blend(picture, self._run(self.model))
-        else:
-            small = (self.model.arch.smallest,) * 2
-            bands = self._local(mirrored(picture, small))
         with placed(self.model, self.device):
             yield from _cropped(bands, height, width)
 
@@ -89,24 +91,23 @@ class TiledInference:
         Without dense layers they are those of the whole picture's code, h×w×maps; with
         them 1×tiles×units, the codes of a row of tiles.
         """
-        with placed(self.model, self.device):
-            yield from self._encoded(picture)
-
-    def _encoded(self, picture: Picture) -> Iterator[Band]:
-        if self.model.arch.dense:
+        arch, run = self.model.arch, self._run(self.model.encode)
+        bands: Iterator[Band]
+        if arch.dense:
             picture = mirrored(picture, self.tile)
             grid = Grid(picture.shape[:2], self.tile, self.overlap)
-            for parts in grid.bands(picture):
-                yield self._run(self.model.encode)(parts)[None]
-            return
-        small = (self.model.arch.smallest,) * 2
-        windows = self._windows(mirrored(picture, small), self.model.arch.code_context)
-        yield from windows.code(self._run(self.model.encode))
+            bands = (run(parts)[None] for parts in grid.bands(picture))
+        else:
+            picture = mirrored(picture, (arch.smallest,) * 2)
+            bands = self._windows(picture, arch.code_context).bands(run, 1)
+        with placed(self.model, self.device):
+            yield from bands
 
     def _local(self, picture: Picture) -> Iterator[Band]:
-        windows = self._windows(picture, self.model.arch.context)
-        top, left = self.model.arch.margins(*picture.shape[:2])
-        bands = windows.pixels(self._run(self.model))
+        arch = self.model.arch
+        windows = self._windows(picture, arch.context)
+        top, left = arch.margins(*picture.shape[:2])
+        bands = windows.bands(self._run(self.model), arch.stride, arch.shrinkage)
         height, width = picture.shape[:2]
         for band in _cropped(bands, top + height, left + width):
             skipped, top = min(top, len(band)), max(top - len(band), 0)
@@ -119,25 +120,17 @@ class TiledInference:
         cells = [max(side // arch.stride, 2 * around, 1) for side in self.tile]
         return Windows(picture, arch, (cells[0], cells[1]), around)
 
-    def _run(
-        self, network: Callable[[torch.Tensor], torch.Tensor]
-    ) -> Callable[[Picture], NDArray[np.float32]]:
+    def _run(self, network: Callable[[Tensor], Tensor]) -> Work:
         """Put pictures n×h×w×C through the network, a bounded number at a time."""
 
-        def run(pictures: Picture) -> NDArray[np.float32]:
+        def run(pictures: Picture) -> Band:
             n, height, width, _ = pictures.shape
             step = max(1, PIXELS_AT_ONCE // (height * width))
-            batches = (
-                (self._tensor(pictures[start : start + step]),)
-                for start in range(0, n, step)
-            )
-            parts = infer(self.model, network, batches, self.device)
-            return np.concatenate([*parts])
+            parts = (pictures[start : start + step] for start in range(0, n, step))
+            batches = ((torch.from_numpy(self.scaling.to_unit(p)),) for p in parts)
+            return np.concatenate([*infer(self.model, network, batches, self.device)])
 
         return run
-
-    def _tensor(self, pictures: Picture) -> torch.Tensor:
-        return torch.from_numpy(self.scaling.to_unit(pictures))
 
 
 @dataclass(frozen=True)
@@ -153,32 +146,18 @@ class Windows:
     cells: Side
     around: int
 
-    def code(
-        self, work: Callable[[Picture], NDArray[np.float32]]
-    ) -> Iterator[NDArray[np.float32]]:
-        """Give bands of code, h×w×maps, from the top."""
-        yield from self._bands(work, 1, 0)
+    def bands(self, work: Work, each: int, rest: int = 0) -> Iterator[Band]:
+        """Give what is made of the padded picture, in bands from the top.
 
-    def pixels(
-        self, work: Callable[[Picture], NDArray[np.float32]]
-    ) -> Iterator[NDArray[np.float32]]:
-        """Give bands of the padded picture's reconstruction, h×W'×C, from the top."""
-        yield from self._bands(work, self.arch.stride, self.arch.shrinkage)
-
-    def _bands(
-        self,
-        work: Callable[[Picture], NDArray[np.float32]],
-        stride: int,
-        rest: int,
-    ) -> Iterator[NDArray[np.float32]]:
+        So many values are made of each cell, and the rest of its last one.
+        """
         down, across = (self._spans(axis) for axis in (0, 1))
         for rows in down:
             windows = np.stack([self._window(rows, columns) for columns in across])
-            done = work(windows)
-            parts = []
-            for part, columns in zip(done, across, strict=True):
-                inner = rows.kept(stride, rest), columns.kept(stride, rest)
-                parts.append(part[inner])
+            parts = [
+                part[rows.kept(each, rest), columns.kept(each, rest)]
+                for part, columns in zip(work(windows), across, strict=True)
+            ]
             yield np.concatenate(parts, axis=1)
 
     def _spans(self, axis: int) -> list["Span"]:

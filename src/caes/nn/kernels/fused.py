@@ -7,6 +7,7 @@ where a network is not of the form it knows, PyTorch's operators do the same wor
 
 import ctypes
 import hashlib
+import math
 import os
 import shutil
 import subprocess
@@ -104,8 +105,7 @@ class FusedAutoencoder:
     def encode(self, inputs: Tensor) -> Tensor:
         """Give codes, N×h×w×maps float32, of pictures N×H×W×C."""
         last = self._stages[self._levels]
-        shape = (len(inputs), last.height, last.width, last.inputs)
-        codes = torch.empty(shape)
+        codes = torch.empty(len(inputs), last.height, last.width, last.inputs)
         self._run(self._padded(inputs), last=self._levels, out=codes)
         return codes
 
@@ -128,38 +128,36 @@ class FusedAutoencoder:
         inputs = inputs.contiguous()
         targets = None if targets is None else targets.contiguous()
         weights = [parameter.contiguous() for parameter in self.parameters]
+        addresses = (ctypes.c_void_p * len(weights))(*map(_address, weights))
         n = len(inputs)
         blocks = -(-n // BLOCK)
         sums = torch.zeros(blocks, 3, dtype=torch.float64)
-        pixels = n * self.picture[0] * self.picture[1] * self.picture[2]
-        count = 0 if gradients is None else gradients.shape[1]
+        pixels = n * math.prod(self.picture)
         following = ctypes.c_int(0)
-        shared = (
-            ctypes.byref(self._network),
-            (ctypes.c_void_p * len(weights))(*map(_address, weights)),
-        )
-        rest = (
-            first,
-            len(self._stages) if last is None else last,
-            n,
-            BLOCK,
-            _address(inputs),
-            _address(targets),
-            _address(out),
-            _address(gradients),
-            count,
-            1.0 / pixels,
-            _address(sums),
-            ctypes.byref(following),
-        )
-        run = self._library.caes_run
+
+        def run(memory: Tensor) -> None:
+            self._library.caes_run(
+                ctypes.byref(self._network),
+                addresses,
+                _address(memory),
+                first,
+                len(self._stages) if last is None else last,
+                n,
+                BLOCK,
+                *map(_address, (inputs, targets, out, gradients)),
+                0 if gradients is None else gradients.shape[1],
+                1.0 / pixels,
+                _address(sums),
+                ctypes.byref(following),
+            )
+
         with self._lock:
             others = [
-                self._pool.submit(run, *shared, _address(memory), *rest)
+                self._pool.submit(run, memory)
                 for memory in self._memory[1:blocks]
                 if self._pool
             ]
-            run(*shared, _address(self._memory[0]), *rest)
+            run(self._memory[0])
             wait(others)
         return sums.sum(0) / pixels
 

@@ -55,17 +55,11 @@ GAIN = 1.6
 
 
 class Bases(NamedTuple):
-    """The changes of basis for tiles of one size, both axes at once.
+    """The changes of basis for tiles of one size, both axes at once."""
 
-    Args:
-        outputs: m²×r², Aᵀ⊗Aᵀ: from the tile's basis to places of the output.
-        filters: r²×k², G⊗G: filters into the tile's basis.
-        inputs: r²×t², Bᵀ⊗Bᵀ: input tiles into the tile's basis.
-    """
-
-    outputs: Tensor
-    filters: Tensor
-    inputs: Tensor
+    outputs: Tensor  # m²×r², Aᵀ⊗Aᵀ: from the tile's basis to places of the output
+    filters: Tensor  # r²×k², G⊗G: filters into the tile's basis
+    inputs: Tensor  # r²×t², Bᵀ⊗Bᵀ: input tiles into the tile's basis
 
 
 @cache
@@ -161,15 +155,8 @@ def blocks(kernel: int) -> range:
 def places_for(height: int, width: int, inputs: int, maps: int, kernel: int) -> int:
     """Choose m, the side of the blocks of the output computed together.
 
-    Args:
-        height: Rows of the output.
-        width: Columns of the output.
-        inputs: Channels that come in.
-        maps: Feature maps that come out.
-        kernel: Side of the filters.
-
-    Returns:
-        The m that needs fewest products; 0 where direct convolution is as good.
+    Of an output height×width, from so many inputs, it is the one that needs fewest
+    products; 0 where direct convolution is as good.
     """
     if kernel < 3 or min(inputs, maps) < LEAST_CHANNELS:
         return 0
@@ -194,7 +181,7 @@ class Geometry(NamedTuple):
     channels: int
     maps: int
     kernel: int
-    places: int
+    places: int  # m
 
     @property
     def tile(self) -> int:
