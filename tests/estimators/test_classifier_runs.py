@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from caes import CAE, CAEClassifier, ImageSet
-from caes.errors import CaesError, RunError
+from caes.errors import RunError
 from tests.refusals import refusing
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -74,17 +74,6 @@ def test_a_saved_classifier_decides_as_it_did(
     assert again.stack_ is None
 
 
-def test_the_statistics_of_normalisation_are_kept(stack: CAE, tmp_path: Path) -> None:
-    fitted = _fitted(stack)
-    fitted.save(tmp_path / "run")
-    names = [*load_file(tmp_path / "run" / "model.safetensors")]
-    assert "trunk.encoder.0.norm.running_mean" in names
-    again = CAEClassifier.load(tmp_path / "run")
-    norm = again.model_.trunk.get_submodule("encoder.0.norm")
-    assert norm.get_buffer("running_mean").any()
-    assert norm.get_buffer("num_batches_tracked") > 0
-
-
 @pytest.mark.parametrize("decoder", ["mirror", "tied", "untied"])
 def test_every_kind_of_stack_comes_back_under_its_classifier(
     decoder: Any, tmp_path: Path
@@ -119,20 +108,19 @@ def test_classes_keep_their_type(
     fitted.save(tmp_path / "run")
     again = CAEClassifier.load(tmp_path / "run")
     assert again.classes_.tolist() == fitted.classes_.tolist()
-    one, other = again.classes_.dtype.kind, classes.dtype.kind
-    assert (one == "U") == (other in "UO")
-    assert one == "U" or one == other.replace("u", "i")
+    kinds = {"O": "U", "u": "i"}
+    assert again.classes_.dtype.kind == kinds.get(
+        classes.dtype.kind, classes.dtype.kind
+    )
     assert again.class_names_ == fitted.class_names_
     assert again.score(_pixels(), y) == fitted.score(_pixels(), y)
-    np.testing.assert_array_equal(again.predict(_pixels()), fitted.predict(_pixels()))
 
 
 def test_the_names_of_an_image_set_s_classes_are_kept(
     stack: CAE, tmp_path: Path
 ) -> None:
-    images = ImageSet.from_pixels(
-        _pixels(), labels=np.arange(24) % 3, classes=("ant", "bee", "cow", "dog")
-    )
+    classes = ("ant", "bee", "cow", "dog")
+    images = ImageSet.from_pixels(_pixels(), labels=np.arange(24) % 3, classes=classes)
     CAEClassifier(stack, recipe="paper", epochs=1).fit(images).save(tmp_path / "run")
     again = CAEClassifier.load(tmp_path / "run")
     assert again.class_names_ == ("ant", "bee", "cow")
@@ -262,16 +250,21 @@ def test_a_damaged_description_is_refused_in_one_line(
         CAEClassifier.load(run)
 
 
-@pytest.mark.parametrize("changes", [{"head": [5.0]}, {"dropout": None}])
-@pytest.mark.parametrize("network", [None, 3, [], "x", [["a", 1, 2]]])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"head": [5.0]},
+        {"dropout": None},
+        *({"network": network} for network in (None, 3, [], "x", [["a", 1, 2]])),
+    ],
+)
 def test_whatever_stands_there_nothing_but_a_run_s_error_comes(
-    run: Path, changes: dict[str, Any], network: Any
+    run: Path, changes: dict[str, Any]
 ) -> None:
-    for mended in (changes, {"network": network}):
-        _mended(run, **mended)
-        with pytest.raises(RunError) as caught:
-            CAEClassifier.load(run)
-        assert "\n" not in str(caught.value)
+    _mended(run, **changes)
+    with pytest.raises(RunError) as caught:
+        CAEClassifier.load(run)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["head", "names", "dropout"])
@@ -303,16 +296,13 @@ def test_weights_of_another_network_are_refused(
         CAEClassifier.load(run)
 
 
-def test_lost_statistics_of_normalisation_are_noticed(run: Path) -> None:
+def test_statistics_of_normalisation_are_kept_and_missed(run: Path) -> None:
+    norm = CAEClassifier.load(run).model_.trunk.get_submodule("encoder.0.norm")
+    assert norm.get_buffer("running_mean").any()
+    assert norm.get_buffer("num_batches_tracked") > 0
     path = run / "model.safetensors"
     weights = load_file(path)
     del weights["trunk.encoder.0.norm.running_var"]
     save_file(weights, path)
     with pytest.raises(RunError, match="received weights that are not those of"):
-        CAEClassifier.load(run)
-
-
-def test_missing_weights_are_named(run: Path) -> None:
-    (run / "model.safetensors").unlink()
-    with pytest.raises(CaesError, match=r"model\.safetensors: received a damaged file"):
         CAEClassifier.load(run)

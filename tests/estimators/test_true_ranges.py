@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from caes import CAE, CAEClassifier, ImageSet
@@ -128,8 +129,6 @@ def test_a_classifier_has_its_stack_s_scale(start: Any, fitted: bool) -> None:
 
 
 def test_changes_of_light_reach_as_far_as_the_pictures() -> None:
-    import torch
-
     change = parse_augmentation("photos")
     assert change is not None
     pictures = torch.randn(16, 8, 8, 3, generator=torch.Generator().manual_seed(0))
