@@ -95,31 +95,14 @@ def test_a_newer_format_is_refused(run: Path) -> None:
         CAE.load(run)
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    message = f"{tmp_path}: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER."
-    with refusing(RunError, message):
-        CAE.load(tmp_path)
-
-
 def test_truncated_weights_are_refused(run: Path) -> None:
     path = run / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(RunError) as caught:
         CAE.load(run)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: received a damaged file (")
-    assert text.endswith(
-        "; allowed: the file as caes wrote it. "
-        "Copy it again from where it was made, or fit again."
-    )
-
-
-def test_weights_of_another_network_are_refused(run: Path) -> None:
-    _mended(run, architecture="4C3-MP2")
-    with pytest.raises(
-        RunError, match="received weights that are not those of 4C3-MP2"
-    ):
-        CAE.load(run)
+    reason = r"received a damaged file \(.+\)"
+    after = "allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
+    assert re.fullmatch(f"{path}: {reason}; {re.escape(after)}", str(caught.value))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -132,6 +115,9 @@ def test_weights_that_are_not_finite_are_refused(run: Path, value: float) -> Non
     message = f"{path}: received NaN or infinity in the tensor {name}; allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
     with refusing(RunError, message):
         CAE.load(run)
+
+
+LINE = {"low": [0, 0], "high": [1, 1], "kind": "minmax", "dtype": "uint16"}
 
 
 @pytest.mark.parametrize(
@@ -169,6 +155,17 @@ def test_weights_that_are_not_finite_are_refused(run: Path, value: float) -> Non
         {"sparsity": 3},
         {"sparsity": "wta:2"},
         {"sparsity": ["wta"]},
+        {"scaling": LINE | {"low": [None, 0]}},
+        {"scaling": LINE | {"low": {"0": 1}}},
+        {"scaling": LINE | {"low": [[0], [0]]}},
+        {"scaling": LINE | {"kind": "zscore"}},
+        {"scaling": LINE | {"kind": 3}},
+        {"scaling": LINE | {"kind": ["auto"]}},
+        {"scaling": LINE | {"value_range": 1}},
+        {"scaling": LINE | {"value_range": {}}},
+        {"scaling": LINE | {"dtype": "float99"}},
+        {"scaling": LINE | {"dtype": 8}},
+        {"scaling": LINE | {"more": 1}},
     ],
 )
 def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) -> None:
@@ -177,15 +174,18 @@ def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) ->
         CAE.load(run)
 
 
-def test_text_that_is_not_json_is_refused(run: Path) -> None:
-    (run / "model.json").write_bytes(b"\xff\xfe{")
-    with pytest.raises(RunError, match="received text that is not JSON"):
-        CAE.load(run)
-
-
-def test_a_history_that_cannot_be_read_is_named(run: Path) -> None:
-    (run / "history.csv").write_text("epoch,loss\n1,x\n")
-    with pytest.raises(RunError, match=r"history\.csv: received a table that cannot"):
+@pytest.mark.parametrize(
+    ("name", "content", "received"),
+    [
+        ("model.json", b"\xff\xfe{", "text that is not JSON"),
+        ("history.csv", b"epoch,loss\n1,x\n", "a table that cannot"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    run: Path, name: str, content: bytes, received: str
+) -> None:
+    (run / name).write_bytes(content)
+    with pytest.raises(RunError, match=f"{name}: received {received}"):
         CAE.load(run)
 
 
@@ -218,6 +218,12 @@ def stacked(stack: CAE, tmp_path: Path) -> Path:
 
 
 def test_a_saved_stack_loads_as_it_was(stack: CAE, stacked: Path) -> None:
+    about = json.loads((stacked / "model.json").read_text())
+    form: dict[str, Any] = {"padding": "valid", "activation": "tanh", "output": "tanh"}
+    form |= {"decoder": stack.decoder, "normalised": False, "bounded": True}
+    assert about["network"] == form
+    assert about["sparsity"] == "wta:0.25"
+    assert about["parameters"] == stack.architecture_.parameters((13, 12, 2))
     again = CAE.load(stacked)
     pixels = np.random.default_rng(1).integers(0, 256, (9, 13, 12, 2), np.uint8)
     np.testing.assert_array_equal(again.transform(pixels), stack.transform(pixels))
@@ -226,32 +232,12 @@ def test_a_saved_stack_loads_as_it_was(stack: CAE, stacked: Path) -> None:
     assert again.get_params() == stack.get_params()
     assert again.history_ == stack.history_
     assert [row.level for row in again.history_.rows] == [1, 1, 2, 3, 0]
-    assert [row.accuracy is None for row in again.history_.rows] == [
-        False,
-        False,
-        True,
-        True,
-        False,
-    ]
+    missing = [row.accuracy is None for row in again.history_.rows]
+    assert missing == [False, False, True, True, False]
     model = again.model_
     assert isinstance(model, Stack)
     assert model.sparsity == Sparsity(0.25)
     assert not model.training
-
-
-def test_a_stack_s_description_says_what_it_is(stack: CAE, stacked: Path) -> None:
-    about = json.loads((stacked / "model.json").read_text())
-    assert about["architecture"] == "4C3-MP2-3C3-5N"
-    assert about["network"] == {
-        "decoder": stack.decoder,
-        "padding": "valid",
-        "activation": "tanh",
-        "output": "tanh",
-        "normalised": False,
-        "bounded": True,
-    }
-    assert about["sparsity"] == "wta:0.25"
-    assert about["parameters"] == stack.architecture_.parameters((13, 12, 2))
 
 
 def test_a_loaded_stack_can_be_grown(stack: CAE, stacked: Path) -> None:
@@ -262,12 +248,7 @@ def test_a_loaded_stack_can_be_grown(stack: CAE, stacked: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "network",
-    [
-        {},  # mirrored
-        {"decoder": "mirror"},
-        {"decoder": "tied", "normalised": True},
-    ],
+    "network", [{}, {"decoder": "mirror"}, {"decoder": "tied", "normalised": True}]
 )
 def test_a_stack_s_weights_are_refused_in_another_network(
     stacked: Path, network: dict[str, Any]
@@ -301,9 +282,6 @@ def test_every_scale_is_saved_with_the_run(
     np.testing.assert_array_equal(again.reconstruct(pixels), cae.reconstruct(pixels))
 
 
-LINE = {"low": [0, 0], "high": [1, 1], "kind": "minmax", "dtype": "uint16"}
-
-
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -324,28 +302,4 @@ def test_a_scaling_that_cannot_be_is_refused(
     _mended(run, scaling=LINE | changes)
     message = f"{run}/model.json: received contents that cannot be ({reason}); allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
     with refusing(RunError, message):
-        CAE.load(run)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"low": [None, 0]},
-        {"low": {"0": 1}},
-        {"low": [[0], [0]]},
-        {"kind": "zscore"},
-        {"kind": 3},
-        {"kind": ["auto"]},
-        {"value_range": 1},
-        {"value_range": {}},
-        {"dtype": "float99"},
-        {"dtype": 8},
-        {"more": 1},
-    ],
-)
-def test_a_scaling_of_another_form_is_refused(run: Path, changes: Any) -> None:
-    _mended(run, scaling=LINE | changes)
-    with pytest.raises(
-        RunError, match=r"model\.json: received contents that cannot be"
-    ):
         CAE.load(run)

@@ -51,15 +51,14 @@ def test_a_run_of_an_earlier_format_still_opens(number: int, resize: Any) -> Non
     if resize is None:
         assert made is None
     else:
-        assert made == Opening(
-            source="photos/",
-            folder="/home/somebody",
-            split="train",
-            size=(8, 8),
-            resize=resize,
-            hold_out=0.5,
-            seed=3,
-        )
+        where = Opening(source="photos/", folder="/home/somebody", split="train")
+        how: dict[str, Any] = {
+            "size": (8, 8),
+            "resize": resize,
+            "hold_out": 0.5,
+            "seed": 3,
+        }
+        assert made == replace(where, **how)
     if number < 3:  # it knew one scaling, and not the type of what it had learnt from
         assert cae.scaling_ == Scaling(0.0, 255.0)
         assert cae.from_unit(cae.reconstruct(pixels)).dtype == np.float64
@@ -106,21 +105,10 @@ def test_a_run_says_how_its_pictures_were_opened(here: Path) -> None:
     words = [*WORDS.split(), "--hold-out", "0.5", "--quiet", "--out", "run"]
     assert main(["fit", *words]) == 0
     about = json.loads(Path("run/model.json").read_text())
-    assert about["data"] == {
-        "source": "photos/",
-        "folder": str(here),
-        "split": "train",
-        "size": [8, 8],
-        "resize": "crop",
-        "channels": None,
-        "pages": "pictures",
-        "tile": None,
-        "overlap": None,
-        "hold_out": 0.5,
-        "seed": 3,
-        "strict": False,
-        "in_memory": False,
-    }
+    given: dict[str, Any] = {"source": "photos/", "folder": str(here), "split": "train"}
+    given |= {"size": [8, 8], "resize": "crop", "hold_out": 0.5, "seed": 3}
+    usual = {"channels": None, "pages": "pictures", "tile": None, "overlap": None}
+    assert about["data"] == given | usual | {"strict": False, "in_memory": False}
     cae = CAE.load("run")
     assert cae.opening_ == Opening.read(about["data"])
     cae.save("again")
@@ -145,27 +133,22 @@ def test_a_run_opens_other_pictures_as_its_own(here: Path) -> None:
 
 
 def test_a_run_of_tiles_opens_tiles_and_whole_pictures(here: Path) -> None:
-    tiled = CAE("2C3-MP2", epochs=1, tile=8, overlap=0).fit(
-        np.zeros((1, 16, 16), np.uint8)
-    )
+    form = CAE("2C3-MP2", epochs=1, tile=8, overlap=0)
+    tiled = form.fit(np.zeros((1, 16, 16), np.uint8))
     assert tiled.opening_ is None
     assert tiled.open("photos").shape[1:] == (8, 8, 1)
     assert tiled.open("photos").names[0] == "0.png#0,0"
     assert tiled.open("photos", whole=True).shape == (6, 8, 8, 1)
 
 
-def test_a_classifier_opens_what_it_takes(here: Path) -> None:
+def test_classifiers_and_dense_networks_open_what_they_take(here: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 8), np.uint8)
-    stack = CAE("2C3-MP2", epochs=1).fit(pixels)
-    classifier = CAEClassifier(stack, recipe="paper", epochs=1).fit(pixels, [0, 1] * 4)
-    assert classifier.predict(classifier.open("photos")).shape == (6,)
-
-
-def test_a_dense_network_s_pictures_get_its_size(here: Path) -> None:
-    dense = CAE("4N", epochs=1).fit(np.zeros((2, 8, 8), np.uint8))
+    dense = CAE("4N", epochs=1).fit(pixels)
     assert dense.open("photos", whole=True).shape == (6, 8, 8, 1)
     with pytest.raises(DataError, match="a path that does not exist"):
         dense.open("nowhere")
+    classifier = CAEClassifier(dense, recipe="paper", epochs=1).fit(pixels, [0, 1] * 4)
+    assert classifier.predict(classifier.open("photos")).shape == (6,)
 
 
 @pytest.mark.parametrize("dense", [False, True])
@@ -185,6 +168,14 @@ def test_what_a_run_s_own_pictures_do_not_settle_is_not_taken_over() -> None:
     assert found == Opening(source="c", resize="pad")
 
 
+def with_block(run: Path, block: Any) -> Path:
+    """Write a run with this description of its pictures; give the file."""
+    shutil.copytree(FIXTURES / "format3", run)
+    path = run / "model.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"data": block}))
+    return path
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -200,10 +191,7 @@ def test_what_a_run_s_own_pictures_do_not_settle_is_not_taken_over() -> None:
     ],
 )
 def test_a_damaged_block_is_refused(tmp_path: Path, changes: Any, reason: str) -> None:
-    shutil.copytree(FIXTURES / "format3", tmp_path / "run")
-    path = tmp_path / "run" / "model.json"
-    about = json.loads(path.read_text()) | {"data": {"source": "x"} | changes}
-    path.write_text(json.dumps(about))
+    path = with_block(tmp_path / "run", {"source": "x"} | changes)
     message = f"{path}: received contents that cannot be ({reason}); allowed: the file as caes wrote it. Copy it again from where it was made, or fit again."
     with refusing(RunError, message):
         CAE.load(tmp_path / "run")
@@ -211,9 +199,7 @@ def test_a_damaged_block_is_refused(tmp_path: Path, changes: Any, reason: str) -
 
 @pytest.mark.parametrize("block", [3, "x", [], {}, {"source": "x", "more": 1}])
 def test_a_block_of_another_form_is_refused(tmp_path: Path, block: Any) -> None:
-    shutil.copytree(FIXTURES / "format3", tmp_path / "run")
-    path = tmp_path / "run" / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"data": block}))
+    with_block(tmp_path / "run", block)
     with pytest.raises(RunError, match="received contents that cannot be"):
         CAE.load(tmp_path / "run")
 
