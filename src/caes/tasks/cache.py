@@ -10,6 +10,7 @@ from rich.table import Table
 from caes.data.cache.index import prepared_folder
 from caes.data.cache.sets import PreparedSet
 from caes.errors import ArgumentError
+from caes.report.numbers import count
 
 _BYTES = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -50,16 +51,14 @@ def written_bytes(size: int) -> str:
 
 def print_sets(sets: Sequence[PreparedSet]) -> None:
     """Print the sets, where they are, and what they take together."""
-    console = Console()
     if sets:
-        console.print(_table(sets, time.time()))
+        Console().print(_table(sets))
     total = written_bytes(sum(each.size for each in sets))
-    count = f"{len(sets):,} prepared set{'' if len(sets) == 1 else 's'}"
-    print(f"{count}, {total}, in {prepared_folder()}")
+    print(f"{count(len(sets), 'prepared set')}, {total}, in {prepared_folder()}")
 
 
-def _table(sets: Sequence[PreparedSet], now: float) -> Table:
-    table = Table()
+def _table(sets: Sequence[PreparedSet]) -> Table:
+    table, now = Table(), time.time()
     table.add_column("source", overflow="fold")
     for name in ("pictures", "form", "size", "last used"):
         table.add_column(name, justify="right")

@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 
 from caes.data import Survey
-from caes.data.census.duplicates import Group, Repeats
+from caes.data.census.duplicates import Group
 from caes.data.census.survey import Values
+from caes.report.numbers import count
 from caes.tasks.info import pairs
 
 _GROUPS = 3
@@ -22,9 +23,8 @@ def print_survey(found: Survey) -> None:
     console = Console()
     console.print(pairs(_facts(found)))
     if found.classes:
-        table = pairs((name, f"{n:,}") for name, n in found.classes.items())
         console.print("pictures of each class:")
-        console.print(table)
+        console.print(pairs((name, f"{n:,}") for name, n in found.classes.items()))
     for skipped in found.skipped:
         said = f"cannot be read: {skipped.name}: {skipped.reason}"
         # One line, however long.
@@ -55,33 +55,27 @@ def repeated(found: Survey) -> Iterator[str]:
     repeats = found.repeats
     if repeats.pictures:
         first = _groups(repeats.first, repeats.groups)
-        count = _pictures(repeats.pictures)
+        several = count(repeats.pictures, "picture")
         repeat = "repeats" if repeats.pictures == 1 else "repeat"
-        yield f"{count} of {found.pictures:,} {repeat} another one: {first}"
-    yield from _leaks(repeats)
+        yield f"{several} of {found.pictures:,} {repeat} another one: {first}"
+    for (later, earlier), n in repeats.across.items():
+        verb = "is" if n == 1 else "are"
+        yield f"{count(n, 'picture')} of {later} {verb} in {earlier} too"
     if repeats.differing:
         first = _groups(repeats.first_differing, repeats.differing, labelled=True)
         yield f"the same picture has different labels: {first}"
 
 
-def _leaks(repeats: Repeats) -> Iterator[str]:
-    for (later, earlier), n in repeats.across.items():
-        verb = "is" if n == 1 else "are"
-        yield f"{_pictures(n)} of {later} {verb} in {earlier} too"
-
-
 def _groups(groups: Sequence[Group], total: int, *, labelled: bool = False) -> str:
-    shown = [_group(each, labelled) for each in groups[:_GROUPS]]
+    told = []
+    for group in groups[:_GROUPS]:
+        shown = [*zip(group.names, group.classes, strict=True)][:_GROUPS]
+        names = [f"{name} ({its})" if labelled else name for name, its in shown]
+        more = group.pictures - len(names)
+        told.append(" = ".join(names) + f" and {more:,} more" * bool(more))
     if total > _GROUPS:
-        shown.append(f"and {total - _GROUPS:,} more such groups")
-    return "; ".join(shown)
-
-
-def _group(group: Group, labelled: bool) -> str:
-    shown = [*zip(group.names, group.classes, strict=True)][:_GROUPS]
-    names = [f"{name} ({its})" if labelled else name for name, its in shown]
-    more = group.pictures - len(names)
-    return " = ".join(names) + (f" and {more:,} more" if more else "")
+        told.append(f"and {total - _GROUPS:,} more such groups")
+    return "; ".join(told)
 
 
 def _facts(found: Survey) -> Iterator[tuple[str, str]]:
@@ -111,10 +105,8 @@ def _facts(found: Survey) -> Iterator[tuple[str, str]]:
 
 
 def _means(values: Values) -> str:
-    told = [
-        f"{mean:.4g} ± {std:.4g}"
-        for mean, std in zip(values.mean, values.std, strict=True)
-    ]
+    both = zip(values.mean, values.std, strict=True)
+    told = [f"{mean:.4g} ± {std:.4g}" for mean, std in both]
     more = len(told) - _CHANNELS
     return ", ".join(told[:_CHANNELS]) + (f" and {more} more" if more > 0 else "")
 
@@ -123,12 +115,8 @@ def _of(found: Survey, values: Values) -> str:
     """Say which pictures are meant, where there are several sorts."""
     if len(found.values) == 1:
         return ""
-    channels = "channel" if values.channels == 1 else "channels"
-    return f" ({values.pictures:,} of {values.dtype} with {values.channels} {channels})"
-
-
-def _pictures(count: int) -> str:
-    return f"{count:,} picture{'' if count == 1 else 's'}"
+    channels = count(values.channels, "channel")
+    return f" ({values.pictures:,} of {values.dtype} with {channels})"
 
 
 def _number(value: float) -> str:

@@ -1,8 +1,7 @@
 """Pictures from all over a set, side by side: what is in it, at one look."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,28 +27,19 @@ COLUMNS = 10
 GAP = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Kept:
-    """A picture, made small.
+class Kept(NamedTuple):
+    """A picture, made small."""
 
-    Args:
-        pixels: H×W or H×W×3, in the source's type and units.
-        form: Its type and number of channels.
-        label: Its class; empty without one.
-    """
-
-    pixels: NDArray[Any]
-    form: tuple[str, int]
-    label: str
+    pixels: NDArray[Any]  # H×W or H×W×3, in the source's type and units
+    form: tuple[str, int]  # its type and number of channels
+    label: str  # its class; empty without one
 
 
 class ContactSheet:
     """Takes a set's pictures in, in order, and keeps some, evenly spread.
 
-    Where one of these cannot be read, the next that can stands in.
-
-    Args:
-        total: How many pictures come, those that cannot be read among them.
+    Where one of these cannot be read, the next that can stands in. In ``total`` come
+    so many pictures, those that cannot be read among them.
     """
 
     def __init__(self, total: int) -> None:
@@ -75,8 +65,11 @@ class ContactSheet:
 
     def png(self, found: Survey) -> bytes:
         """Draw the sheet, once everything was taken in; a PNG file's bytes."""
-        tiles, names = [*self._tiles(found)], self._names()
-        strips = [Strip([], self._title(found))]
+        # Each picture's class; one that the font lacks by its number.
+        every = list(dict.fromkeys(each.label for each in self.kept if each.label))
+        written = dict(zip(every, labels(every, longest=12), strict=True))
+        names = [written.get(each.label, "") for each in self.kept]
+        tiles, strips = [*self._tiles(found)], [Strip([], self._title(found))]
         for at in range(0, len(tiles), COLUMNS):
             texts = names[at : at + COLUMNS] if any(names) else ()
             strips.append(Strip(tiles[at : at + COLUMNS], texts=texts))
@@ -88,12 +81,6 @@ class ContactSheet:
         if len(self.kept) == found.pictures:
             said = f"{found.pictures:,} pictures"
         return f"{name}: {said}" if drawable(name) else said
-
-    def _names(self) -> list[str]:
-        """Write each picture's class; one that the font lacks by its number."""
-        every = list(dict.fromkeys(each.label for each in self.kept if each.label))
-        written = dict(zip(every, labels(every, longest=12), strict=True))
-        return [written.get(each.label, "") for each in self.kept]
 
     def _tiles(self, found: Survey) -> Iterator[Tile]:
         for each in self.kept:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,11 +14,8 @@ from rich.text import Text
 from caes.data.census.survey import number
 from caes.data.sources.tree import printable
 from caes.errors import by_signs
-from caes.nn.architecture import Architecture, Row, Shape
-from caes.train.history import Epoch
 
 if TYPE_CHECKING:
-    from caes.nn.classifier import Classifier
     from caes.runs.checkpoint import Run
 
 Layer = tuple[str, tuple[int, ...], int]
@@ -30,14 +27,29 @@ def print_run(folder: Path) -> None:
     from caes.runs.checkpoint import read
 
     run = read(folder)
-    console = Console()
-    console.print(_table(_title(run), _layers(run)))
+    title = f"{run.model.arch} on {by_signs(run.picture)}"
+    table = Table(title=title + f", {len(run.names)} classes" * bool(run.names))
+    table.add_column("layer")
+    table.add_column("output shape")
+    table.add_column("parameters", justify="right")
+    layers = _layers(run)
+    for name, shape, parameters in layers:
+        table.add_row(name, by_signs(shape), f"{parameters:,}")
+    table.add_section()
+    table.add_row("total", "", f"{sum(parameters for *_, parameters in layers):,}")
     rows: list[tuple[str, str]] = [("ended", run.history.ended)]
     if run.history.rows:
-        rows += _last(run.history.rows[-1])
-    code = int(np.prod(run.model.arch.code_shape(run.picture)))
-    pixels = int(np.prod(run.picture))
+        last = run.history.rows[-1]
+        rows += [("level", str(last.level))] * bool(last.level)
+        rows += [("epochs", str(last.epoch)), ("loss", f"{last.loss:.5f}")]
+        if last.validation_loss is not None:
+            rows.append(("validation loss", f"{last.validation_loss:.5f}"))
+        if last.psnr is not None:
+            rows.append(("PSNR", f"{last.psnr:.2f} dB"))
+    code, pixels = prod(run.model.arch.code_shape(run.picture)), prod(run.picture)
     rows.append(("code", f"{code} values for {pixels}, {pixels / code:.2f} : 1"))
+    console = Console()
+    console.print(table)
     console.print(pairs([*rows, *run.provenance.items()]))
 
 
@@ -47,6 +59,8 @@ def run_as_dict(folder: Path) -> dict[str, Any]:
 
     run = read(folder)
     layers = _layers(run)
+    last = asdict(run.history.rows[-1]) if run.history.rows else {}
+    figures = {k: number(v) if isinstance(v, float) else v for k, v in last.items()}
     return {
         "run": printable((str(folder),)),
         "architecture": str(run.model.arch),
@@ -56,95 +70,30 @@ def run_as_dict(folder: Path) -> dict[str, Any]:
             for name, shape, parameters in layers
         ],
         "parameters": sum(parameters for *_, parameters in layers),
-        "code": int(np.prod(run.model.arch.code_shape(run.picture))),
+        "code": prod(run.model.arch.code_shape(run.picture)),
         "classes": list(run.names),
         "ended": run.history.ended,
-        "last_epoch": _figures(run.history.rows[-1]) if run.history.rows else None,
+        "last_epoch": figures or None,
         "provenance": dict(run.provenance),
     }
 
 
-def _figures(row: Epoch) -> dict[str, Any]:
-    return {
-        key: number(value) if isinstance(value, float) else value
-        for key, value in asdict(row).items()
-    }
-
-
-def _last(row: Epoch) -> list[tuple[str, str]]:
-    """Say what the last epoch gave."""
-    return [
-        *([("level", str(row.level))] if row.level else []),
-        ("epochs", str(row.epoch)),
-        ("loss", f"{row.loss:.5f}"),
-        *_given("validation loss", row.validation_loss, "{:.5f}"),
-        *_given("PSNR", row.psnr, "{:.2f} dB"),
-    ]
-
-
-def _given(name: str, value: float | None, form: str) -> list[tuple[str, str]]:
-    return [] if value is None else [(name, form.format(value))]
-
-
-def classifier_summary(model: "Classifier", names: tuple[str, ...]) -> Table:
-    """Make the same table of a classifier: its encoder, its head, its classes."""
-    return _table(_classifier_title(model, names), _classifier_layers(model, names))
-
-
-def summary(arch: Architecture, picture: Shape) -> Table:
-    """Make the table of layer, output shape and parameters, as Keras prints it."""
-    layers = _named(picture, arch.rows(picture))
-    return _table(f"{arch} on {by_signs(picture)}", layers)
-
-
-def _title(run: "Run") -> str:
-    from caes.nn.classifier import Classifier
-
-    if isinstance(run.model, Classifier):
-        return _classifier_title(run.model, run.names)
-    return f"{run.model.arch} on {by_signs(run.picture)}"
-
-
 def _layers(run: "Run") -> list[Layer]:
+    """Give the layers; of a classifier its encoder's, its head's and its classes."""
     from caes.nn.classifier import Classifier
 
-    if isinstance(run.model, Classifier):
-        return _classifier_layers(run.model, run.names)
-    return _named(run.picture, run.model.arch.rows(run.picture))
-
-
-def _classifier_title(model: "Classifier", names: tuple[str, ...]) -> str:
-    return f"{model.arch} on {by_signs(model.picture)}, {len(names)} classes"
-
-
-def _classifier_layers(model: "Classifier", names: tuple[str, ...]) -> list[Layer]:
-    used = [*[model.arch.activation] * len(model.head_units), "softmax"]
-    widths = pairwise((*model.widths, len(names)))
-    head: list[Layer] = [
-        (f"dense {units}, {activation}", (units,), (inputs + 1) * units)
-        for (inputs, units), activation in zip(widths, used, strict=True)
-    ]
-    return _named(model.picture, model.arch.rows(model.picture, "encoder")) + head
-
-
-def _named(picture: Shape, rows: Iterable[Row]) -> list[Layer]:
+    model, arch = run.model, run.model.arch
+    rows, head = arch.rows(run.picture), list[Layer]()
+    if isinstance(model, Classifier):
+        rows = arch.rows(run.picture, "encoder")
+        used = [*[arch.activation] * len(model.head_units), "softmax"]
+        widths = pairwise((*model.widths, len(run.names)))
+        head = [
+            (f"dense {units}, {activation}", (units,), (inputs + 1) * units)
+            for (inputs, units), activation in zip(widths, used, strict=True)
+        ]
     layers = [(row.title, row.output, row.parameters) for row in rows]
-    return [("input", picture, 0), *layers]
-
-
-def _table(title: str, layers: Iterable[Layer]) -> Table:
-    """Make a table with a row a layer, and their sum."""
-    table = Table(title=title)
-    table.add_column("layer")
-    table.add_column("output shape")
-    table.add_column("parameters", justify="right")
-    total = 0
-    for name, shape, parameters in layers:
-        table.add_row(name, by_signs(shape), f"{parameters:,}")
-        total += parameters
-    table.add_section()
-    table.add_row("total", "", f"{total:,}")
-    return table
+    return [("input", run.picture, 0), *layers, *head]
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> Table:

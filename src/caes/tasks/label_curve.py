@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -40,24 +41,17 @@ def label_curve(
         only(train, labels, 0)
     ledger.claim()
     about = _about(cae, train, test, options)
-    keys: list[dict[str, Any]] = [
-        {"contender": contender, "labels": labels, "seed": seed, **about}
-        for labels in counts
-        for seed in range(seeds)
-        for contender in CONTENDERS
-    ]
+    every = product(counts, range(seeds), CONTENDERS)
+    runs = [(contender, labels, seed) for labels, seed, contender in every]
+    keys = [dict(zip(KEYS, (*run, *about), strict=True)) for run in runs]
 
     def tell(row: Row) -> None:
         run = f"{int(row['labels']):,} labels, seed {row['seed']}, {row['contender']}"
         say(f"{run}: error {float(row['error']):.2f} %")
 
     rows = ledger.fill(keys, partial(_figures, cae, train, test, options), tell)
-    return [
-        CurveRun(
-            key["contender"], key["labels"], key["seed"], ledger.number(row, "error")
-        )
-        for key, row in zip(keys, rows, strict=True)
-    ]
+    errors = (ledger.number(row, "error") for row in rows)
+    return [CurveRun(*run, error) for run, error in zip(runs, errors, strict=True)]
 
 
 def trained(
@@ -66,9 +60,9 @@ def trained(
     labels: int,
     seed: int,
     start: StartName,
+    options: Mapping[str, Any],
     *,
     beside: bool,
-    options: Mapping[str, Any],
 ) -> CAEClassifier:
     """Train one classifier of a pair: both starts of a seed see the same labels."""
     few = only(images, labels, seed)
@@ -82,7 +76,7 @@ def trained(
 
 def _about(
     cae: CAE, train: ImageSet, test: ImageSet, options: FineTuning
-) -> dict[str, str]:
+) -> tuple[str, str, str]:
     """Say what all runs of a curve share, so that no other curve's are taken for it."""
     default = vars(FineTuning())
     changed = [f"{k}={v}" for k, v in vars(options).items() if v != default[k]]
@@ -90,11 +84,8 @@ def _about(
     for value in cae.model_.state_dict().values():
         weights.update(np.ascontiguousarray(value.numpy()).data)
     seen, asked = (f"{each.split} {each.fingerprint[:12]}" for each in (train, test))
-    return {
-        "settings": " ".join(changed),
-        "stack": f"{cae.architecture_} {weights.hexdigest()[:12]}",
-        "data": f"{train.source}, {seen}, {asked}",
-    }
+    stack = f"{cae.architecture_} {weights.hexdigest()[:12]}"
+    return " ".join(changed), stack, f"{train.source}, {seen}, {asked}"
 
 
 def _figures(
@@ -110,10 +101,8 @@ def _figures(
     if contender in (STACK, CONTROL):
         start: StartName = "stack" if contender == STACK else "random"
         given = values(options, FineTuning)
-        classifier = trained(
-            cae, train, labels, seed, start, beside=True, options=given
-        )
-        right = classifier.score(test)
+        fine = trained(cae, train, labels, seed, start, given, beside=True)
+        right = fine.score(test)
     else:
         known = labelled_only(only(train, labels, seed))
         features = cae.transform if contender == CODES else pixels_of(cae)

@@ -14,19 +14,12 @@ from caes.files import TableWriter
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a classifier says of pictures.
+    """What a classifier says of pictures."""
 
-    Args:
-        names: N names of pictures.
-        classes: K names.
-        probabilities: N×K float32, rows summing to 1.
-        truth: N indices into ``classes``, -1 where not known; None without labels.
-    """
-
-    names: list[str]
-    classes: tuple[str, ...]
-    probabilities: NDArray[np.float32]
-    truth: NDArray[np.int64] | None
+    names: list[str]  # N, of the pictures
+    classes: tuple[str, ...]  # K names
+    probabilities: NDArray[np.float32]  # N×K, rows summing to 1
+    truth: NDArray[np.int64] | None  # N indices, -1 if not known; None without labels
 
     @property
     def accuracy(self) -> float | None:

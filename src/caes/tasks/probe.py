@@ -3,8 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,21 +33,13 @@ Each is on features scaled to unit variance, but for the neighbours.
 """
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a probe reached.
+class Result(NamedTuple):
+    """What a probe reached."""
 
-    Args:
-        probe: Its name in `PROBES`.
-        features: "codes" or "pixels".
-        error: On the test pictures, in per cent.
-        seconds: Of fitting and predicting.
-    """
-
-    probe: str
-    features: str
-    error: float
-    seconds: float
+    probe: str  # its name in `PROBES`
+    features: str  # "codes" or "pixels"
+    error: float  # on the test pictures, in per cent
+    seconds: float  # of fitting and predicting
 
 
 def probe(cae: CAE, train: ImageSet, test: ImageSet) -> Iterator[Result]:
@@ -67,13 +58,7 @@ def probe(cae: CAE, train: ImageSet, test: ImageSet) -> Iterator[Result]:
 def fit_probe(
     name: str, features: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> Any:
-    """Fit one probe.
-
-    Args:
-        name: In `PROBES`.
-        features: N×features, float32.
-        labels: N class indices.
-    """
+    """Fit one of `PROBES` to N×features and N class indices."""
     with warnings.catch_warnings():
         # Its error is what counts, whether or not the last digits have settled.
         warnings.simplefilter("ignore", ConvergenceWarning)

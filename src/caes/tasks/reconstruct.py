@@ -21,6 +21,8 @@ TABLE = "errors.csv"
 FILES = (TABLE, "*.png", "*.tif")
 """All that the folder of reconstructions holds."""
 COLUMNS = ("name", "mse", "psnr", "rmse", "mae", "max")
+PNG = {1: ("bool", "uint8", "uint16"), 3: ("uint8",)}
+"""The types that PNG holds, by the number of channels."""
 LARGEST = 2000
 """Longest side of a picture to look at, in pixels."""
 
@@ -48,15 +50,15 @@ def reconstruct(cae: CAE, images: ImageSet, folder: Path) -> NDArray[np.float64]
     Returns:
         N mean squared errors, float64, in squared units of the network.
     """
-    return _write_all(cae, _whole(cae, images), folder)
 
+    def work() -> Work:
+        for start in range(0, len(images), AT_ONCE):
+            part = images[start : start + AT_ONCE]
+            bands = zip(cae.to_unit(part), cae.reconstruct(part), strict=True)
+            for name, pixels, each in zip(part.names, part.pixels, bands, strict=True):
+                yield name, pixels, [each]
 
-def _whole(cae: CAE, images: ImageSet) -> Work:
-    for start in range(0, len(images), AT_ONCE):
-        part = images[start : start + AT_ONCE]
-        before, after = cae.to_unit(part), cae.reconstruct(part)
-        for at, name in enumerate(part.names):
-            yield name, part.pixels[at], [(before[at], after[at])]
+    return _write_all(cae, work(), folder)
 
 
 def reconstruct_each(
@@ -69,22 +71,15 @@ def reconstruct_each(
     """Do the same for pictures of any sizes, holding one of them at a time.
 
     Beside a picture only its reconstruction in the source's type is held whole.
-
-    Returns:
-        N mean squared errors, float64, in squared units of the network.
     """
-    sets = (each for each in pieces if not isinstance(each, Skipped))
-    work = (
-        (name, pixels, bands)
-        for images in sets
-        for name, pixels, bands in zip(
-            images.names,
-            images.pixels,
-            cae.bands(images, tile=tile, overlap=overlap),
-            strict=True,
-        )
-    )
-    return _write_all(cae, work, folder)
+
+    def work() -> Work:
+        for images in pieces:
+            if not isinstance(images, Skipped):
+                bands = cae.bands(images, tile=tile, overlap=overlap)
+                yield from zip(images.names, images.pixels, bands, strict=True)
+
+    return _write_all(cae, work(), folder)
 
 
 def _write_all(cae: CAE, work: Work, folder: Path) -> NDArray[np.float64]:
@@ -117,7 +112,12 @@ def _write(
         errors.add(before, after, pixels[here], again[here])
         left.add(scaling.shown(before))
         right.add(scaling.shown(after))
-    _write_pair(folder / picture_path(name), left.picture(), right.picture())
+    gap = np.full((len(left.rows), GAP, pixels.shape[2]), 0.5, np.float32)
+    pair = np.concatenate([left.picture(), gap, right.picture()], axis=1)
+    shown = pair[..., :3] if pair.shape[2] >= 3 else pair[..., 0]
+    looked_at = Image.fromarray(np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8))
+    with write_atomically(folder / picture_path(name)) as file:
+        looked_at.save(file, "PNG")
     write_picture(folder / picture_path(name, "reconstructed"), again)
     return errors.row()
 
@@ -138,11 +138,9 @@ def picture_path(name: str, kind: str = "") -> PurePosixPath:
 
 
 def write_picture(path: Path, pixels: NDArray[Any]) -> None:
-    """Write one picture in its own type, as TIFF where PNG cannot hold it.
+    """Write H×W×C of any real number type in that type.
 
-    Args:
-        path: Where to; ``.tif`` takes the place of its ending for TIFF.
-        pixels: H×W×C, any real number type.
+    As TIFF where PNG cannot hold it: ``.tif`` takes the place of the path's ending.
     """
     kept = pixels[..., 0] if pixels.shape[2] == 1 else pixels
     if str(pixels.dtype) in PNG.get(pixels.shape[2], ()):
@@ -161,30 +159,11 @@ def write_picture(path: Path, pixels: NDArray[Any]) -> None:
         imwrite(named, kept, photometric=colour, planarconfig=together)
 
 
-PNG = {1: ("bool", "uint8", "uint16"), 3: ("uint8",)}
-"""The types that PNG holds, by the number of channels."""
-
-
-def _write_pair(
-    path: Path, left: NDArray[np.float32], right: NDArray[np.float32]
-) -> None:
-    gap = np.full((left.shape[0], GAP, left.shape[2]), 0.5, np.float32)
-    pair = np.concatenate([left, gap, right], axis=1)
-    shown = pair[..., :3] if pair.shape[2] >= 3 else pair[..., 0]
-    pixels = np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
-    with write_atomically(path) as file:
-        Image.fromarray(pixels).save(file, "PNG")
-
-
 @dataclass
 class ErrorStatistics:
-    """Gathers the errors of a picture's bands of rows.
+    """Gathers the errors of a picture's bands of rows."""
 
-    Args:
-        span: Width of the value range in the source's units, the peak of the PSNR.
-    """
-
-    span: float
+    span: float  # of the value range in the source's units, the peak of the PSNR
     _count: int = 0
     _network: float = 0.0
     _squares: float = 0.0
@@ -198,13 +177,9 @@ class ErrorStatistics:
         pixels: NDArray[Any],
         again: NDArray[Any],
     ) -> None:
-        """Take in the next rows.
+        """Take in the next rows, h×W×C of the picture and its reconstruction.
 
-        Args:
-            before: h×W×C of the picture, as the network sees it.
-            after: The same of its reconstruction.
-            pixels: The same of the picture in the source's units and type.
-            again: The same of its reconstruction, as it is written.
+        First both as the network sees them, then both as they are written.
         """
         apart = np.abs(again.astype(np.float64) - pixels.astype(np.float64))
         self._count += apart.size
@@ -226,11 +201,6 @@ class Thumbnail:
 
     Each pixel is the mean over a square of the picture's, at the lower and right edges
     over what is left of one.
-
-    Args:
-        height: Of the whole picture, in pixels.
-        width: Of the whole picture, in pixels.
-        channels: Of the whole picture.
     """
 
     def __init__(self, height: int, width: int, channels: int) -> None:

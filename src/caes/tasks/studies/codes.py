@@ -61,12 +61,7 @@ def measure(folder: Path, say: Callable[[str], None]) -> Ledger:
     machine.fit(inside / spread, labels_of(train))
     found = machine.predict(outside / spread)
     error = 100 * float((found != labels_of(test)).mean())
-    key = {
-        "table": NAME,
-        "labels": len(train),
-        "features": "codes above a threshold",
-        "recipe": _recipe(),
-    }
+    about = NAME, len(train), "codes above a threshold", _recipe()
     figures = {
         "error": f"{error:.4f}",
         "test_pictures": len(test),
@@ -75,21 +70,13 @@ def measure(folder: Path, say: Callable[[str], None]) -> Ledger:
         "data": train.source,
         "stack": cae.arch,
     }
-    ledger.add(key, figures)
+    ledger.add(dict(zip(KEYS, about, strict=True)), figures)
     say(f"{NAME}: {len(train):,} labels: error {error:.2f} %")
     return ledger
 
 
 def thresholds(maps: NDArray[np.float32], active: float) -> NDArray[np.float32]:
-    """Find for each map the value that only a share of its values exceeds.
-
-    Args:
-        maps: N×places×maps, codes.
-        active: The share, in (0, 1).
-
-    Returns:
-        maps.
-    """
+    """Find for each map of N×places×maps the value that only a share of its exceeds."""
     each = maps.reshape(-1, maps.shape[2])
     return np.quantile(each, 1 - active, axis=0).astype(np.float32)
 
@@ -98,14 +85,8 @@ def above(maps: NDArray[np.float32], bounds: NDArray[np.float32]) -> csr_array:
     """Soft-threshold codes: max(0, z - α), for features that are mostly 0.
 
     Coates & Ng 2011, "The Importance of Encoding Versus Training with Sparse Coding and
-    Vector Quantization", section 3.2; α is each map's own.
-
-    Args:
-        maps: N×places×maps.
-        bounds: maps.
-
-    Returns:
-        N×(places·maps), float32, at least 0.
+    Vector Quantization", section 3.2; α is each map's own bound. Takes N×places×maps
+    and gives N×(places·maps).
     """
     return csr_array(np.maximum(maps - bounds, 0).reshape(len(maps), -1))
 

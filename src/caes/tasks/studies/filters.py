@@ -44,13 +44,8 @@ def concentration(filters: NDArray[np.float32]) -> NDArray[np.float64]:
     """Count the pixels that carry a filter: its participation ratio.
 
     (Σ e)² / Σ e², e the squared weights summed over channels: 1 for a delta, k² for a
-    filter with the same weight everywhere, about k²/3 for random weights.
-
-    Args:
-        filters: maps×k×k×C.
-
-    Returns:
-        maps, in [1, k²].
+    filter with the same weight everywhere, about k²/3 for random weights. Takes
+    maps×k×k×C.
     """
     energy = (filters.astype(np.float64) ** 2).sum(-1).reshape(len(filters), -1)
     total = energy.sum(1) ** 2
@@ -65,20 +60,11 @@ def impulse_response(filters: NDArray[np.float32]) -> NDArray[np.float64]:
 
     With tied weights and without pooling a picture comes back as x ∗ Σ_k W_k ⋆ W_k: an
     auto-encoder that has only learnt to copy has a delta here, whatever each single
-    filter looks like.
-
-    Args:
-        filters: maps×k×k×C.
-
-    Returns:
-        (2k-1)×(2k-1), the mean over channels.
+    filter looks like. Takes maps×k×k×C; gives (2k-1)×(2k-1), the mean over channels.
     """
     shown = filters.astype(np.float64)
-    parts = [
-        correlate(shown[k, :, :, c], shown[k, :, :, c])
-        for k in range(shown.shape[0])
-        for c in range(shown.shape[3])
-    ]
+    each = np.moveaxis(shown, 3, 1).reshape(-1, *shown.shape[1:3])
+    parts = [correlate(plane, plane) for plane in each]
     response: NDArray[np.float64] = np.sum(parts, axis=0) / shown.shape[3]
     return response
 

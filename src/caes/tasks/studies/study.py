@@ -5,7 +5,9 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -30,40 +32,29 @@ HEAD = ("labels", "from the stack", "from random weights", "difference", "p", "s
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a study: how its networks are trained, and with how many labels.
+    """One table of a study: how its networks are trained, and with how many labels."""
 
-    Args:
-        name: What it is called in the results.
-        data: Source, as for `caes.load`.
-        learn: Split that is learned from: without labels by the stack, with some of
-            them by the classifiers.
-        test: Split that every error is measured on, once.
-        stack: Arguments of the `CAE`.
-        classifier: Arguments of the `CAEClassifier`.
-        seeds: For each number of labels the seeds: of labels, weights and order.
-        changes: For a number of labels, arguments of the classifier that differ.
-        beside: Whether the pictures whose labels are not drawn are learned from, too,
-            by the classifier that starts from the stack.
-        published: Errors in per cent to print beside, by number of labels and name.
-    """
-
-    name: str
-    data: str
+    name: str  # what it is called in the results
+    data: str  # source, as for `caes.load`
+    # Splits: learned from, without labels by the stack, with some by the classifiers;
+    # and measured on, once.
     learn: str
     test: str
-    stack: Mapping[str, Any]
-    classifier: Mapping[str, Any]
+    stack: Mapping[str, Any]  # arguments of the `CAE`
+    classifier: Mapping[str, Any]  # arguments of the `CAEClassifier`
+    # By number of labels: how many seeds, of labels, weights and order; arguments of
+    # the classifier that differ; and errors in per cent to print beside, by name.
     seeds: Mapping[int, int]
     changes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    beside: bool = False
     published: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    # Whether the pictures whose labels are not drawn are learned from, too, by the
+    # classifier that starts from the stack.
+    beside: bool = False
 
     def plan(self) -> Iterator[Run]:
         """Give number of labels, seed and start of each run, pair by pair."""
         for labels, seeds in self.seeds.items():
-            for seed in range(seeds):
-                for start in STARTS:
-                    yield labels, seed, start
+            yield from product([labels], range(seeds), STARTS)
 
     def options(self, labels: int) -> dict[str, Any]:
         """Give the arguments of the classifiers with so many labels."""
@@ -91,16 +82,9 @@ def study(table: Table, folder: Path, say: Callable[[str], None]) -> Ledger:
 
     def figures(key: Mapping[str, Any]) -> dict[str, object]:
         began = time.perf_counter()
-        labels, options = key["labels"], table.options(key["labels"])
-        classifier = trained(
-            stack,
-            images,
-            labels,
-            key["seed"],
-            key["start"],
-            beside=table.beside,
-            options=options,
-        )
+        _, labels, seed, start, _ = key.values()
+        options, beside = table.options(labels), table.beside
+        classifier = trained(stack, images, labels, seed, start, options, beside=beside)
         return {
             "error": f"{100 * (1 - classifier.score(test)):.4f}",
             "test_pictures": len(test),
@@ -130,16 +114,11 @@ def kept_or_trained(
 ) -> CAE:
     """Train a stack, or read it where an earlier call has kept it."""
     place = folder / f"{name}-stack"
-    try:
+    with suppress(RunError):
         kept = CAE.load(place)
-    except RunError:
-        kept = None
-    if (
-        kept is not None
-        and kept.get_params() == wanted.get_params()
-        and kept.provenance_["data fingerprint"] == f"sha256:{images.fingerprint}"
-    ):
-        return kept
+        same = kept.provenance_["data fingerprint"] == f"sha256:{images.fingerprint}"
+        if same and kept.get_params() == wanted.get_params():
+            return kept
     say(f"{name}: training the stack {wanted.arch}")
     pass_on_interruption(wanted.fit(images).history_)
     wanted.save(place, force=True)
@@ -196,13 +175,8 @@ def _cells(starts: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
         mean, chance = paired([stack[k] for k in both], [random[k] for k in both])
         difference = f"{mean:+.2f}"
         p = "" if math.isnan(chance) else f"{chance:.2g}"
-    return (
-        _spread([*stack.values()]),
-        _spread([*random.values()]),
-        difference,
-        p,
-        str(len(both)),
-    )
+    spreads = (_spread([*each.values()]) for each in (stack, random))
+    return (*spreads, difference, p, str(len(both)))
 
 
 def _spread(values: list[float]) -> str:
