@@ -47,42 +47,15 @@ def _images(n: int = N) -> ImageSet:
 
 
 def _options(**changes: Any) -> Options:
-    usual: dict[str, Any] = {
-        "arch": ARCH,
-        "decoder": "tied",
-        "schedule": "greedy",
-        "epochs": 2,
-        "batch_size": 16,
-        "learning_rate": 0.01,
-        "device": "cpu",
-    }
+    usual: dict[str, Any] = {"arch": ARCH, "decoder": "tied", "schedule": "greedy"}
+    usual |= {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
     return Options(**usual | changes)
 
 
-def _stack(options: Options, seed: int = 3) -> Stack:
-    model = autoencoder(options.check(), PICTURE, seed)
+def _stack(options: Options) -> Stack:
+    model = autoencoder(options.check(), PICTURE, 3)
     assert isinstance(model, Stack)
     return model
-
-
-def _train(
-    model: Model,
-    options: Options,
-    *,
-    fixed: int = 0,
-    progress: Progress | None = None,
-    images: ImageSet | None = None,
-) -> History:
-    return pretrain(
-        model,
-        images or _images(),
-        Scaling(0, 255),
-        options,
-        seed=7,
-        fabric=fabric_for("cpu", "32-true"),
-        progress=progress or Progress(),
-        fixed=fixed,
-    )
 
 
 def _weights(stack: Stack) -> Weights:
@@ -113,62 +86,74 @@ class Watching(Progress):
         return [(level, _changed(old, new)) for (_, old), (level, new) in pairs]
 
 
+class Trained:
+    """A stack, what its training did, and how it is now."""
+
+    def __init__(
+        self,
+        *,
+        fixed: int = 0,
+        progress: Progress | None = None,
+        stack: Stack | None = None,
+        **changes: Any,
+    ) -> None:
+        options = _options(**changes)
+        self.stack = stack or _stack(options)
+        self.watching = Watching(self.stack)
+        self.history = pretrain(
+            self.stack,
+            _images(),
+            Scaling(0, 255),
+            options,
+            seed=7,
+            fabric=fabric_for("cpu", "32-true"),
+            progress=progress or self.watching,
+            fixed=fixed,
+        )
+        self.weights = _weights(self.stack)
+        self.rows = [(row.level, row.epoch) for row in self.history.rows]
+        self.touched = _changed(self.watching.seen[0][1], self.weights)
+
+
 ONLY = {1: [True, False, False], 2: [False, True, False], 3: [False, False, True]}
 
 
 @pytest.mark.parametrize("decoder", ["tied", "untied"])
 def test_each_level_is_trained_while_all_others_stay_to_the_bit(decoder: str) -> None:
-    options = _options(decoder=decoder)
-    stack = _stack(options)
-    watching = Watching(stack)
-    history = _train(stack, options, progress=watching)
-    assert watching.changes() == [(n, ONLY[n]) for n in (1, 1, 2, 2, 3, 3)]
-    assert [(row.level, row.epoch) for row in history.rows] == [
-        (n, epoch) for n in (1, 2, 3) for epoch in (1, 2)
-    ]
-    assert history.ended == "complete"
-    assert history.best_epoch == 2
-    assert not stack.training
+    trained = Trained(decoder=decoder)
+    assert trained.watching.changes() == [(n, ONLY[n]) for n in (1, 1, 2, 2, 3, 3)]
+    assert trained.rows == [(n, epoch) for n in (1, 2, 3) for epoch in (1, 2)]
+    assert (trained.history.ended, trained.history.best_epoch) == ("complete", 2)
+    assert not trained.stack.training
 
 
 def test_fixed_levels_are_taken_as_they_are() -> None:
-    options = _options()
-    stack = _stack(options)
-    watching = Watching(stack)
-    history = _train(stack, options, fixed=2, progress=watching)
-    assert watching.changes() == [(3, ONLY[3])] * 2
-    assert [row.level for row in history.rows] == [3, 3]
+    trained = Trained(fixed=2)
+    assert trained.watching.changes() == [(3, ONLY[3])] * 2
+    assert trained.rows == [(3, 1), (3, 2)]
 
 
 def test_all_at_once_every_level_learns() -> None:
-    options = _options(schedule="joint")
-    stack = _stack(options)
-    watching = Watching(stack)
-    history = _train(stack, options, progress=watching)
-    assert watching.changes() == [(0, [True] * 3)] * 2
-    assert history.rows[1].loss < history.rows[0].loss
-    assert history.rows[1].accuracy is not None
+    trained = Trained(schedule="joint")
+    assert trained.watching.changes() == [(0, [True] * 3)] * 2
+    first, last = trained.history.rows
+    assert last.loss < first.loss
+    assert last.accuracy is not None
 
 
 def test_refining_trains_all_levels_in_the_end() -> None:
-    options = _options(epochs=1, refine=3)
-    stack = _stack(options)
-    watching = Watching(stack)
-    history = _train(stack, options, progress=watching)
+    trained = Trained(epochs=1, refine=3)
     one_each = [(n, ONLY[n]) for n in (1, 2, 3)]
-    assert watching.changes() == [*one_each, *[(0, [True] * 3)] * 3]
-    assert [row.level for row in history.rows] == [1, 2, 3, 0, 0, 0]
-    assert [row.epoch for row in history.rows] == [1, 1, 1, 1, 2, 3]
-    assert history.best_epoch == 3
+    assert trained.watching.changes() == [*one_each, *[(0, [True] * 3)] * 3]
+    assert trained.rows == [(1, 1), (2, 1), (3, 1), (0, 1), (0, 2), (0, 3)]
+    assert trained.history.best_epoch == 3
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_bit() -> None:
-    options = _options(noise="masking:0.3", refine=1, validation=0.2)
-    one, two, other = (_stack(options) for _ in range(3))
-    for model in (one, two):
-        _train(model, options)
-    assert _changed(_weights(one), _weights(two)) == [False] * 3
-    assert _changed(_weights(one), _weights(other)) == [True] * 3
+    options: dict[str, Any] = {"noise": "masking:0.3", "refine": 1, "validation": 0.2}
+    one, two = (Trained(**options) for _ in range(2))
+    assert _changed(one.weights, two.weights) == [False] * 3
+    assert one.touched == [True] * 3
 
 
 # ------------------------------------------------------------------- level by level
@@ -195,7 +180,7 @@ def test_values_given_level_by_level_are_used_level_by_level(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recorded = Recorded(monkeypatch)
-    options = _options(
+    trained = Trained(
         epochs=(3, 2, 1),
         learning_rate=(0.01, 0.02, 0.03),
         noise="masking:0.5,none,gaussian:0.1",
@@ -203,13 +188,11 @@ def test_values_given_level_by_level_are_used_level_by_level(
         optimizer="sgd",
         decay="one-cycle",
     )
-    history = _train(_stack(options), options)
-    assert Counter(row.level for row in history.rows) == {1: 3, 2: 2, 3: 1, 0: 1}
+    assert Counter(level for level, _ in trained.rows) == {1: 3, 2: 2, 3: 1, 0: 1}
     assert [s.epochs for s in recorded.settings] == [3, 2, 1, 1]
     assert [s.learning_rate for s in recorded.settings] == [0.01, 0.02, 0.03, 0.01]
     assert [s.level for s in recorded.settings] == [1, 2, 3, 0]
-    assert {s.decay for s in recorded.settings} == {"one-cycle"}
-    assert {s.optimizer for s in recorded.settings} == {"sgd"}
+    assert {(s.decay, s.optimizer) for s in recorded.settings} == {("one-cycle", "sgd")}
     noises = [objective.noise for objective in recorded.objectives]
     masking, gaussian = Corruption("masking", 0.5), Corruption("gaussian", 0.1)
     assert noises == [masking, None, gaussian, masking]
@@ -217,8 +200,7 @@ def test_values_given_level_by_level_are_used_level_by_level(
 
 def test_one_value_holds_for_all_levels(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded = Recorded(monkeypatch)
-    options = _options(epochs=1, noise="masking:0.3")
-    _train(_stack(options), options)
+    Trained(epochs=1, noise="masking:0.3")
     assert [s.epochs for s in recorded.settings] == [1, 1, 1]
     assert [s.learning_rate for s in recorded.settings] == [0.01] * 3
     assert [o.noise for o in recorded.objectives] == [Corruption("masking", 0.3)] * 3
@@ -247,11 +229,8 @@ def test_noise_hits_what_comes_into_each_level_and_the_target_stays_clean(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = _compared(monkeypatch)
-    options = _options(
-        epochs=1, noise="masking:0.4", validation=0.25, activation="tanh"
-    )
-    stack = _stack(options)
-    _train(stack, options)
+    options: dict[str, Any] = {"validation": 0.25, "activation": "tanh"}
+    stack = Trained(epochs=1, noise="masking:0.4", **options).stack
     clean: Tensor = torch.from_numpy(_images().pixels / np.float32(255))
     for index, level in enumerate(stack.each):
         known = {row.numpy().tobytes() for row in clean}
@@ -291,19 +270,17 @@ def test_the_objective_is_the_denoising_auto_encoder_s() -> None:
 
 
 def test_the_lowest_level_has_the_chosen_loss_and_those_above_squared_errors() -> None:
-    options = _options(loss="bce", validation=0.25)
-    stack = _stack(options)
-    history = _train(stack, options)
+    trained = Trained(loss="bce", validation=0.25)
     _, watch = split_rows(N, 0.25, np.random.default_rng(7))
     entering = torch.from_numpy(_images().pixels[watch] / np.float32(255))
     wanted = []
     with torch.no_grad():
         for index in range(3):
-            level = OneLevel(stack, index)
+            level = OneLevel(trained.stack, index)
             compare = F.mse_loss if index else F.binary_cross_entropy_with_logits
             wanted.append(float(compare(level.raw(entering), entering)))
             entering = level.encode(entering)
-    last = [row for row in history.rows if row.epoch == 2]
+    last = [row for row in trained.history.rows if row.epoch == 2]
     assert [row.validation_loss for row in last] == pytest.approx(wanted, rel=1e-4)
     assert [row.accuracy is None for row in last] == [False, True, True]
 
@@ -313,14 +290,10 @@ def test_all_levels_are_watched_on_the_same_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = _compared(monkeypatch)
-    options = _options(epochs=1, validation=0.25)
-    _train(_stack(options), options)
+    Trained(epochs=1, validation=0.25)
     counts = Counter((type(m), learns, len(i)) for m, learns, i, _ in seen)
-    assert counts == {
-        (OneLevel, True, 16): 3,
-        (OneLevel, True, 14): 3,
-        (OneLevel, False, 10): 3,
-    }
+    batches = [(True, 16), (True, 14), (False, 10)]
+    assert counts == {(OneLevel, *batch): 3 for batch in batches}
     learn, watch = split_rows(N, 0.25, np.random.default_rng(7))
     assert sorted([*learn, *watch]) == [*range(N)]
     pictures = _images().pixels / np.float32(255)
@@ -331,17 +304,13 @@ def test_all_levels_are_watched_on_the_same_pictures(
     assert met == {row.tobytes() for row in pictures[learn]}
 
 
-def test_a_level_that_stops_early_makes_room_for_the_next(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    options = _options(
-        epochs=30, learning_rate=0.5, patience=1, validation=0.25, refine=1
-    )
-    history = _train(_stack(options), options)
-    counts = Counter(row.level for row in history.rows)
+def test_a_level_that_stops_early_makes_room_for_the_next() -> None:
+    watched: dict[str, Any] = {"patience": 1, "validation": 0.25}
+    trained = Trained(epochs=30, learning_rate=0.5, refine=1, **watched)
+    counts = Counter(level for level, _ in trained.rows)
     assert {*counts} == {1, 2, 3, 0}
     assert min(counts[n] for n in (1, 2, 3)) < 30
-    assert history.ended == "complete"
+    assert trained.history.ended == "complete"
 
 
 # -------------------------------------------------------------- codes, once a level
@@ -365,18 +334,16 @@ def test_each_picture_s_code_is_computed_once_a_level(
 ) -> None:
     encoded: Counter[int] = Counter()
     whole = OneLevel.encode
+    stack = _stack(_options())
 
     def counted(self: OneLevel, pictures: Tensor) -> Tensor:
-        encoded[[each is self.level for each in stack.each].index(True)] += len(
-            pictures
-        )
+        at = [each is self.level for each in stack.each].index(True)
+        encoded[at] += len(pictures)
         return whole(self, pictures)
 
     monkeypatch.setattr(OneLevel, "encode", counted)
     monkeypatch.setattr(module, "AT_ONCE", 16)
-    options = _options(epochs=3, validation=0.2, refine=1)
-    stack = _stack(options)
-    _train(stack, options)
+    Trained(stack=stack, epochs=3, validation=0.2, refine=1)
     assert encoded == {0: N, 1: N}  # nobody learns from the top one
 
 
@@ -384,9 +351,7 @@ def test_the_next_level_learns_from_the_codes_as_the_stack_gives_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept = _codes_of(monkeypatch)
-    options = _options()
-    stack = _stack(options)
-    _train(stack, options)
+    stack = Trained().stack
     codes = torch.from_numpy(_images().pixels / np.float32(255))
     assert len(kept) == 2
     for index, found in enumerate(kept):
@@ -407,16 +372,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_codes_on_disk_give_the_same_weights_and_leave_no_file(
     cache: Path, monkeypatch: pytest.MonkeyPatch, reserves: bool
 ) -> None:
-    options = _options(validation=0.2)
-    in_memory, on_disk = _stack(options), _stack(options)
     kept = _codes_of(monkeypatch)
-    _train(in_memory, options)
+    in_memory = Trained(validation=0.2)
     assert not cache.exists()
     monkeypatch.setattr(module, "IN_MEMORY", 0)
     if not reserves:  # as on systems without the call
         monkeypatch.delattr(os, "posix_fallocate")
-    _train(on_disk, options)
-    assert _changed(_weights(in_memory), _weights(on_disk)) == [False] * 3
+    on_disk = Trained(validation=0.2)
+    assert _changed(in_memory.weights, on_disk.weights) == [False] * 3
     assert [isinstance(each, np.memmap) for each in kept] == [False, False, True, True]
     assert [*cache.iterdir()] == []
 
@@ -424,11 +387,10 @@ def test_codes_on_disk_give_the_same_weights_and_leave_no_file(
 def test_codes_go_to_disk_when_they_pass_what_memory_may_hold(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = _options(epochs=1)
     kept = _codes_of(monkeypatch)
     first, second = N * 6 * 6 * 3 * 4, N * 3 * 3 * 4 * 4  # 9×10 is 12×12 inside
     monkeypatch.setattr(module, "IN_MEMORY", first - 1)
-    _train(_stack(options), options)
+    Trained(epochs=1)
     assert [each.nbytes for each in kept] == [first, second]
     assert [isinstance(each, np.memmap) for each in kept] == [True, False]
 
@@ -451,10 +413,9 @@ def test_codes_that_find_no_room_end_the_training_in_one_line(
     monkeypatch.setattr(module, "IN_MEMORY", 0)
     if not reserves:
         monkeypatch.delattr(os, "posix_fallocate")
-    options = _options(epochs=1)
     message = f"{cache}: received a file-size limit; allowed: a place that can be written. Raise the limit, or choose another folder."
     with _files_up_to(1000), refusing(OutputError, message):
-        _train(_stack(options), options)
+        Trained(epochs=1)
     assert [*cache.iterdir()] == []
 
 
@@ -466,10 +427,9 @@ def test_a_full_disk_is_said_before_anything_is_mapped(
 
     monkeypatch.setattr(module, "IN_MEMORY", 0)
     monkeypatch.setattr(os, "posix_fallocate", full)
-    options = _options(epochs=1)
     message = f"{cache}: received a full disk; allowed: a place that can be written. Free some space, or choose another folder."
     with refusing(OutputError, message):
-        _train(_stack(options), options)
+        Trained(epochs=1)
 
 
 # ------------------------------------------------------------- what ends a training
@@ -504,28 +464,21 @@ class Pressing(Progress):
 def test_ctrl_c_leaves_the_levels_above_as_they_were(
     level: int, batch: int, levels: list[int], touched: list[bool]
 ) -> None:
-    options = _options(refine=2)
-    stack = _stack(options)
-    before = _weights(stack)
-    history = _train(stack, options, progress=Pressing(level, batch))
-    assert history.ended == "interrupted"
-    assert [row.level for row in history.rows] == levels
-    assert _changed(before, _weights(stack)) == touched
-    assert not stack.training
+    trained = Trained(refine=2, progress=Pressing(level, batch))
+    assert trained.history.ended == "interrupted"
+    assert [level for level, _ in trained.rows] == levels
+    assert trained.touched == touched
+    assert not trained.stack.training
 
 
 def test_ctrl_c_in_a_level_s_last_validation_ends_all_of_it() -> None:
-    options = _options(validation=0.5, refine=2)
-    stack = _stack(options)
-    before = _weights(stack)
     pressing = Pressing(1, 3, learning=False)  # of two batches an epoch
-    history = _train(stack, options, progress=pressing)
-    assert history.ended == "interrupted"
-    assert [(row.level, row.validation_loss is None) for row in history.rows] == [
-        (1, False),
-        (1, True),
-    ]
-    assert _changed(before, _weights(stack)) == [True, False, False]
+    trained = Trained(validation=0.5, refine=2, progress=pressing)
+    assert trained.history.ended == "interrupted"
+    assert trained.rows == [(1, 1), (1, 2)]
+    lost = [row.validation_loss is None for row in trained.history.rows]
+    assert lost == [False, True]
+    assert trained.touched == [True, False, False]
 
 
 def test_ctrl_c_while_codes_are_computed_keeps_what_was_learnt(
@@ -538,27 +491,20 @@ def test_ctrl_c_while_codes_are_computed_keeps_what_was_learnt(
         return whole(self, pictures)
 
     monkeypatch.setattr(OneLevel, "encode", pressing)
-    options = _options(refine=2)
-    stack = _stack(options)
-    before = _weights(stack)
     handler = signal.getsignal(signal.SIGINT)
-    history = _train(stack, options)
-    assert history.ended == "interrupted"
-    assert [row.level for row in history.rows] == [1, 1]
-    assert _changed(before, _weights(stack)) == [True, False, False]
+    trained = Trained(refine=2)
+    assert trained.history.ended == "interrupted"
+    assert trained.rows == [(1, 1), (1, 2)]
+    assert trained.touched == [True, False, False]
     assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_level_that_diverges_ends_the_training_below_the_next() -> None:
-    options = _options(learning_rate=(0.01, 1e30, 0.01), epochs=5, refine=1)
-    stack = _stack(options)
-    before = _weights(stack)
-    history = _train(stack, options)
-    assert history.ended == "diverged"
-    assert {row.level for row in history.rows} == {1, 2}
-    after = _weights(stack)
-    assert _changed(before, after)[2] is False
-    assert all(level.isfinite().all() for level in after)
+    trained = Trained(learning_rate=(0.01, 1e30, 0.01), epochs=5, refine=1)
+    assert trained.history.ended == "diverged"
+    assert {level for level, _ in trained.rows} == {1, 2}
+    assert trained.touched[2] is False
+    assert all(level.isfinite().all() for level in trained.weights)
 
 
 # ------------------------------------------------------------------------ real digits
