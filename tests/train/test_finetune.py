@@ -151,7 +151,7 @@ def _finetune(
         images,
         _some_labels(len(images)),
         Scaling(0, 255),
-        FineTuning(**options),
+        FineTuning(**options).resolved(),
         seed=seed,
         fabric=fabric_for("cpu", "32-true"),
         progress=Progress(),

@@ -84,7 +84,7 @@ def _trained(
         GREY,
         labels,
         Scaling(0, 255),
-        FineTuning(**options),
+        FineTuning(**options).resolved(),
         seed=0,
         fabric=fabric_for("cpu", "32-true"),
         progress=progress or Progress(),

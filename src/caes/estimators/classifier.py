@@ -115,7 +115,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
                 images,
                 labels,
                 scaling,
-                self,
+                recipe,
                 seed=seed,
                 fabric=fabric,
                 progress=progress(self.verbose),

@@ -248,27 +248,22 @@ def curves(side: int) -> "Tensor":
     return F.normalize(weights, dim=0)
 
 
-def _basis(height: int, width: int, elastic: bool) -> "Tensor":
-    """What coefficients multiply: x, y, 1 and the curves' products, rows×(H·W)."""
-    import torch
-
-    y = torch.arange(height) - (height - 1) / 2
-    x = torch.arange(width) - (width - 1) / 2
-    basis = [x.repeat(height), y.repeat_interleave(width), torch.ones(height * width)]
-    if elastic:
-        basis.extend(torch.kron(curves(height), curves(width)))
-    return torch.stack(basis)
-
-
 def places(coefficients: "Tensor", height: int, width: int) -> "Tensor":
     """Give the place in the input that each of the output's pixels is read from.
 
     Matrix and elastic field are one matrix product: both are linear in what was drawn.
     """
+    import torch
+
     # N×2×3, matrices, or N×2×(3+nodes²), with elastic nodes, to N×2×H×W: x, then y
     n, _, terms = coefficients.shape
-    basis = _basis(height, width, terms > 3).to(coefficients.device)
-    return (coefficients.reshape(2 * n, terms) @ basis).view(n, 2, height, width)
+    y = torch.arange(height) - (height - 1) / 2
+    x = torch.arange(width) - (width - 1) / 2
+    basis = [x.repeat(height), y.repeat_interleave(width), torch.ones(height * width)]
+    if terms > 3:
+        basis.extend(torch.kron(curves(height), curves(width)))
+    rows = torch.stack(basis).to(coefficients.device)  # terms×(H·W)
+    return (coefficients.reshape(2 * n, terms) @ rows).view(n, 2, height, width)
 
 
 def warp(pictures: "Tensor", coefficients: "Tensor") -> "Tensor":

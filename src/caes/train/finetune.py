@@ -22,17 +22,14 @@ from caes.train.batches import Batches
 from caes.train.history import History
 from caes.train.loop import Machine, Plain, Settings, train
 from caes.train.progress import Progress
-from caes.train.recipes import FineTuning
+from caes.train.recipes import Recipe
 
 
 class Classification(nn.Module):
     """The objective: every picture's class, of pictures changed at random.
 
-    Args:
-        model: The classifier.
-        compare: Computes its figures: `Classifier.compare`, or a runner's.
-        augmentation: Random changes of the pictures; None for none.
-        seed: Of augmentation and dropout.
+    ``compare`` gives its figures: `Classifier.compare`, or a runner's; the seed is that
+    of augmentation and dropout.
     """
 
     def __init__(
@@ -58,9 +55,8 @@ class Classification(nn.Module):
         if self.augmentation is not None:
             pictures = self.augmentation(pictures, self.generator)
         masks = self.model.draw_masks(len(labels), self.generator)
-        if masks is None:
-            return self.compare(pictures, labels)
-        return self.compare(pictures, labels, masks.to(pictures.device))
+        dropped = () if masks is None else (masks.to(pictures.device),)
+        return self.compare(pictures, labels, *dropped)
 
 
 def finetune(
@@ -68,7 +64,7 @@ def finetune(
     images: ImageSet,
     labels: NDArray[np.int64],
     scaling: Scaling,
-    options: FineTuning,
+    recipe: Recipe,
     *,
     seed: int,
     fabric: Machine,
@@ -79,14 +75,13 @@ def finetune(
 
     N labels are class indices, -1 for none; guesses, where there is no label, as well.
     With guesses, labelled pictures come again and again in a pass, so that they make a
-    fifth of it, and the passes are those of a round. ``options.validation`` of the
+    fifth of it, and the passes are those of a round. ``recipe.validation`` of the
     labelled ones is kept apart.
     """
-    recipe = options.resolved()
     order = np.random.default_rng(seed)
     known = np.flatnonzero(labels >= 0)
     learn, watch = (
-        known[rows] for rows in split_rows(len(known), options.validation, order)
+        known[rows] for rows in split_rows(len(known), recipe.validation, order)
     )
     epochs = recipe.passes(len(learn))
     if guesses is not None:
@@ -94,7 +89,7 @@ def finetune(
         learn = _together(learn, np.flatnonzero(guesses >= 0))
         epochs = recipe.round_passes(len(learn), given)
         labels = np.where(labels < 0, guesses, labels)
-    model.choose(encoder=not options.freeze)
+    model.choose(encoder=not recipe.freeze)
     size = _batch_size(len(learn), recipe.batch_size)
     batches = Batches(images, scaling, size, shuffle=order, rows=learn, labels=labels)
     watched = Batches(images, scaling, 256, rows=watch, labels=labels)
@@ -103,7 +98,7 @@ def finetune(
         epochs,
         recipe.learning_rate,
         recipe.decay,
-        options.patience,
+        recipe.patience,
         recipe.weight_decay,
         recipe.kept(epochs * len(batches)),
         peak=scaling.peak,
@@ -113,7 +108,7 @@ def finetune(
         history = train(
             Classification(model, compare, changes, seed),
             batches,
-            watched if len(watch) else None,
+            watched,
             settings,
             fabric=fabric,
             progress=progress,
@@ -137,7 +132,7 @@ def self_train(
     images: ImageSet,
     labels: NDArray[np.int64],
     scaling: Scaling,
-    options: FineTuning,
+    recipe: Recipe,
     *,
     seed: int,
     fabric: Machine,
@@ -162,7 +157,7 @@ def self_train(
             images,
             labels,
             scaling,
-            options,
+            recipe,
             seed=seed,
             fabric=fabric,
             progress=progress,
@@ -172,12 +167,12 @@ def self_train(
         return Trained(model, history, 0, found)
 
     last = trained()
-    rounds = options.resolved().rounds if (labels < 0).any() else 0
+    rounds = recipe.rounds if (labels < 0).any() else 0
     for number in range(1, rounds + 1):
         if last.history.broken_off:
             break
         guesses = pseudo_label(
-            last.model, images, labels, scaling, options.confidence, fabric.device
+            last.model, images, labels, scaling, recipe.confidence, fabric.device
         )
         progress.note(f"round {number}: sure of {(guesses >= 0).sum():,} pictures more")
         student = trained(guesses)

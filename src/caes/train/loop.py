@@ -144,7 +144,7 @@ def train(
     fabric: Machine,
     progress: Progress,
 ) -> History:
-    """Train an objective's parameters.
+    """Train an objective's parameters, watching what validation has, if anything.
 
     The objective gives (3,) for a batch: the loss to descend, the mean squared error
     and the accuracy, NaN where there is no such thing; without gradients, as in
@@ -178,7 +178,7 @@ def train(
                 history.ended = "interrupted"
                 break
             watched = None
-            if validation is not None:
+            if validation:
                 with average.in_place():
                     found, _ = go(validation)
                 # After Ctrl-C only a part was watched.

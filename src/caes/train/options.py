@@ -175,11 +175,7 @@ class Options:
 
 
 def per_level(chosen: Options, name: str, arch: Architecture) -> Sequence[Any]:
-    """Give an option's value for each training: one a level, or one for all.
-
-    Raises:
-        ArgumentError: Several values that are not one a level of a greedy stack.
-    """
+    """Give an option's value for each training: one a level, or one for all."""
     value, greedy = getattr(chosen, name), chosen.schedule == "greedy"
     if name == "noise" and isinstance(value, str) and "," in value:
         value = tuple(value.split(","))
@@ -198,11 +194,7 @@ def per_level(chosen: Options, name: str, arch: Architecture) -> Sequence[Any]:
 
 
 def noises(chosen: Options, arch: Architecture) -> list[Corruption | None]:
-    """Give the corruption of what comes into each level.
-
-    Raises:
-        ArgumentError: A text that is no corruption, or not one a level.
-    """
+    """Give the corruption of what comes into each level."""
     texts = per_level(chosen, "noise", arch)
     return [parse_corruption(None if text == "none" else text) for text in texts]
 
@@ -210,11 +202,7 @@ def noises(chosen: Options, arch: Architecture) -> list[Corruption | None]:
 def tiling(
     tile: Any, overlap: Any, arch: Architecture
 ) -> tuple[tuple[int, int], int] | None:
-    """Read (H, W) of tiles and their overlap, in pixels; None where there are none.
-
-    Raises:
-        ArgumentError: They cannot be, or the network needs larger ones.
-    """
+    """Read (H, W) of tiles and their overlap, in pixels; None where there are none."""
     from caes.data.reading import overlap_of, side_of
 
     if tile is None:

@@ -108,7 +108,7 @@ def _greedily(
             if history.broken_off:
                 break
         if index + 1 < stack.arch.depth:
-            codes = _codes(level, entering, known, training.fabric)
+            codes = _codes(level, entering, known, training.fabric.device)
             if codes is None:
                 history.ended = "interrupted"
                 break
@@ -159,7 +159,7 @@ class _Training:
             return train(
                 Reconstruction(model, compare, noise, self.seed + of),
                 batches,
-                watched if len(self.watch) else None,
+                watched,
                 settings,
                 fabric=self.fabric,
                 progress=self.progress,
@@ -170,18 +170,16 @@ def _codes(
     level: OneLevel,
     entering: ImageSet | NDArray[np.float32],
     scaling: Scaling | None,
-    fabric: Machine,
+    device: torch.device,
 ) -> NDArray[np.float32] | None:
     """Compute a level's code of every picture once; None after Ctrl-C."""
-    kept: NDArray[np.float32] | None = None  # N×h×w×maps or N×units
-    start = 0
+    kept = _room((len(entering), *level.level.stage.output))
+    done = 0
     batches = Batches(entering, scaling, AT_ONCE)
     with stop_on_interrupt() as stop:
-        for codes in infer(level, level.encode, batches, fabric.device):
-            if kept is None:
-                kept = _room((len(entering), *codes.shape[1:]))
-            kept[start : start + len(codes)] = codes
-            start += len(codes)
+        for codes in infer(level, level.encode, batches, device):
+            kept[done : done + len(codes)] = codes
+            done += len(codes)
             if stop.is_set():
                 return None
     return kept

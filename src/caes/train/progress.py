@@ -54,15 +54,10 @@ class Lines(Progress):
 class Bar(Progress):
     """A bar with loss, images/s and time left, on standard error."""
 
-    def __init__(self) -> None:
-        self.epochs = 0
-        self.batches = 0
-        self.current = 1
-        self.title = "epoch"
-        self.began = 0.0
-        self.shown = 0.0
-        self.bar: RichProgress
-        self.task: Any = None
+    bar: "RichProgress"
+    task: Any
+    epochs = current = 0
+    began = shown = 0.0
 
     def start(self, epochs: int, batches: int, level: int = 0) -> None:
         """Lay the bar out."""
@@ -75,10 +70,10 @@ class Bar(Progress):
             TimeRemainingColumn,
         )
 
-        self.epochs, self.batches, self.current = epochs, batches, 1
-        self.title = f"level {level}, epoch" if level else "epoch"
+        self.epochs, self.current = epochs, 1
+        title = f"level {level}, epoch" if level else "epoch"
         self.bar = Progress(
-            TextColumn(self.title + " {task.fields[epoch]}"),
+            TextColumn(title + " {task.fields[epoch]}"),
             BarColumn(),
             TextColumn("loss {task.fields[loss]}  {task.fields[speed]} images/s"),
             TimeElapsedColumn(),

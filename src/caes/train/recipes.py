@@ -53,6 +53,11 @@ class Recipe:
     average: float = 0.99
     rounds: int = 1
     round_epochs: int = 0
+    # What no recipe says:
+    freeze: bool = False
+    confidence: float = 0.7
+    validation: float = 0.0
+    patience: int | None = None
 
     def passes(self, pictures: int) -> int:
         """Give the passes over so many labelled pictures."""
@@ -244,11 +249,7 @@ class FineTuning:
     precision: PrecisionName = precision_option()
 
     def resolved(self) -> Recipe:
-        """Fill in what was left out, and refuse what cannot work.
-
-        Raises:
-            ArgumentError: A value that cannot work.
-        """
+        """Fill in what was left out, and refuse what cannot work."""
         check(self, FineTuning)
         check_patience(self.validation, self.patience)
         usual = RECIPES[self.recipe]
