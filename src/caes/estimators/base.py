@@ -20,7 +20,6 @@ from caes.errors import ArgumentError, DataError, RunError, by_signs
 from caes.files import new_folder
 from caes.nn.architecture import Architecture, Shape
 from caes.nn.inference import AT_ONCE, infer
-from caes.options import one_of
 from caes.runs import checkpoint
 from caes.runs.pictures import Opening, Progress, for_others, opened
 from caes.train.batches import Batches
@@ -49,6 +48,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     _flat: bool
 
     _model: type[nn.Module]  # what a run of this kind of estimator holds
+    _other_kind: tuple[str, str, str]  # another run, what is allowed, what to do
     _below: str  # the argument for the stack underneath, a part of the model in the end
     _one_size = False  # whether pictures of other sizes are refused in any case
 
@@ -166,23 +166,22 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         """
         run = checkpoint.read(Path(folder))
         if not isinstance(run.model, cls._model):
-            raise RunError(str(folder), *cls._other_kind(folder))
+            given, allowed, next_step = cls._other_kind
+            raise RunError(str(folder), given, allowed, next_step.format(folder))
         known = cls._get_param_names()
-        params = {name: run.params[name] for name in known if name in run.params}
-        for name, value in params.items():
-            if isinstance(value, list):  # JSON knows no tuples
-                params[name] = tuple(value)
-        if not _is_here(params.get("device")):  # it was trained on another machine
+        params: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value  # as JSON has it
+            for name, value in run.params.items()
+            if name in known
+        }
+        try:
+            device_for(params.get("device", ""))
+        except ArgumentError:  # it was trained on another machine
             params["device"] = "auto"
         estimator = cls(**params)._adopt(run)
         estimator.n_features_in_ = int(np.prod(run.picture))
         estimator._flat = False
         return estimator
-
-    @staticmethod
-    def _other_kind(folder: str | os.PathLike[str]) -> tuple[str, str, str]:
-        """Say what a run of the other kind is, what is allowed, and what to do."""
-        raise NotImplementedError
 
     def _run(self) -> checkpoint.Run:
         return checkpoint.Run(
@@ -237,11 +236,9 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         return ImageSet.from_pixels(table.reshape(-1, *shape))
 
     def _shape_of(self, features: int) -> Shape:
-        if self.image_shape is not None:
-            height, width, channels = (*self.image_shape, 1)[:3]
-        else:
-            height = width = round(features**0.5)
-            channels = 1
+        side = round(features**0.5)
+        given = (side, side) if self.image_shape is None else self.image_shape
+        height, width, channels = (*given, 1)[:3]
         if height * width * channels != features:
             raise DataError(
                 "X",
@@ -302,15 +299,6 @@ def enough_memory(arch: Architecture) -> Iterator[None]:
             "a network that fits in memory with its batch",
             "Take fewer maps, smaller kernels or pictures, or a smaller batch.",
         ) from error
-
-
-def _is_here(device: Any) -> bool:
-    try:
-        one_of(DeviceName)("device", device, "")
-        device_for(device)
-    except ArgumentError:
-        return False
-    return True
 
 
 def is_table(X: Pictures) -> bool:

@@ -16,17 +16,8 @@ from caes.data import ImageSet, load
 from caes.data.scales import parse_scale
 from caes.data.scaling import scaling_of
 from caes.errors import ArgumentError, by_signs
-from caes.estimators.base import (
-    PictureEstimator,
-    Pictures,
-    enough_memory,
-    seed_of,
-)
-from caes.nn.architecture import (
-    Architecture,
-    Shape,
-    parse,
-)
+from caes.estimators.base import PictureEstimator, Pictures, enough_memory, seed_of
+from caes.nn.architecture import Architecture, Shape, parse
 from caes.nn.inference import AT_ONCE, double
 from caes.nn.model import Model
 from caes.nn.sparsity import parse_sparsity
@@ -176,8 +167,15 @@ class CAE(
     def _take_over(self, model: Model, lower: "CAE") -> int:
         """Copy the levels of a lower stack; give their number."""
         check_is_fitted(lower)
+        mine, its = str(parse_scale(self.scale)), lower.scaling_.kind
+        if mine != its:
+            raise ArgumentError(
+                "scale",
+                f"{mine!r} above a stack with {its!r}",
+                "the scale of the lower levels, which stay as they are",
+                f"Add scale={its!r}.",
+            )
         ours, theirs = model.arch, lower.architecture_
-        self._check_scale(lower)
         same = ("decoder", "padding", "activation", "output", "bounded")
         fits = (
             isinstance(model, Stack)
@@ -198,17 +196,6 @@ class CAE(
             )
         model.adopt(lower.model_)  # type: ignore[operator]
         return theirs.depth
-
-    def _check_scale(self, lower: "CAE") -> None:
-        """Refuse another scale than that of the stack to start from."""
-        mine, theirs = str(parse_scale(self.scale)), lower.scaling_.kind
-        if mine != theirs:
-            raise ArgumentError(
-                "scale",
-                f"{mine!r} above a stack with {theirs!r}",
-                "the scale of the lower levels, which stay as they are",
-                f"Add scale={theirs!r}.",
-            )
 
     def transform(
         self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
@@ -285,23 +272,19 @@ class CAE(
         """
         one_of(UnitsName)("units", units, "")
         images, tiled = self._opened(X, tile, overlap)
-        source = images.dtype if units == "source" else None
-        if tiled is not None:
-            again = np.empty(images.shape, source or np.float32)
-            for picture, out in zip(images.pixels, again, strict=True):
-                bands = tiled.reconstructed(picture)
-                np.concatenate([*self._in_units(bands, source)], out=out)
-            return again
-        parts = self._infer(self.model_, images)
-        return np.concatenate([*self._in_units(parts, source)])
 
-    def _in_units(
-        self, parts: Iterator[NDArray[np.float32]], source: np.dtype[Any] | None
-    ) -> Iterator[NDArray[Any]]:
-        """Scale parts of reconstructions back into the source's type, if given."""
-        if source is None:
-            return parts
-        return (self.scaling_.to_source(part, source) for part in parts)
+        def in_units(part: NDArray[np.float32]) -> NDArray[Any]:
+            return self.scaling_.to_source(part, images.dtype) if back else part
+
+        back = units == "source"
+        if tiled is None:
+            parts = self._infer(self.model_, images)
+            return np.concatenate([*map(in_units, parts)])
+        again = np.empty(images.shape, images.dtype if back else np.float32)
+        for picture, out in zip(images.pixels, again, strict=True):
+            bands = tiled.reconstructed(picture)
+            np.concatenate([*map(in_units, bands)], out=out)
+        return again
 
     def bands(
         self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
@@ -373,12 +356,12 @@ class CAE(
         return weight.detach().permute(0, 2, 3, 1).numpy()
 
     _model = Model
+    _other_kind = (
+        "a classifier",
+        "the run of an auto-encoder",
+        "Open it with CAEClassifier.load, or use caes predict.",
+    )
     _below = "start"
-
-    @staticmethod
-    def _other_kind(folder: str | os.PathLike[str]) -> tuple[str, str, str]:
-        next_step = "Open it with CAEClassifier.load, or use caes predict."
-        return "a classifier", "the run of an auto-encoder", next_step
 
     def _loaded(self, X: Pictures) -> ImageSet:
         """Give what to learn from: tiles, where asked for and not there yet."""
@@ -394,9 +377,8 @@ class CAE(
         check_is_fitted(self)
         tiled = self._tiled(tile, overlap)
         images = self._open(X, tiled=tiled is not None)
-        if tiled is not None and tiled.takes_whole(images.shape[1:3]):
-            return images, None
-        return images, tiled
+        whole = tiled is not None and tiled.takes_whole(images.shape[1:3])
+        return images, None if whole else tiled
 
     def _tiled(self, tile: Tile, overlap: int | None) -> TiledInference | None:
         """Read how large pictures are cut; None without any tile."""
@@ -414,9 +396,8 @@ class CAE(
                 f"{by_signs(own)}, the size it was trained on",
                 "Give that one, or train with other tiles.",
             )
-        return TiledInference(
-            self.model_, self.scaling_, *found, device_for(self.device)
-        )
+        device = device_for(self.device)
+        return TiledInference(self.model_, self.scaling_, *found, device)
 
     def _adopt(self, run: checkpoint.Run) -> Self:
         super()._adopt(run)

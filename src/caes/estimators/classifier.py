@@ -273,13 +273,13 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
             )
 
     _model = Classifier
+    _other_kind = (
+        "an auto-encoder",
+        "the run of a classifier",
+        "Make one with: caes classify DATA --from {}.",
+    )
     _below = "stack"
     _one_size = True  # the head has a weight for each place
-
-    @staticmethod
-    def _other_kind(folder: str | os.PathLike[str]) -> tuple[str, str, str]:
-        next_step = f"Make one with: caes classify DATA --from {folder}."
-        return "an auto-encoder", "the run of a classifier", next_step
 
     def _run(self) -> checkpoint.Run:
         classes = tuple(self.classes_.tolist())

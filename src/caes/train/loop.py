@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -102,7 +102,6 @@ Machine: TypeAlias = "Fabric | Plain"
 """A device and the arithmetic on it, as `fabric_for` opens them."""
 
 
-@cache
 def device_for(name: DeviceName) -> torch.device:
     """Give the device that a name stands for on this machine, or refuse it."""
     here = ["cpu"]
