@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from caes.data.decode.pictures import Encoded, UnreadableError, decode, quiet_decoding
+from caes.data.decode.opening import Encoded
+from caes.data.decode.pictures import decode, quiet_decoding
+from caes.data.formats.format import UnreadableError
 from caes.data.reading import Reading
 from caes.errors import CaesError, DataError
 

@@ -19,7 +19,6 @@ from caes.data.decode.pictures import (
     COLOURED,
     FIRST_PAGE,
     GREYED,
-    UnreadableError,
     decode,
     quiet_decoding,
     upright_size,
@@ -28,6 +27,7 @@ from caes.data.formats import FORMATS, SUFFIXES, recognised
 from caes.data.formats.by_pillow import FIRST_FRAME
 from caes.data.formats.colour import ALPHA, CMYK, INVERTED, PALETTE
 from caes.data.formats.dicom import STORED
+from caes.data.formats.format import UnreadableError
 from caes.data.reading import Reading
 from tests.refusals import unreadable
 from tests.written import by_pillow, by_pypng, dicom, fits_of, tiff

@@ -15,27 +15,17 @@ from caes.errors import DataError
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out, and why.
+    """A file that was left out, and why."""
 
-    Args:
-        name: The file's name as the user would write it.
-        reason: A few words, such as "truncated".
-    """
-
-    name: str
-    reason: str
+    name: str  # as the user would write it
+    reason: str  # a few words, such as "truncated"
 
 
 class Stored(NamedTuple):
-    """What a picture's file is.
+    """What a picture's file is."""
 
-    Args:
-        format: Such as "PNG".
-        mode: How it stores pixels, such as "palette" or "16-bit grey".
-    """
-
-    format: str
-    mode: str
+    format: str  # such as "PNG"
+    mode: str  # how it stores pixels, such as "palette" or "16-bit grey"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -186,14 +176,7 @@ def index_names(rows: range, count: int) -> list[str]:
 def join(sets: Sequence[ImageSet]) -> ImageSet:
     """Put sets of one shape and type behind each other, as ``train+test`` asks for.
 
-    Args:
-        sets: At least one set; all have labels or none has, of the same classes.
-
-    Returns:
-        One set with a value range that spans theirs; of one part, that part.
-
-    Raises:
-        DataError: The parts differ in height, width, channels or type.
+    The value range spans theirs; there are labels where all have some.
     """
     first = sets[0]
     if len(sets) == 1:
@@ -209,16 +192,14 @@ def join(sets: Sequence[ImageSet]) -> ImageSet:
         )
     labels = [part.labels for part in sets if part.labels is not None]
     labelled = len(labels) == len(sets)
+    lows, highs = zip(*(part.value_range for part in sets), strict=True)
     return replace(
         first,
         pixels=joined([part.pixels for part in sets]),
         names=[name for part in sets for name in part.names],
         labels=np.concatenate(labels) if labelled else None,
         classes=first.classes if labelled else (),
-        value_range=(
-            min(part.value_range[0] for part in sets),
-            max(part.value_range[1] for part in sets),
-        ),
+        value_range=(min(lows), max(highs)),
         skipped=tuple(skip for part in sets for skip in part.skipped),
         notes=tuple(dict.fromkeys(note for part in sets for note in part.notes)),
         stored=first.stored if len({part.stored for part in sets}) == 1 else None,

@@ -18,11 +18,8 @@ class OnDisk:
     """Rows of mapped arrays, in any order: looks like an array N×H×W×C, and is none.
 
     What has been read is given back to the system every `AT_ONCE` bytes, so that the
-    process never occupies more than that, however large the arrays are.
-
-    Args:
-        arrays: Mapped arrays n×H×W×C (or of any other number of axes), all alike.
-        rows: N positions in the arrays behind each other; None for all.
+    process never occupies more than that, however large the arrays are. Rows are N
+    positions in the arrays behind each other; None for all.
     """
 
     def __init__(

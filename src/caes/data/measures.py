@@ -15,23 +15,16 @@ from numpy.typing import NDArray
 
 from caes.data.mapped import lazily, parts
 
-AT_ONCE = 2**20
-"""Values, of all channels together, that are looked at at once."""
-SAMPLE = 2**24
-"""Values of a channel of which percentiles are exact, whatever their type."""
-DIGEST = 16
-"""Bytes of a picture's digest."""
+AT_ONCE = 2**20  # values, of all channels together, that are looked at at once
+SAMPLE = 2**24  # values of a channel of which all percentiles are exact
+DIGEST = 16  # bytes of a picture's digest
 
 PerChannel = NDArray[np.float64]  # C, in the pictures' units
 Ranked = Callable[[int], PerChannel]  # the values at a rank, from 0, of each channel
 
 
 class Statistics:
-    """What is known of pixels, each thing found once, when it is first asked for.
-
-    Args:
-        pixels: N×H×W×C, any real number type.
-    """
+    """What is known of pixels N×H×W×C, each found once, when it is first asked for."""
 
     def __init__(self, pixels: Any) -> None:
         self.pixels = pixels
@@ -154,14 +147,8 @@ def percentiles(pixels: NDArray[Any], shares: Sequence[float]) -> list[PerChanne
     """Find percentiles of each channel, as `numpy.percentile` does, linearly between.
 
     Exact for whole numbers of 8 and 16 bits, and for up to `SAMPLE` values a channel;
-    else those of a sample of about as many, taken evenly from all pictures.
-
-    Args:
-        pixels: N×H×W×C, any real number type, finite.
-        shares: In [0, 100].
-
-    Returns:
-        For each share C values, float64, in the pictures' units.
+    else those of a sample of about as many, taken evenly from all pictures. Shares are
+    in [0, 100]; for each there are C values.
     """
     at, count = _counted(pixels) if _exact(pixels.dtype) else _sorted(pixels)
     found, last = [], count - 1

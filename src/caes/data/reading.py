@@ -55,23 +55,20 @@ class Reading:
     overlap: int | None = None
 
     def __post_init__(self) -> None:
-        rules = {
-            "pages": (get_args(Pages), "pictures or channels", 'Try pages="channels".'),
-            "channels": (
-                (None, 1, 3),
-                "1 (grey) or 3 (colour)",
-                "Leave it out to keep them.",
-            ),
-            "resize": (RESIZES, "stretch, crop, pad or random-crop", "Try 'crop'."),
-        }
-        for name, (choices, allowed, hint) in rules.items():
+        keep, colours = "Leave it out to keep them.", "1 (grey) or 3 (colour)"
+        for name, choices, allowed, hint in (
+            ("pages", get_args(Pages), "pictures or channels", 'Try pages="channels".'),
+            ("channels", (None, 1, 3), colours, keep),
+            ("resize", RESIZES, "stretch, crop, pad or random-crop", "Try 'crop'."),
+        ):
             if getattr(self, name) not in choices:
                 raise _cannot_be(name, getattr(self, name), allowed, hint)
         if self.size is not None:
             object.__setattr__(self, "size", size_of(self.size))
         if not isinstance(self.seed, Integral) or self.seed < 0:
-            allowed = "a whole number of at least 0"
-            raise _cannot_be("seed", self.seed, allowed, "Try 0.")
+            raise _cannot_be(
+                "seed", self.seed, "a whole number of at least 0", "Try 0."
+            )
         object.__setattr__(self, "seed", int(self.seed))
         if self.tiles is not None and self.prepare:
             raise ArgumentError(
@@ -91,11 +88,7 @@ class Reading:
 
 
 def size_of(size: Any) -> Side:
-    """Read (H, W), whole numbers of any kind.
-
-    Raises:
-        ArgumentError: It is not of that form, or too large.
-    """
+    """Read (H, W), whole numbers of any kind."""
     pair = isinstance(size, tuple | list) and len(size) == 2
     if not pair or not all(
         isinstance(n, Integral) and 1 <= int(n) <= _LONGEST for n in size
@@ -110,45 +103,26 @@ def _cannot_be(name: str, value: Any, allowed: str, hint: str) -> ArgumentError:
 
 
 def side_of(tile: Any, least: int = 1) -> Side:
-    """Read a tile: one number for a square, or (H, W).
-
-    Args:
-        tile: What was given.
-        least: The shortest side that is allowed, in pixels.
-
-    Raises:
-        ArgumentError: It is neither, or too small.
-    """
+    """Read a tile of no shorter side: one number for a square, or (H, W)."""
     sides = tile if isinstance(tile, tuple | list) else (tile, tile)
     whole = len(sides) == 2 and all(
         hasattr(side, "__index__") and not isinstance(side, bool) for side in sides
     )
     if not whole or min(sides) < least:
-        raise ArgumentError(
-            "tile",
-            repr(tile),
-            f"a side of {least} or more pixels, or (height, width)",
-            "Try 128.",
-        )
+        allowed = f"a side of {least} or more pixels, or (height, width)"
+        raise _cannot_be("tile", tile, allowed, "Try 128.")
     return int(sides[0]), int(sides[1])
 
 
 def overlap_of(overlap: Any, tile: Side) -> int:
-    """Read an overlap, in pixels; None is an eighth of the tile's shorter side.
-
-    Raises:
-        ArgumentError: It is not a whole number from 0 to below the tile's shorter side.
-    """
+    """Read an overlap, in pixels; None is an eighth of the tile's shorter side."""
     if overlap is None:
         return min(tile) // 8
     whole = hasattr(overlap, "__index__") and not isinstance(overlap, bool)
     if not whole or not 0 <= overlap < min(tile):
-        raise ArgumentError(
-            "overlap",
-            repr(overlap),
-            f"pixels from 0 to {min(tile) - 1}, below the tile's {min(tile)}",
-            "Leave it out for an eighth of the tile.",
-        )
+        allowed = f"pixels from 0 to {min(tile) - 1}, below the tile's {min(tile)}"
+        hint = "Leave it out for an eighth of the tile."
+        raise _cannot_be("overlap", overlap, allowed, hint)
     return int(overlap)
 
 
@@ -157,11 +131,7 @@ _MUCH, _TIMES = 2**30, 100  # bytes, and how many times as much as on disk
 
 @contextmanager
 def guarded(path: Path | str, what: str) -> Iterator[None]:
-    """Turn whatever a reader makes of broken bytes into a `DataError`, warnings too.
-
-    Raises:
-        DataError: In place of any exception inside that is not a `CaesError`.
-    """
+    """Turn whatever a reader makes of broken bytes into a `DataError`, warnings too."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -199,16 +169,7 @@ def too_large(source: str, received: str) -> DataError:
 
 
 def check_unpacking(source: str, packed: int, unpacked: int) -> None:
-    """Refuse what unpacks to very much out of very little.
-
-    Args:
-        source: What is packed.
-        packed: Its bytes on disk.
-        unpacked: The bytes that it says it will be.
-
-    Raises:
-        DataError: It is more than a gibibyte, and more than a hundred times as much.
-    """
+    """Refuse what says that it unpacks to very many bytes out of very few."""
     if unpacked > _MUCH and unpacked > _TIMES * packed:
         raise DataError(
             source,

@@ -22,34 +22,21 @@ class Scaling:
 
     It belongs to the model and is saved with it. Nothing is ever clipped on the way
     in: what lies beyond ``low`` and ``high`` lies beyond 0 and 1.
-
-    Args:
-        low: What becomes 0, in the source's units; C values where channels differ.
-        high: What becomes 1; larger than ``low``.
-        kind: How they were found, as `caes.data.scales.Scale` writes it.
-        value_range: The training pictures' values for black and white, in the source's
-            units; None in runs that did not keep it: then ``low`` and ``high``.
-        dtype: Number type of the training pictures; None in runs that did not keep it.
     """
 
-    low: Values
-    high: Values
-    kind: str = "auto"
+    low: Values  # in the source's units
+    high: Values  # above low
+    kind: str = "auto"  # how they were found, as `caes.data.scales.Scale` writes it
     value_range: tuple[float, float] | None = None
+    """The training pictures' black and white; old runs keep neither it nor the type."""
     dtype: str | None = None
 
     def to_unit(
         self, pixels: NDArray[Any], out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Scale pixels for the network.
+        """Scale pixels …×C, of any real number type, for the network, in their shape.
 
-        Args:
-            pixels: …×C, of any real number type, in the source's units; of any shape
-                where all channels have one line.
-            out: Where to write the result, of the same shape.
-
-        Returns:
-            The same shape, float32; in [0, 1] for pixels in [low, high].
+        Where all channels have one line, they may have any shape.
         """
         if out is None:
             out = np.empty(pixels.shape, np.float32)
@@ -62,41 +49,22 @@ class Scaling:
         return out
 
     def from_unit(self, unit: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Scale the network's pictures back.
-
-        Args:
-            unit: As `to_unit` gives them.
-
-        Returns:
-            The same shape, float64, in the source's units; neither rounded nor clipped.
-        """
+        """Scale the network's pictures back; they are neither rounded nor clipped."""
         return unit.astype(np.float64) * self._span + self._low
 
     def to_source(
         self, unit: NDArray[np.float32], dtype: np.dtype[Any] | str | None = None
     ) -> NDArray[Any]:
-        """Scale the network's pictures back into the source's type.
+        """Scale the network's pictures back into a type, as `as_type` does.
 
-        Args:
-            unit: As `to_unit` gives them.
-            dtype: The type; None for that of the training pictures, or float64 where
-                the run did not keep it.
-
-        Returns:
-            The same shape, in the source's units; whole numbers are rounded and held in
-            the type's range, NaN among them becoming 0.
+        None is that of the training pictures, or float64 where the run did not keep it.
         """
         return as_type(self.from_unit(unit), np.dtype(dtype or self.dtype or "f8"))
 
     def shown(self, unit: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the network's pictures as they are to be looked at.
+        """Give the network's pictures as they are to be looked at: black 0, white 1.
 
-        Args:
-            unit: As `to_unit` gives them.
-
-        Returns:
-            The same shape, with black at 0 and white at 1: for "standard" by the value
-            range, for all other kinds ``unit`` itself.
+        For "standard" that is by the value range; all other kinds are so already.
         """
         if self.kind != "standard":
             return unit
@@ -135,17 +103,9 @@ class Scaling:
 def scaling_of(images: ImageSet, text: str = "auto") -> Scaling:
     """Find the scaling that a word asks for, from the training pictures.
 
-    Statistics are taken in bounded memory, and exact but for percentiles of very many
-    wide numbers (see `percentiles`), which are those of an even sample.
-
-    Args:
-        images: The training pictures.
-        text: As `parse_scale` reads it. Where two percentiles of a channel coincide
-            its extremes stand in; where all its values are the same, "high" is 1
-            above "low", or a little more where that makes no difference.
-
-    Raises:
-        ArgumentError: The text cannot be read.
+    Where two percentiles of a channel coincide its extremes stand in; where all its
+    values are the same, "high" is 1 above "low", or a little more where that makes no
+    difference.
     """
     scale = parse_scale(text)
     found = partial(Scaling, kind=str(scale), dtype=str(images.dtype))
@@ -159,21 +119,12 @@ def scaling_of(images: ImageSet, text: str = "auto") -> Scaling:
 
 
 def as_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Bring values to a type: rounded where it is one of whole numbers, and held in it.
-
-    Args:
-        values: Any shape, float64.
-        dtype: A real number type.
-
-    Returns:
-        The same shape, of that type.
-    """
+    """Bring values to a type: held in it, whole numbers rounded, NaN being 0 there."""
     if dtype.kind == "f":
         most = float(min(np.finfo(dtype).max, np.finfo(np.float64).max))
         return np.clip(values, -most, most).astype(dtype)
-    low, high = (
-        (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    )
+    bounds = np.iinfo(np.uint8 if dtype.kind == "b" else dtype)
+    low, high = bounds.min, 1 if dtype.kind == "b" else bounds.max
     top = float(high)
     if int(top) > high:  # of 64 bits: no float64 lies as high
         top = float(np.nextafter(top, 0))

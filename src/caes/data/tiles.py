@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from caes.data.reading import Side
 
-Patch = NDArray[Any]
-"""H×W×C, any real number type."""
+Patch = NDArray[Any]  # H×W×C, any real number type
 
 _SEPARATOR = "#"
-_STEPS = 4096
-"""Weights are multiples of 1/4096: products of two are exact in 32 bits."""
+_STEPS = 4096  # weights are multiples of 1/4096: products of two are exact in 32 bits
 
 
 def starts(length: int, tile: int, overlap: int) -> list[int]:
@@ -79,17 +77,11 @@ def whole_names(names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Grid:
-    """Tiles over a picture.
+    """Tiles over a picture."""
 
-    Args:
-        size: (H, W) of the picture, in pixels; at least a tile (see `mirrored`).
-        tile: (H, W) of each tile.
-        overlap: Pixels that neighbours share, at least.
-    """
-
-    size: Side
+    size: Side  # of the picture; at least a tile (see `mirrored`)
     tile: Side
-    overlap: int = 0
+    overlap: int = 0  # pixels that neighbours share, at least
 
     @property
     def rows(self) -> list[int]:

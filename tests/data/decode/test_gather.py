@@ -8,7 +8,7 @@ from tifffile import imwrite
 
 from caes.data import load
 from caes.data.decode.gather import Gatherer
-from caes.data.decode.pictures import Decoded
+from caes.data.formats.format import Decoded
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.labels.labelled import labels_of
 from caes.data.tiles import whole_names

@@ -13,8 +13,9 @@ from PIL import Image
 
 from caes.data import load
 from caes.data.decode.gather import Gatherer
-from caes.data.decode.pictures import Decoded, decode
+from caes.data.decode.pictures import decode
 from caes.data.formats.colour import from_ink, on_white
+from caes.data.formats.format import Decoded
 from caes.data.reading import Reading, check_unpacking
 from caes.errors import DataError, visible
 from tests.hostile.seeds import values

@@ -1,7 +1,7 @@
 """Building a prepared set: decoded into a file, whole or not at all."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,22 +12,14 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from caes.data.cache.index import Index, located, write_index
-from caes.data.decode.parallel import gather
-from caes.data.decode.pictures import Encoded
+from caes.data.decode.parallel import Asked, gather
 from caes.data.mapped import forget
-from caes.data.reading import Reading
 from caes.files import make_room, output_errors
 
 _EVERY = 1000  # pictures, after which memory is given back
 
 
-def build(
-    folder: Path,
-    pictures: Callable[[], Iterable[Encoded]],
-    names: list[str],
-    source: str,
-    options: Reading,
-) -> None:
+def build(folder: Path, asked: Asked) -> None:
     """Decode pictures into a set, or leave nothing.
 
     Only the index, which comes last, makes it a finished one. No other process may
@@ -42,15 +34,15 @@ def build(
     def note(done: int, total: int) -> None:
         if done % _EVERY == 0 and made:
             forget(made[-1])
-        if options.progress:
-            options.progress(done, total)
+        if asked.reading.progress:
+            asked.reading.progress(done, total)
 
     shutil.rmtree(folder, ignore_errors=True)  # what a broken-off build has left
     try:
         with output_errors(folder):
             folder.mkdir(parents=True)
-        reading = replace(options, progress=note)
-        batch = gather(pictures, names, source, reading, empty)
+        noted = replace(asked, reading=replace(asked.reading, progress=note))
+        batch = gather(noted, empty)
         pixels: Any = batch.pixels
         if not isinstance(pixels, np.memmap):  # one picture is not copied
             pixels = empty(pixels.shape, pixels.dtype)
@@ -62,18 +54,15 @@ def build(
         for path in folder.iterdir():  # narrower ones, and of other families
             if path.name != file.name:
                 path.unlink()
-        skipped = [(each.name, each.reason) for each in batch.skipped]
-        write_index(
-            folder,
-            Index(
-                source=located(source),
-                asked=len(names),
-                pixels=file.name,
-                missing=[*batch.missing],
-                skipped=skipped,
-                notes=[*batch.notes],
-            ),
+        index = Index(
+            source=located(asked.source),
+            asked=len(asked.names),
+            pixels=file.name,
+            missing=[*batch.missing],
+            skipped=[(each.name, each.reason) for each in batch.skipped],
+            notes=[*batch.notes],
         )
+        write_index(folder, index)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # it will never be finished
         raise

@@ -14,33 +14,21 @@ from caes.data.decode.gather import Batch
 from caes.data.imageset import Skipped
 from caes.files import cache_folder, write_whole
 
-FORMAT = 2
-"""Version of pixels and index together; raised when pictures would come out otherwise.
-"""
+FORMAT = 2  # of pixels and index together; raised when pictures come out otherwise
 INDEX = "index.json"
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Index:
-    """What a prepared set holds.
+    """What a prepared set holds."""
 
-    Args:
-        source: The path that the pictures come from.
-        asked: Pictures that were asked for.
-        pixels: The name of the array's file: the pictures come first, and there may be
-            room for more.
-        missing: Positions of those that were skipped, ascending.
-        skipped: Their names and reasons.
-        notes: A sentence for each thing that was done to some.
-    """
-
-    source: str
-    asked: int
-    pixels: str
-    missing: list[int]
-    skipped: list[tuple[str, str]]
-    notes: list[str]
+    source: str  # the path that the pictures come from
+    asked: int  # pictures that were asked for
+    pixels: str  # the array's file: pictures come first, there may be room for more
+    missing: list[int]  # positions of those that were skipped, ascending
+    skipped: list[tuple[str, str]]  # their names and reasons
+    notes: list[str]  # a sentence for each thing that was done to some
 
     @property
     def rows(self) -> list[int]:

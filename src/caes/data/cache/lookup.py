@@ -6,7 +6,7 @@ changed file makes another set.
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -21,8 +21,9 @@ from caes.data.cache.index import (
     read_index,
 )
 from caes.data.decode.gather import Batch, unreadable
-from caes.data.decode.parallel import gather
-from caes.data.decode.pictures import Encoded, UnreadableError, upright_size
+from caes.data.decode.parallel import Asked, gather
+from caes.data.decode.pictures import upright_size
+from caes.data.formats.format import UnreadableError
 from caes.data.reading import Reading
 from caes.errors import OutputError
 
@@ -36,30 +37,21 @@ FEW = 16
 _NOT_OF_PIXELS = ("strict", "progress", "alone", "prepare", "tile", "overlap")
 
 
-def decoded(
-    pictures: Callable[[], Iterable[Encoded]],
-    names: list[str],
-    source: str,
-    options: Reading,
-    stamps: Callable[[], Iterable[str]],
-) -> Batch:
+def decoded(asked: Asked) -> Batch:
     """Decode pictures, or find them decoded already: then mapped, read-only.
 
-    ``stamps`` gives what tells, beside the options, whether files are still the same.
     Where a set was asked for and cannot be written, that is an `OutputError`.
     """
-    wanted = options.prepare
-    if wanted is None:
-        wanted = _worth_it(pictures, len(names), options)
-    if not wanted:
-        return gather(pictures, names, source, options)
+    wanted = asked.reading.prepare
+    if wanted is False or (wanted is None and not _worth_it(asked)):
+        return gather(asked)
     try:
-        return _prepared(pictures, names, source, options, stamps())
+        return _prepared(asked)
     except OutputError as error:
-        if options.prepare:
+        if wanted:
             raise
         note = f"No prepared set could be kept: {error.argument} is {error.received}."
-        batch = gather(pictures, names, source, options)
+        batch = gather(asked)
         return replace(batch, notes=(*batch.notes, note))
 
 
@@ -72,19 +64,13 @@ def stamp(path: str) -> str:
     return f"{found.st_size} {found.st_mtime_ns} {found.st_mode}"
 
 
-def _prepared(
-    pictures: Callable[[], Iterable[Encoded]],
-    names: list[str],
-    source: str,
-    options: Reading,
-    stamps: Iterable[str],
-) -> Batch:
-    folder = prepared_folder() / _key(source, options, stamps)
+def _prepared(asked: Asked) -> Batch:
+    folder = prepared_folder() / _key(asked)
     batch = _opened(folder)
     if batch is None:
         with alone(folder):
             if (batch := _opened(folder)) is None:
-                build(folder, pictures, names, source, options)
+                build(folder, asked)
                 batch = _opened(folder)
     if batch is None:
         raise OutputError(
@@ -93,8 +79,8 @@ def _prepared(
             "a cache that nobody empties meanwhile",
             "Try again.",
         )
-    if options.strict and batch.skipped:
-        raise unreadable(source, batch.skipped[0])
+    if asked.reading.strict and batch.skipped:
+        raise unreadable(asked.source, batch.skipped[0])
     return batch
 
 
@@ -109,9 +95,9 @@ def _opened(folder: Path) -> Batch | None:
     return index.batch(pixels)
 
 
-def _key(source: str, options: Reading, stamps: Iterable[str]) -> str:
-    digest = hashlib.sha256(f"caes {FORMAT}\0{located(source)}".encode())
-    for each in (*_pixel_options(options), *stamps):
+def _key(asked: Asked) -> str:
+    digest = hashlib.sha256(f"caes {FORMAT}\0{located(asked.source)}".encode())
+    for each in (*_pixel_options(asked.reading), *asked.stamps()):
         digest.update(f"\0{each}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:32]
 
@@ -127,19 +113,17 @@ def _pixel_options(options: Reading) -> Iterator[str]:
             yield f"{each.name} {getattr(options, each.name)}"
 
 
-def _worth_it(
-    pictures: Callable[[], Iterable[Encoded]], count: int, options: Reading
-) -> bool:
+def _worth_it(asked: Asked) -> bool:
     """Tell whether there are many pictures, or large ones, by the first that is one."""
-    if count > MANY:
-        return True
-    if count <= FEW:
-        return False
-    size = options.size or next(_sizes(pictures()), (0, 0))
-    return count * size[0] * size[1] * (options.channels or 3) > LARGE
+    count, reading = len(asked.names), asked.reading
+    if count > MANY or count <= FEW:
+        return count > MANY
+    height, width = reading.size or _first_size(asked)
+    return count * height * width * (reading.channels or 3) > LARGE
 
 
-def _sizes(pictures: Iterable[Encoded]) -> Iterator[tuple[int, int]]:
-    for picture in pictures:
+def _first_size(asked: Asked) -> tuple[int, int]:
+    for picture in asked.pictures():
         with suppress(UnreadableError):
-            yield upright_size(picture)
+            return upright_size(picture)
+    return 0, 0

@@ -14,25 +14,15 @@ from caes.files import output_errors
 
 @dataclass(frozen=True)
 class PreparedSet:
-    """A prepared set, finished or not.
-
-    Args:
-        folder: Where it is.
-        source: What the pictures came from; empty where that cannot be told.
-        pictures: How many are in it.
-        form: "28×28×1 uint8"; empty where that cannot be told.
-        finished: Whether it can be read.
-        size: Bytes on disk.
-        used: When it was last read, in seconds since 1970.
-    """
+    """A prepared set, finished or not."""
 
     folder: Path
-    source: str
+    source: str  # what the pictures came from; empty where that cannot be told
     pictures: int
-    form: str
-    finished: bool
-    size: int
-    used: float
+    form: str  # "28×28×1 uint8"; empty where that cannot be told
+    finished: bool  # whether it can be read
+    size: int  # bytes on disk
+    used: float  # when it was last read, in seconds since 1970
 
 
 def prepared_sets() -> list[PreparedSet]:
@@ -86,12 +76,11 @@ def _look(folder: Path) -> PreparedSet | None:
         return None
     index = read_index(folder)
     pixels = None if index is None else mapped(folder / index.pixels, len(index.rows))
-    form = "" if pixels is None else by_signs(pixels.shape[1:])
     return PreparedSet(
         folder=folder,
         source="" if index is None else index.source,
         pictures=0 if index is None else len(index.rows),
-        form="" if pixels is None else f"{form} {pixels.dtype}",
+        form="" if pixels is None else f"{by_signs(pixels.shape[1:])} {pixels.dtype}",
         finished=pixels is not None,
         size=int(512 * size),
         used=used,

@@ -18,41 +18,26 @@ Pick = Callable[[list[int]], list[int]]
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that are the same.
-
-    Args:
-        pictures: How many.
-        names: Those of the first `SHOWN`.
-        classes: Their classes; None for one without a label.
-    """
+    """Pictures that are the same."""
 
     pictures: int
-    names: tuple[str, ...]
-    classes: tuple[str | None, ...]
+    names: tuple[str, ...]  # of the first `SHOWN`
+    classes: tuple[str | None, ...]  # theirs; None for one without a label
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What is the same in some pictures.
+    """What is the same in some pictures."""
 
-    Args:
-        pictures: Those that are the same as an earlier one.
-        groups: Number of groups of the same picture.
-        first: The first `SHOWN` groups.
-        across: Pictures of a split that an earlier split has too, by (split, earlier
-            split); only pairs that have some.
-        first_across: The first groups that stand in several splits.
-        differing: Number of groups whose pictures have different labels.
-        first_differing: The first of them; of each the first picture of each class.
-    """
-
-    pictures: int = 0
-    groups: int = 0
-    first: tuple[Group, ...] = ()
+    pictures: int = 0  # those that are the same as an earlier one
+    groups: int = 0  # of the same picture
+    first: tuple[Group, ...] = ()  # `SHOWN` of them
     across: dict[tuple[str, str], int] = field(default_factory=dict)
-    first_across: tuple[Group, ...] = ()
-    differing: int = 0
+    """Pictures of a split that an earlier one has too, by (split, earlier split)."""
+    first_across: tuple[Group, ...] = ()  # the first in several splits
+    differing: int = 0  # groups whose pictures have different labels
     first_differing: tuple[Group, ...] = ()
+    """The first of these; of each the first picture of each class."""
 
 
 class Contents:

@@ -24,23 +24,14 @@ Seen = Callable[[ImageSet | Skipped], None]
 
 @dataclass
 class Values:
-    """What the values of pictures of one type and number of channels are like.
+    """What the values of pictures of one type and number of channels are like."""
 
-    Args:
-        dtype: Such as "uint8".
-        channels: Of each picture.
-        pictures: How many there are.
-        low: Smallest value, in the source's units.
-        high: Largest value.
-        mean: Each channel's mean over all pixels, float64, in the source's units.
-        std: Each channel's standard deviation (of the whole, not a sample).
-    """
-
-    dtype: str
-    channels: int
+    dtype: str  # such as "uint8"
+    channels: int  # of each picture
     pictures: int = 0
-    low: float = np.inf
+    low: float = np.inf  # the smallest value, in the source's units
     high: float = -np.inf
+    # Each channel's mean and standard deviation (of the whole), in the source's units.
     mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     std: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     _pixels: int = 0
@@ -215,8 +206,7 @@ class _Gathered:
     """Puts small pictures of one form together: to measure each costs too much."""
 
     def __init__(self, survey: Survey, split: str) -> None:
-        self.survey = survey
-        self.split = split
+        self.survey, self.split = survey, split
         self.waiting: dict[tuple[Any, ...], list[ImageSet]] = {}
         self.bytes = 0
 
@@ -285,11 +275,8 @@ def _repeats(repeats: Repeats) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
-    return {
-        "pictures": group.pictures,
-        "names": list(group.names),
-        "classes": list(group.classes),
-    }
+    names, classes = list(group.names), list(group.classes)
+    return {"pictures": group.pictures, "names": names, "classes": classes}
 
 
 def number(value: float) -> float | int | None:

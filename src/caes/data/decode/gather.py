@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from caes.data.decode.pictures import Decoded
 from caes.data.decode.resize import with_channels
 from caes.data.formats import LISTED
+from caes.data.formats.format import Decoded
 from caes.data.imageset import Skipped, counted
 from caes.data.reading import Side, too_large
 from caes.data.tiles import Grid, mirrored
@@ -29,23 +29,14 @@ Pieces = NDArray[Any]
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of the pictures that were asked for.
+    """What became of the pictures that were asked for."""
 
-    Args:
-        pixels: N×H×W×C, those that could be read, or their tiles, in order.
-        rows: N positions among the pictures that were asked for, ascending.
-        skipped: Those that could not be read.
-        notes: A sentence for each thing that was done to some of them.
-        missing: Positions of those that were skipped, ascending.
-        places: N places in the pictures, (row, column) in pixels.
-    """
-
-    pixels: NDArray[Any]
-    rows: list[int]
+    pixels: NDArray[Any]  # N×H×W×C, those that could be read, or their tiles, in order
+    rows: list[int]  # N positions among the pictures that were asked for, ascending
     skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-    missing: tuple[int, ...] = ()
-    places: tuple[Side, ...] = ()
+    notes: tuple[str, ...]  # a sentence for each thing that was done to some of them
+    missing: tuple[int, ...] = ()  # positions of those that were skipped, ascending
+    places: tuple[Side, ...] = ()  # N places in the pictures, (row, column) in pixels
 
 
 class Tiling(NamedTuple):
@@ -72,32 +63,29 @@ class _Group:
     count: int | None
     source: str
     empty: Empty
-    pixels: Pieces | None = None
+    pixels: Pieces
     rows: list[int] = field(default_factory=list)  # the picture of each piece
     places: list[Side] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     pictures: int = 0
 
     def add(self, row: int, pieces: Pieces, places: list[Side]) -> None:
-        if self.pixels is None:
-            # Itself where it can be, as it may be large.
-            kept = pieces.flags.c_contiguous and pieces.flags.writeable
-            self.pixels = pieces if kept else pieces.copy()
-        else:
-            self._join(pieces, self.pixels)
+        if self.rows:  # the first are there
+            self._join(pieces)
         self.rows += [row] * len(pieces)
         self.places += places
         self.pictures += 1
 
-    def _join(self, pieces: Pieces, old: Pieces) -> None:
-        done, channels = len(self.rows), max(old.shape[3], pieces.shape[3])
+    def _join(self, pieces: Pieces) -> None:
+        old, done = self.pixels, len(self.rows)
+        channels = max(old.shape[3], pieces.shape[3])
         dtype = np.promote_types(old.dtype, pieces.dtype)
         self._note(channels > old.shape[3], dtype, dtype != old.dtype, self.pictures)
-        pixels, room = old, self._room(done + len(pieces), len(old))
+        room = self._room(done + len(pieces), len(old))
         if (channels, dtype) != (old.shape[3], old.dtype) or room > len(old):
-            pixels = self._grown(old, done, (room, *old.shape[1:3], channels), dtype)
-            self.pixels = pixels
-        _fill(pixels[done : done + len(pieces)], pieces)
+            form = (room, *old.shape[1:3], channels)
+            self.pixels = self._grown(old, done, form, dtype)
+        _fill(self.pixels[done : done + len(pieces)], pieces)
         self._note(pieces.shape[3] < channels, dtype, pieces.dtype != dtype, 1)
 
     def _grown(
@@ -142,44 +130,36 @@ class Gatherer:
     """Gathers pictures; those that cannot be brought to most others' form are skipped.
 
     Grey goes with colour, 8 bits with 16, and floating-point numbers with each other.
-
-    Args:
-        count: The most pictures that can come, if known.
-        source: What they belong to, for errors.
-        strict: Whether a picture that is skipped is an error.
-        tiling: How each is cut into tiles; None keeps it whole.
-        empty: Makes an array of a shape and type; None makes them in memory.
     """
 
-    count: int | None
-    source: str
-    strict: bool = False
-    tiling: Tiling | None = None
-    empty: Empty = np.empty
+    count: int | None  # the most pictures that can come, if known
+    source: str  # what they belong to, for errors
+    strict: bool = False  # whether a picture that is skipped is an error
+    tiling: Tiling | None = None  # how each is cut into tiles; None keeps it whole
+    empty: Empty = np.empty  # makes an array of a shape and type
     skipped: dict[int, Skipped] = field(default_factory=dict)
     _groups: dict[Family, _Group] = field(default_factory=dict)
 
     def fits(self, picture: NDArray[Any]) -> bool:
-        """Whether a picture has the height and width of its like before."""
-        group = self._groups.get(family_of(picture))
-        if group is None or group.pixels is None or self.tiling:
-            return True
-        return group.pixels.shape[1:3] == picture.shape[:2]
+        """Whether a whole picture has the height and width of its like before."""
+        group = self._groups.get(_family_of(picture))
+        return group is None or group.pixels.shape[1:3] == picture.shape[:2]
 
     def add(self, row: int, decoded: Decoded) -> None:
         """Copy a picture in, given its position among all that were asked for."""
-        picture = decoded.pixels
-        group = self._groups.setdefault(
-            family_of(picture), _Group(self.count, self.source, self.empty)
-        )
-        if self.tiling is None:
-            group.add(row, picture[None], [])
-        else:
-            tiles, places, continued = self.tiling.cut(picture)
-            group.add(row, tiles, places)
-            if continued:
-                group.notes[CONTINUED] += 1
-        group.notes.update(decoded.notes)
+        pieces, notes = decoded.pixels[None], decoded.notes
+        places: list[Side] = []
+        if self.tiling is not None:
+            pieces, places, continued = self.tiling.cut(decoded.pixels)
+            notes = (CONTINUED,) * continued + notes
+        family = _family_of(decoded.pixels)
+        if family not in self._groups:
+            # Itself where it can be, as it may be large.
+            kept = pieces.flags.c_contiguous and pieces.flags.writeable
+            first = pieces if kept else pieces.copy()
+            self._groups[family] = _Group(self.count, self.source, self.empty, first)
+        self._groups[family].add(row, pieces, places)
+        self._groups[family].notes.update(notes)
 
     def skip(self, row: int, skipped: Skipped) -> None:
         """Note a picture that cannot be read, or raise where that is an error."""
@@ -190,21 +170,18 @@ class Gatherer:
     def batch(self, names: list[str]) -> Batch:
         """Give what was gathered, of the largest family, once; none is an error."""
         groups = sorted(self._groups.values(), key=lambda group: -group.pictures)
-        if not groups or groups[0].pixels is None:
+        if not groups:
             raise self._nothing()
         most, pixels = groups[0], groups[0].pixels
         odd = {row: group.pixels for group in groups[1:] for row in group.rows}
-        for row, others in sorted(odd.items(), key=lambda each: each[0]):
-            self.skip(row, Skipped(names[row], unlike(others, pixels)))
+        for row in sorted(odd):
+            unlike = f"{_form(odd[row])}, while most pictures have {_form(pixels)}"
+            self.skip(row, Skipped(names[row], unlike))
         missing = sorted(self.skipped)
-        return Batch(
-            pixels[: len(most.rows)],
-            most.rows,
-            tuple(self.skipped[row] for row in missing),
-            counted(most.notes),
-            tuple(missing),
-            tuple(most.places),
-        )
+        skipped = tuple(self.skipped[row] for row in missing)
+        notes, places = counted(most.notes), tuple(most.places)
+        pixels = pixels[: len(most.rows)]
+        return Batch(pixels, most.rows, skipped, notes, tuple(missing), places)
 
     def _nothing(self) -> DataError:
         first = self.skipped[min(self.skipped)]
@@ -234,24 +211,15 @@ def unreadable(
     )
 
 
-def family_of(picture: NDArray[Any]) -> Family:
+def _family_of(picture: NDArray[Any]) -> Family:
     """Tell the pictures that this one, …×C, can be brought to the same form as."""
     channels, dtype = picture.shape[-1], picture.dtype
-    if dtype in (np.uint8, np.uint16):
-        kind = "unsigned"
-    else:
-        kind = "floating" if dtype.kind == "f" else dtype.name
+    kind = "floating" if dtype.kind == "f" else dtype.name
+    kind = "unsigned" if dtype in (np.uint8, np.uint16) else kind
     return 1 if channels == 3 else channels, kind
 
 
-def unlike(pixels: NDArray[Any] | None, most: NDArray[Any]) -> str:
-    """Say what sets a picture's channels or type, …×C, apart from most others'."""
-    return f"{_form(pixels)}, while most pictures have {_form(most)}"
-
-
-def _form(pixels: NDArray[Any] | None) -> str:
-    if pixels is None:
-        return "none"
+def _form(pixels: NDArray[Any]) -> str:
     number = pixels.shape[-1]
     return f"{number} channel{'s' if number > 1 else ''} of {pixels.dtype}"
 

@@ -3,28 +3,23 @@
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from stat import S_ISREG
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from PIL import Image, UnidentifiedImageError
 
-from caes.data.formats import HEAD, LISTED, Opened, UnreadableError, recognised
+from caes.data.formats import LISTED, recognised
+from caes.data.formats.format import HEAD, Opened, UnreadableError
 from caes.errors import visible
 
 
 @dataclass(frozen=True)
 class Page:
-    """One of several pictures in a file.
-
-    Args:
-        path: The file.
-        number: From 0.
-    """
+    """One of several pictures in a file, counted from 0."""
 
     path: Path
     number: int
@@ -46,12 +41,7 @@ class OpenFiles:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         for stack in self._all:
             stack.close()
 
@@ -74,19 +64,16 @@ class OpenFiles:
 def opened(picture: Encoded, files: OpenFiles | None = None) -> Iterator[Opened]:
     """Open a picture; whatever is raised inside becomes an `UnreadableError`."""
     try:
-        with _kept(picture, files) as found:
-            yield found
+        if files is not None and isinstance(picture, Page):
+            yield files.opened(picture.path)
+        else:
+            with _open(picture.path if isinstance(picture, Page) else picture) as found:
+                yield found
     except UnreadableError:
         raise
     # Readers of hostile bytes raise SyntaxError, struct.error, KeyError …
     except Exception as error:
         raise UnreadableError(_reason(error)) from error
-
-
-def _kept(picture: Encoded, files: OpenFiles | None) -> AbstractContextManager[Opened]:
-    if files is not None and isinstance(picture, Page):
-        return nullcontext(files.opened(picture.path))
-    return _open(picture.path if isinstance(picture, Page) else picture)
 
 
 @contextmanager

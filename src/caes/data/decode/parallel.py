@@ -5,21 +5,16 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 
 from caes.data.decode.gather import Batch, Empty, Gatherer
-from caes.data.decode.pictures import (
-    Decoded,
-    Encoded,
-    OpenFiles,
-    UnreadableError,
-    decode,
-    quiet_decoding,
-    upright_size,
-)
+from caes.data.decode.opening import Encoded, OpenFiles
+from caes.data.decode.pictures import decode, quiet_decoding, upright_size
+from caes.data.formats.format import Decoded, UnreadableError
 from caes.data.imageset import Skipped
 from caes.data.reading import Reading
 from caes.errors import MixedSizesError
@@ -33,28 +28,31 @@ _CHUNK = 8
 _AHEAD = 2 * _THREADS  # chunks decoded and not yet stored, so that memory is bounded
 
 
-def gather(
-    pictures: Callable[[], Iterable[Encoded]],
-    names: list[str],
-    source: str,
-    options: Reading,
-    empty: Empty = np.empty,
-) -> Batch:
-    """Decode pictures of one size, or bring them to one, into an array of ``empty``'s.
+@dataclass(frozen=True)
+class Asked:
+    """Some pictures to be decoded."""
 
-    ``pictures`` gives them from the first at every call, ``names`` a name for each.
-    """
-    gatherer = Gatherer(len(names), source, options.strict, empty=empty)
-    with closing(attempts(pictures(), names, options)) as results:
+    pictures: Callable[[], Iterable[Encoded]]  # from the first at every call
+    names: list[str]  # one for each
+    source: str  # what they belong to, for errors
+    reading: Reading
+    stamps: Callable[[], Iterable[str]]  # which change when a picture does
+
+
+def gather(asked: Asked, empty: Empty = np.empty) -> Batch:
+    """Decode pictures of one size, or bring them to one, into an array of `empty`'s."""
+    names, reading = asked.names, asked.reading
+    gatherer = Gatherer(len(names), asked.source, reading.strict, empty=empty)
+    with closing(attempts(asked.pictures(), names, reading)) as results:
         for row, result in enumerate(results):
             if not isinstance(result, Decoded):
                 gatherer.skip(row, Skipped(names[row], str(result)))
             elif gatherer.fits(result.pixels):
                 gatherer.add(row, result)
             else:
-                raise _mixed_sizes(source, _mapped(_size, pictures()))
-            if options.progress:
-                options.progress(row + 1, len(names))
+                raise _mixed_sizes(asked)
+            if reading.progress:
+                reading.progress(row + 1, len(names))
     return gatherer.batch(names)
 
 
@@ -84,16 +82,14 @@ def _size(picture: Encoded) -> tuple[int, int] | None:
         return None
 
 
-def _mixed_sizes(
-    source: str, sizes: Iterable[tuple[int, int] | None]
-) -> MixedSizesError:
-    counts = Counter(size for size in sizes if size)
+def _mixed_sizes(asked: Asked) -> MixedSizesError:
+    counts = Counter(size for size in _mapped(_size, asked.pictures()) if size)
     common = counts.most_common(4)
     listed = ", ".join(f"{n:,} of {h}×{w}" for (h, w), n in common)
     more = f" and {len(counts) - 4} sizes more" if len(counts) > 4 else ""
     height, width = common[0][0]
     return MixedSizesError(
-        source,
+        asked.source,
         f"pictures of {len(counts)} sizes ({listed}{more})",
         "pictures of one size, or a size to bring all of them to",
         f"Add --size {height}x{width} (in Python: size=({height}, {width})).",

@@ -12,21 +12,9 @@ from PIL import Image
 
 from caes.data.decode.opening import Encoded, OpenFiles, Page, opened, silenced
 from caes.data.decode.resize import fitted, with_channels
-from caes.data.formats import Decoded, Form, Opened, UnreadableError
+from caes.data.formats.format import Decoded, Form, Opened, UnreadableError
 from caes.data.imageset import Stored
 from caes.data.reading import Reading
-
-__all__ = [
-    "Decoded",
-    "Encoded",
-    "OpenFiles",
-    "Page",
-    "UnreadableError",
-    "count_pages",
-    "decode",
-    "quiet_decoding",
-    "upright_size",
-]
 
 MAX_BYTES = 2**30  # what one picture may take, decoded
 
@@ -49,26 +37,19 @@ def quiet_decoding() -> Iterator[None]:
 def decode(
     picture: Encoded, options: Reading, name: str = "", files: OpenFiles | None = None
 ) -> Decoded:
-    """Decode a picture upright, and bring it to the size and channels asked for.
-
-    Raises:
-        UnreadableError: Empty, damaged, too large, forbidden, not a picture, not
-            finite, or of channels that cannot be converted.
-    """
+    """Decode a picture upright, and bring it to the size and channels asked for."""
     with opened(picture, files) as found:
         decoded = _read(found, picture, options)
     pixels, notes = _checked(decoded.pixels), decoded.notes
     if options.size:
         pixels, done = fitted(pixels, options.size, options.resize, name, options.seed)
         notes = (*notes, *done)
-    given = pixels.shape[2]
-    if options.channels and options.channels != given:
+    given, wanted = pixels.shape[2], options.channels
+    if wanted and wanted != given:
         if given not in (1, 3):
-            raise UnreadableError(
-                f"{given} channels, which cannot be read as {options.channels}"
-            )
-        notes = (*notes, GREYED if options.channels == 1 else COLOURED)
-        pixels = with_channels(pixels, options.channels)
+            raise UnreadableError(f"{given} channels, which cannot be read as {wanted}")
+        notes = (*notes, GREYED if wanted == 1 else COLOURED)
+        pixels = with_channels(pixels, wanted)
     return Decoded(pixels, notes, decoded.stored)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from caes.data.decode.gather import Gatherer, Tiling
-from caes.data.decode.pictures import Decoded
+from caes.data.formats.format import Decoded
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.tiles import tile_name
 

@@ -3,31 +3,10 @@
 from caes.data.formats.by_pillow import ByPillow
 from caes.data.formats.dicom import Dicom
 from caes.data.formats.fits import Fits
-from caes.data.formats.format import (
-    HEAD,
-    Decoded,
-    Form,
-    Format,
-    Opened,
-    UnreadableError,
-)
+from caes.data.formats.format import Format
 from caes.data.formats.jpeg import Jpeg
 from caes.data.formats.png import Png
 from caes.data.formats.tiff import Tiff
-
-__all__ = [
-    "FORMATS",
-    "HEAD",
-    "LISTED",
-    "SUFFIXES",
-    "Decoded",
-    "Form",
-    "Format",
-    "Opened",
-    "UnreadableError",
-    "has_pages",
-    "recognised",
-]
 
 FORMATS: tuple[Format, ...] = (
     Png(),

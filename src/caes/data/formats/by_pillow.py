@@ -1,5 +1,6 @@
 """Formats that Pillow reads: JPEG, BMP, WebP, GIF, and most of PNG."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -12,22 +13,12 @@ from caes.data.formats.colour import ALPHA, CMYK, PALETTE, is_grey, swaps_sides
 from caes.data.formats.format import Decoded, Form, Format, Opened, native
 
 _MODES = {
-    "1": "1-bit",
-    "L": "grey",
-    "LA": "grey with alpha",
-    "La": "grey with alpha",
-    "P": "palette",
-    "PA": "palette with alpha",
-    "RGB": "colour",
-    "RGBX": "colour",
-    "RGBA": "colour with alpha",
-    "RGBa": "colour with alpha",
-    "YCbCr": "colour",
-    "HSV": "colour",
-    "LAB": "colour",
-    "I": "32-bit grey",
-    "F": "32-bit float grey",
-}
+    "1": "1-bit", "L": "grey", "LA": "grey with alpha", "La": "grey with alpha",
+    "P": "palette", "PA": "palette with alpha", "RGB": "colour", "RGBX": "colour",
+    "RGBA": "colour with alpha", "RGBa": "colour with alpha", "YCbCr": "colour",
+    "HSV": "colour", "LAB": "colour", "I": "32-bit grey", "F": "32-bit float grey",
+    "I;16": "16-bit grey",
+}  # fmt: skip
 """Pillow's words for how pixels are stored, in ours."""
 
 FIRST_FRAME = "Only the first frame of animations was read"
@@ -48,9 +39,8 @@ class PillowPicture(Opened):
         if swaps_sides(self.image.getexif().get(0x0112)):
             height, width = width, height
         mode = self.image.mode
-        if mode.startswith("I;16"):
-            return Form(height, width, needed, "16-bit grey")
-        return Form(height, width, needed, _MODES.get(mode, mode))
+        known = _MODES.get("I;16" if mode.startswith("I;16") else mode, mode)
+        return Form(height, width, needed, known)
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Decode upright, grey staying grey and 16-bit grey staying 16-bit."""
@@ -64,25 +54,14 @@ class PillowPicture(Opened):
 
 
 class ByPillow(Format):
-    """A format of Pillow's.
-
-    Args:
-        name: As the user knows it.
-        suffixes: What its files' names end in.
-        starts: What its files start with; a dot stands for any byte.
-    """
+    """A format of Pillow's, whose files match a pattern at their start."""
 
     def __init__(self, name: str, suffixes: tuple[str, ...], starts: bytes) -> None:
-        self.name = name
-        self.suffixes = suffixes
-        self.starts = starts
+        self.name, self.suffixes, self.starts = name, suffixes, starts
 
     def recognises(self, head: bytes) -> bool:
         """Whether the first bytes are the format's."""
-        pairs = zip(self.starts, head, strict=False)
-        return len(head) >= len(self.starts) and all(
-            wanted in (found, ord(".")) for wanted, found in pairs
-        )
+        return re.match(self.starts, head, re.DOTALL) is not None
 
     @contextmanager
     def opened(self, file: BinaryIO) -> Iterator[Opened]:

@@ -41,12 +41,7 @@ class Fits(Format):
 
 
 class FitsPlanes(Opened):
-    """The planes H×W of the images in an open FITS file, in the file's order.
-
-    Args:
-        units: What astropy has opened.
-        size: The file's length in bytes.
-    """
+    """The planes H×W of the images in an open FITS file, in the file's order."""
 
     def __init__(self, units: Any, size: int) -> None:
         images = [unit for unit in units if unit.is_image and len(unit.shape) >= 2]
@@ -76,8 +71,6 @@ class FitsPlanes(Opened):
     def _place(self, page: int) -> tuple[Any, tuple[Any, ...]]:
         for image, count in zip(self.images, self.counts, strict=True):
             if page < count:
-                return image, (*np.unravel_index(page, image.shape[:-2] or (1,)),)[
-                    : len(image.shape) - 2
-                ]
+                return image, np.unravel_index(page, image.shape[:-2])
             page -= count
         raise UnreadableError("no such plane")

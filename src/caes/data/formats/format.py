@@ -20,41 +20,27 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Decoded:
-    """One picture, and what was done to it.
+    """One picture, and what was done to it."""
 
-    Args:
-        pixels: H×W×C, any real number type, finite, in the source's own units.
-        notes: Sentences without full stop, the same for every picture they are true of.
-        stored: What its file is, where that is known.
-    """
-
-    pixels: NDArray[Any]
-    notes: tuple[str, ...] = ()
-    stored: Stored | None = None
+    pixels: NDArray[Any]  # H×W×C, any real number type, finite, in the source's units
+    notes: tuple[str, ...] = ()  # sentences without full stop, alike for all pictures
+    stored: Stored | None = None  # what its file is, where that is known
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a header says of a picture.
+    """What a header says of a picture."""
 
-    Args:
-        height: Pixels, as the picture stands upright.
-        width: Pixels.
-        bytes: What decoding needs at once.
-        mode: How the file stores pixels, as `colour.mode` writes it.
-    """
-
-    height: int
+    height: int  # pixels, as the picture stands upright
     width: int
-    bytes: int
-    mode: str
+    bytes: int  # what decoding needs at once
+    mode: str  # how the file stores pixels, as `colour.mode` writes it
 
 
 class Opened(ABC):
     """The pictures, or pages, of one open file; `len` counts them."""
 
-    format: str
-    """The file's format, as the user knows it; whoever opens the file sets it."""
+    format: str  # as the user knows it; whoever opens the file sets it
 
     def __len__(self) -> int:
         return 1
@@ -65,31 +51,18 @@ class Opened(ABC):
 
     @abstractmethod
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
-        """Decode a page, upright.
+        """Decode a page, from 0 on, upright; whatever is raised counts as damage.
 
-        Args:
-            page: From 0 to below the length.
-            size: (H, W) it will be brought to afterwards: a fast decoder may already
-                come near it.
-
-        Raises:
-            UnreadableError: It cannot be read. Anything else that is raised counts as
-                damage.
+        (H, W) is what it is brought to afterwards: a fast decoder may come near it.
         """
 
 
 class Format(ABC):
-    """One format. To add one, write a subclass and list it in ``FORMATS``.
+    """One format. To add one, write a subclass and list it in ``FORMATS``."""
 
-    Args:
-        name: As the user knows it, such as "TIFF".
-        suffixes: What its files' names end in, lower case, with the dot.
-        paged: Whether a file can hold pages that are pictures of their own.
-    """
-
-    name: str
-    suffixes: tuple[str, ...]
-    paged: bool = False
+    name: str  # as the user knows it, such as "TIFF"
+    suffixes: tuple[str, ...]  # what its files' names end in, lower case, with the dot
+    paged: bool = False  # whether a file can hold pages that are pictures of their own
 
     @abstractmethod
     def recognises(self, head: bytes) -> bool:
@@ -98,20 +71,12 @@ class Format(ABC):
     @abstractmethod
     @contextmanager
     def opened(self, file: BinaryIO) -> Iterator[Opened]:
-        """Open a file, positioned at its start, without reading pixels.
-
-        Raises:
-            UnreadableError: As for `Opened.read`.
-        """
+        """Open a file, positioned at its start, without reading pixels."""
 
 
 @contextmanager
 def from_extra(name: str) -> Iterator[None]:
-    """Say how to install what a format needs, where importing it inside fails.
-
-    Raises:
-        UnreadableError: In place of an ImportError.
-    """
+    """Say how to install what a format needs, where importing it inside fails."""
     try:
         yield
     except ImportError as error:

@@ -5,11 +5,13 @@ tifffile reads it, with imagecodecs for what is compressed.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from math import prod
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
 from caes.data.formats import colour
 from caes.data.formats.format import (
@@ -21,13 +23,18 @@ from caes.data.formats.format import (
     native,
 )
 from caes.data.formats.tiff_pages import Picture, Plane, believable, pictures_of
-from caes.data.formats.tiff_segments import check_embedded, check_whole
 
 # Numbers of the TIFF standard.
 _WHITE_IS_ZERO, _PALETTE, _INK, _YCBCR = 0, 3, 5, 6
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _ORIENTATION = 274
 _READ = (0, 1, 2, _PALETTE, _INK, 32803, 34892)  # kinds of colour; 32803 is a mosaic
+_UNCOMPRESSED = 1
+_PICTURES = (7, 33003, 33004, 33005, 34712, 34933, 50001)  # JPEG, JPEG 2000, PNG, WebP
+# Their strips are pictures too, but nothing tells their size before they decode.
+_REFUSED = {22610: "JPEG XR", 34934: "JPEG XR", 34887: "LERC", 50002: "JPEG XL",
+            52546: "JPEG XL"}  # fmt: skip
+_HEADER = 65_536  # bytes in which a picture says its size
 
 
 class Tiff(Format):
@@ -93,8 +100,8 @@ class TiffPictures(Opened):
     def _plane(self, plane: Plane) -> Decoded:
         key = plane.page.keyframe
         if plane.offset is None:
-            check_whole(plane.page, self.size)
-            check_embedded(plane.page, self.tiff.filehandle)
+            _check_whole(plane.page, self.size)
+            _check_embedded(plane.page, self.tiff.filehandle)
             stored = plane.page.asarray(squeeze=False)
         else:
             stored = self._without_header(key, plane.offset)
@@ -150,3 +157,41 @@ def _plain(pixels: NDArray[Any], key: Any) -> tuple[NDArray[Any], tuple[str, ...
 
 def _orientation(key: Any) -> Any:
     return key.tags.valueof(_ORIENTATION)
+
+
+def _check_whole(page: Any, size: int) -> None:
+    """Refuse a page that lacks some of its data, for which a reader would put zeros."""
+    pairs = zip(page.dataoffsets, page.databytecounts, strict=True)
+    if any(offset + count > size for offset, count in pairs):
+        raise UnreadableError("truncated")
+    if not page.dataoffsets or 0 in page.databytecounts:
+        raise UnreadableError("strips or tiles without data")
+    key = page.keyframe
+    if int(key.compression) == _UNCOMPRESSED:
+        each = key.bitspersample
+        bits = each * key.samplesperpixel if isinstance(each, int) else sum(each)
+        if sum(page.databytecounts) * 8 < key.imagelength * key.imagewidth * bits:
+            raise UnreadableError("truncated")
+
+
+def _check_embedded(page: Any, file: Any) -> None:
+    """Refuse strips and tiles that are pictures in files larger than the TIFF declares.
+
+    Decoders take memory for what such a picture says of itself.
+    """
+    compression = int(page.keyframe.compression)
+    if compression in _REFUSED:
+        how = _REFUSED[compression]
+        raise UnreadableError(f"compressed as {how}, which is not read")
+    if compression not in _PICTURES:
+        return
+    most = page.keyframe.chunks[-3:-1] if page.axes[-1] == "S" else page.chunks[-2:]
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.seek(offset)
+        try:
+            with Image.open(BytesIO(file.read(min(count, _HEADER)))) as picture:
+                large = picture.height > most[0] or picture.width > most[1]
+        except UnidentifiedImageError:
+            continue  # its decoder will tell what is wrong
+        if large:
+            raise UnreadableError("strips or tiles larger than declared")

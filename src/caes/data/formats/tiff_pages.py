@@ -15,15 +15,10 @@ _SEEN_AT_ONCE = 1_000_000  # pages that a description may speak of
 
 @dataclass(frozen=True)
 class Plane:
-    """One page as stored, or the like of it behind it where only one has a header.
+    """One page as stored, or the like of it behind it where only one has a header."""
 
-    Args:
-        page: tifffile's page, whose header holds.
-        offset: Where its values start in the file, if they have no header.
-    """
-
-    page: Any
-    offset: int | None = None
+    page: Any  # tifffile's page, whose header holds
+    offset: int | None = None  # where its values start in the file, without a header
 
 
 Picture = list[Plane]  # the planes that are its channels, in order
@@ -36,12 +31,7 @@ def pictures_of(tiff: Any, size: int) -> list[Picture]:
     else each page is a picture. Thumbnails, masks, the smaller levels of pyramids, and
     pages that are in other files are left out.
     """
-    found = [
-        picture
-        for series in tiff.series
-        for picture in _pictures(series, size)
-        if picture
-    ]
+    found = [each for series in tiff.series for each in _pictures(series, size) if each]
     kept = [each for each in found if not _kind(each[0]) & (_REDUCED | _MASK)] or found
     if not kept:
         raise UnreadableError("no pages")
@@ -71,11 +61,9 @@ def _pictures(series: Any, size: int) -> list[Picture]:
             break
     else:
         order = order.reshape(-1, 1)
-    pictures = [[planes[i] for i in row] for row in order.tolist()]
-    return [
-        [plane for plane in picture if plane] if all(picture) else []
-        for picture in pictures
-    ]
+    # A picture that lacks a plane, which is in another file, is none.
+    rows = [[planes[i] for i in row] for row in order.tolist()]
+    return [[p for p in row if p is not None] if all(row) else [] for row in rows]
 
 
 def _planes(series: Any, count: int, size: int) -> list[Plane | None]:

@@ -38,16 +38,8 @@ def read_labels(path: Path, names: Sequence[str]) -> tuple[Indices, tuple[str, .
     row with an empty label says nothing. A name is a picture's own, or that without
     some of its folders or with others before them, as long as it means one picture.
 
-    Args:
-        path: The file.
-        names: The names of all N pictures, as in `ImageSet.names`.
-
-    Returns:
-        N class indices, -1 where there is no label; and the classes' names by index:
-        by their values if all are numbers, else in natural order.
-
-    Raises:
-        DataError: The table cannot be used for these pictures.
+    For the names of all N pictures, gives N class indices, -1 where there is no label;
+    and the classes: by their values if all are numbers, else in natural order.
     """
     found = matched(path, entries(path), names)
     if not found:
@@ -80,9 +72,8 @@ def entries(path: Path) -> list[Entry]:
     the one that makes two columns of the most rows.
     """
     if not os.path.exists(path):
-        raise DataError(
-            str(path), "a path that does not exist", _WHAT, "Check the spelling."
-        )
+        received = "a path that does not exist"
+        raise DataError(str(path), received, _WHAT, "Check the spelling.")
     with guarded(path, _WHAT):
         text = path.read_text("utf-8-sig")
         delimiter = max(_DELIMITERS, key=lambda each: _pairs(text, each))
@@ -90,10 +81,18 @@ def entries(path: Path) -> list[Entry]:
     if rows and [cell.strip().casefold() for cell in rows[0][1]] == ["name", "label"]:
         del rows[0]
     if not rows:
-        raise DataError(
-            str(path), "a file without rows", _WHAT, "Write one row for each label."
-        )
-    return [_entry(path, line, cells) for line, cells in rows]
+        step = "Write one row for each label."
+        raise DataError(str(path), "a file without rows", _WHAT, step)
+    for line, cells in rows:
+        if len(cells) != 2:
+            columns = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
+            raise DataError(
+                str(path),
+                f"{columns} in line {line}",
+                "two columns in every row, name and label",
+                "Put quotes around a name that has a comma in it.",
+            )
+    return [Entry(line, name, label.strip()) for line, (name, label) in rows]
 
 
 def _rows(
@@ -107,18 +106,6 @@ def _rows(
 
 def _pairs(text: str, delimiter: str) -> int:
     return sum(len(cells) == 2 for _, cells in _rows(text, delimiter))
-
-
-def _entry(path: Path, line: int, cells: list[str]) -> Entry:
-    if len(cells) != 2:
-        columns = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
-        raise DataError(
-            str(path),
-            f"{columns} in line {line}",
-            "two columns in every row, name and label",
-            "Put quotes around a name that has a comma in it.",
-        )
-    return Entry(line, cells[0], cells[1].strip())
 
 
 class PictureNames:
@@ -152,17 +139,35 @@ def matched(path: Path, table: Sequence[Entry], names: Sequence[str]) -> dict[in
     pictures = PictureNames(names)
     found: dict[int, str] = {}
     strangers = []
-    for entry in table:
-        rows = pictures.rows(entry.name)
+    for line, name, label in table:
+        rows = pictures.rows(name)
         if not rows:
-            strangers.append(entry.name)
-            continue
-        if len(rows) > 1:
-            raise _ambiguous(path, entry, [names[row] for row in rows])
-        if entry.label and found.setdefault(rows[0], entry.label) != entry.label:
-            raise _contradiction(path, entry, found[rows[0]])
+            strangers.append(name)
+        elif len(rows) > 1:
+            some = [names[row] for row in rows]
+            raise DataError(
+                str(path),
+                f"{name} in line {line}, which can mean {listed(some)}",
+                "names that mean one picture each",
+                f"Write it with its folder, such as {some[0]}.",
+            )
+        elif label and found.setdefault(rows[0], label) != label:
+            raise DataError(
+                str(path),
+                f"the label {label} in line {line} for {name}, which is "
+                f"{found[rows[0]]} in a line before",
+                "one label for each picture",
+                "Delete the wrong one.",
+            )
     if strangers:
-        raise _unknown(path, strangers, names)
+        near = get_close_matches(strangers[0], names, n=1)
+        many = "1 row" if len(strangers) == 1 else f"{len(strangers):,} rows"
+        raise DataError(
+            str(path),
+            f"{many} for pictures that do not exist ({listed(strangers)})",
+            f"the names of the {len(names):,} pictures",
+            f"Did you mean {near[0]}?" if near else f"Write names such as {names[0]}.",
+        )
     return found
 
 
@@ -172,33 +177,3 @@ def _file(name: str) -> str:
 
 def _ends_alike(one: str, other: str) -> bool:
     return f"/{one}".endswith(f"/{other}") or f"/{other}".endswith(f"/{one}")
-
-
-def _ambiguous(path: Path, entry: Entry, names: list[str]) -> DataError:
-    return DataError(
-        str(path),
-        f"{entry.name} in line {entry.line}, which can mean {listed(names)}",
-        "names that mean one picture each",
-        f"Write it with its folder, such as {names[0]}.",
-    )
-
-
-def _contradiction(path: Path, entry: Entry, before: str) -> DataError:
-    return DataError(
-        str(path),
-        f"the label {entry.label} in line {entry.line} for {entry.name}, which is "
-        f"{before} in a line before",
-        "one label for each picture",
-        "Delete the wrong one.",
-    )
-
-
-def _unknown(path: Path, strangers: list[str], names: Sequence[str]) -> DataError:
-    close = get_close_matches(strangers[0], names, n=1)
-    rows = "1 row" if len(strangers) == 1 else f"{len(strangers):,} rows"
-    return DataError(
-        str(path),
-        f"{rows} for pictures that do not exist ({listed(strangers)})",
-        f"the names of the {len(names):,} pictures",
-        f"Did you mean {close[0]}?" if close else f"Write names such as {names[0]}.",
-    )

@@ -127,12 +127,10 @@ class Arrays(ArraySource):
 
     def _header(self, file: Any) -> tuple[tuple[int, ...], int]:
         """Read an array's shape, and the bytes of each element."""
-        version = np.lib.format.read_magic(file)
-        if version != (1, 0):
-            _check_length(file)
-        if version == (1, 0):
+        if np.lib.format.read_magic(file) == (1, 0):
             shape, _, dtype = np.lib.format.read_array_header_1_0(file)
         else:
+            _check_length(file)
             shape, _, dtype = np.lib.format.read_array_header_2_0(file)
         if dtype.hasobject:
             raise DataError(

@@ -3,14 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
 
 from caes.data.cache.lookup import decoded
-from caes.data.decode.parallel import attempts
-from caes.data.decode.pictures import Decoded, Encoded
+from caes.data.decode.opening import Encoded
+from caes.data.decode.parallel import Asked, attempts
+from caes.data.formats.format import Decoded
 from caes.data.imageset import ImageSet, Skipped, index_names
 from caes.data.labels.classes import Indices
 from caes.data.reading import Reading
@@ -23,12 +24,9 @@ Classes = tuple[str, ...]
 class Source(ABC):
     """Pictures, opened. To add a kind, write a subclass and list it in `SOURCES`.
 
-    It pickles as what was given and how it is read; what was found there is found anew.
-
-    Args:
-        spec: What the user gave, a path already being a `Path`.
-        reading: How pictures are to be read; sources without picture files need not
-            heed size and channels, which `caes.data.load` sees to for all.
+    It is made of what the user gave, a path already being a `Path`; and pickles as that
+    and how it is read. Sources without picture files need not heed size and channels,
+    which `caes.data.load` sees to for all.
     """
 
     name: ClassVar[str]
@@ -59,14 +57,9 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, split: str, rows: range) -> ImageSet:
-        """Read some rows of a split, and no others where that can be avoided.
+        """Read at least one row of a split, and no others where that can be avoided.
 
-        Args:
-            split: One of `splits`.
-            rows: At least one row within the split, step 1.
-
-        Returns:
-            The pictures that could be read, in order; names unique in the whole source.
+        Gives what could be read, in order; names are unique in the whole source.
         """
 
     def stream(
@@ -152,13 +145,9 @@ class EncodedSource(Source):
     def read(self, split: str, rows: range) -> ImageSet:
         """Decode these rows and no others, or find them decoded in the cache."""
         names = self.names(split, rows)
-        batch = decoded(
-            lambda: self.encoded(split, rows),
-            names,
-            self.called,
-            self.reading,
-            lambda: self.stamps(split, rows),
-        )
+        pictures = partial(self.encoded, split, rows)
+        stamps = partial(self.stamps, split, rows)
+        batch = decoded(Asked(pictures, names, self.called, self.reading, stamps))
         labels, classes = self.labelled(split, rows)
         return ImageSet.from_pixels(
             batch.pixels,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from caes.data.cache.lookup import stamp
-from caes.data.decode.pictures import Encoded, Page, count_pages, quiet_decoding
+from caes.data.decode.opening import Encoded, Page
+from caes.data.decode.pictures import count_pages, quiet_decoding
 from caes.data.formats import has_pages
 from caes.data.imageset import Skipped
 from caes.data.labels.classes import Indices, natural, number_splits

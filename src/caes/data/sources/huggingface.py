@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from caes.data.cache.lookup import stamp
-from caes.data.decode.opening import silenced
-from caes.data.decode.pictures import Encoded
+from caes.data.decode.opening import Encoded, silenced
 from caes.data.labels.classes import Indices, table_indices
 from caes.data.reading import guarded
 from caes.data.sources.base import Classes
@@ -242,11 +241,32 @@ class HuggingFace(Table):
         from datasets import config
         from datasets.exceptions import DatasetNotFoundError
 
-        text = str(error)
+        text, place = str(error), self._address["path"]
+        revision, name = (self._address.get(key) for key in ("revision", "name"))
+        if isinstance(error, DatasetNotFoundError) and "Revision" in text:
+            return DataError(
+                self.called,
+                f"{revision!r}, which is no revision of {place}",
+                "a branch, tag or commit of it",
+                "Leave it out for the newest.",
+            )
         if isinstance(error, DatasetNotFoundError):
-            return self._not_found("Revision" in text)
-        if names := re.search(r"(?:available configs|Available)[^\[]*(\[.*?\])", text):
-            return self._no_config(ast.literal_eval(names[1]))
+            return DataError(
+                self.called,
+                "a name that is not on the Hub, or that you may not see",
+                "the owner and name of a data set, as in hf:ylecun/mnist",
+                "Check the spelling, or run: hf auth login",
+            )
+        if found := re.search(r"(?:available configs|Available)[^\[]*(\[.*?\])", text):
+            names = ast.literal_eval(found[1])
+            prefix = self.called.partition(":")[0]
+            place = f"{place}@{revision}" if revision else place
+            return DataError(
+                self.called,
+                f"the configuration {name!r}" if name else "no configuration",
+                f"one of {', '.join(names)}",
+                f"Try {prefix}:{place}/{names[0]}.",
+            )
         if isinstance(error, ConnectionError):
             return DataError(
                 self.called,
@@ -260,42 +280,12 @@ class HuggingFace(Table):
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
         return ValueError(lines[0])
 
-    def _not_found(self, only_revision: bool) -> DataError:
-        if only_revision:
-            received = "{revision!r}, which is no revision of {path}"
-            return DataError(
-                self.called,
-                received.format(**self._address),
-                "a branch, tag or commit of it",
-                "Leave it out for the newest.",
-            )
-        return DataError(
-            self.called,
-            "a name that is not on the Hub, or that you may not see",
-            "the owner and name of a data set, as in hf:ylecun/mnist",
-            "Check the spelling, or run: hf auth login",
-        )
-
-    def _no_config(self, names: list[str]) -> DataError:
-        given = self._address.get("name")
-        prefix = self.called.partition(":")[0]
-        place = self._address["path"]
-        if revision := self._address.get("revision"):
-            place = f"{place}@{revision}"
-        return DataError(
-            self.called,
-            f"the configuration {given!r}" if given else "no configuration",
-            f"one of {', '.join(names)}",
-            f"Try {prefix}:{place}/{names[0]}.",
-        )
-
 
 def _is_saved(path: Path) -> bool:
     """Whether ``save_to_disk`` has written a folder."""
+    both = (_ONE, _SEVERAL)
     try:
-        return any(
-            all((path / name).is_file() for name in names) for names in (_ONE, _SEVERAL)
-        )
+        return any(all((path / name).is_file() for name in names) for names in both)
     except OSError:  # a folder that may not be looked into
         return False
 
@@ -305,11 +295,7 @@ def _quiet() -> Iterator[None]:
     import datasets
     from huggingface_hub import utils as hub
 
-    speaking = [
-        library
-        for library in (datasets, hub)
-        if not library.are_progress_bars_disabled()
-    ]
+    speaking = [e for e in (datasets, hub) if not e.are_progress_bars_disabled()]
     with silenced(*_LIBRARIES):
         for library in speaking:
             library.disable_progress_bars()

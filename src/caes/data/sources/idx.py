@@ -26,11 +26,11 @@ _MOST_GZIP_SHRINKS = 1032  # deflate codes at most 258 bytes in 2 bits
 
 @dataclass(frozen=True)
 class Header:
-    """What the first bytes of an IDX file say; the length is the header's own."""
+    """What the first bytes of an IDX file say."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    length: int
+    length: int  # the header's own
 
     @property
     def row_bytes(self) -> int:

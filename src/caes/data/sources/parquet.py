@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caes.data.cache.lookup import stamp
-from caes.data.decode.pictures import Encoded
+from caes.data.decode.opening import Encoded
 from caes.data.reading import guarded
 from caes.data.sources.splits import SPLITS, leading_split
 from caes.data.sources.table import Columns, Table, columns_of
@@ -60,12 +60,10 @@ class Parquet(Table):
 
     @cached_property
     def _files(self) -> dict[str, list[Part]]:
-        paths = [self.spec]
-        if self.spec.is_dir():
-            paths = sorted(self.spec.glob("*.parquet"))
+        folder = self.spec.is_dir()
         by_split: dict[str, list[Part]] = {}
-        for path in paths:
-            split = leading_split(path.stem) if self.spec.is_dir() else None
+        for path in sorted(self.spec.glob("*.parquet")) if folder else [self.spec]:
+            split = leading_split(path.stem) if folder else None
             by_split.setdefault(split or "train", []).append(_opened(path))
         return {split: by_split[split] for split in SPLITS if split in by_split}
 

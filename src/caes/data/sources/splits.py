@@ -26,13 +26,6 @@ def rows_of(split: str, counts: Mapping[str, int]) -> list[tuple[str, range]]:
     Bounds work as in Python: negative ones count from the end, and those beyond an end
     stop there. Percents are rounded to the closest row, halves to the even one. Unlike
     in `datasets`, no row can be picked twice: names are unique in an `ImageSet`.
-
-    Args:
-        split: The expression, such as ``train[:1000]`` or ``train[10%:20%]+test``.
-        counts: The number of rows in each split there is.
-
-    Returns:
-        The split's name and its rows, one pair for each part of the expression.
     """
     if not isinstance(split, str):
         raise ArgumentError("split", repr(split), _ALLOWED, _EXAMPLES)

