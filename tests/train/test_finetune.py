@@ -1,6 +1,7 @@
 """Training with labels: what each picture counts, which pictures are met, and seeds."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -159,57 +160,59 @@ def _finetune(
     )
 
 
-def _prepared(
-    monkeypatch: pytest.MonkeyPatch, model: Classifier | None = None, **options: Any
-) -> Prepared:
+Prepare = Callable[..., Prepared]
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> Prepare:
+    """Give what prepares a training with some options."""
+
     def stop(*given: Any, **named: Any) -> None:
         raise Prepared(*given, **named)
 
+    def prepare(model: Classifier | None = None, **options: Any) -> Prepared:
+        with pytest.raises(Prepared) as caught:
+            _finetune(model or _model(), **options)
+        return caught.value
+
     monkeypatch.setattr(module, "train", stop)
-    with pytest.raises(Prepared) as caught:
-        _finetune(model or _model(), **options)
-    return caught.value
+    return prepare
 
 
-def test_the_validation_share_is_of_labelled_pictures(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    prepared = _prepared(monkeypatch, validation=0.2)
-    watched = prepared.validation
+def test_the_validation_share_is_of_labelled_pictures(prepared: Prepare) -> None:
+    made = prepared(validation=0.2, batch_size=4)
+    watched = made.validation
     assert watched is not None
     known = np.flatnonzero(_some_labels() >= 0)
-    assert (len(watched.rows), len(prepared.batches.rows)) == (4, 16)
-    both = np.concatenate([watched.rows, prepared.batches.rows])
+    assert (len(watched.rows), len(made.batches.rows)) == (4, 16)
+    both = np.concatenate([watched.rows, made.batches.rows])
     np.testing.assert_array_equal(np.sort(both), known)
     assert watched.shuffle is None
+    assert made.settings.epochs == 1500 / (16 / 4)  # steps of what is learnt from
 
 
-def test_guesses_are_learnt_from_but_never_watched(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_guesses_are_learnt_from_but_never_watched(prepared: Prepare) -> None:
     guesses = np.full(40, -1, np.int64)
     guesses[[1, 5]] = 2
-    prepared = _prepared(monkeypatch, validation=0.2, guesses=guesses)
-    batches, watched = prepared.batches, prepared.validation
-    assert watched is not None
-    assert batches.labels is not None
-    assert {1, 5} <= set(batches.rows)
-    assert len(batches.rows) == 18
-    assert prepared.settings.epochs == 3_000  # twice 1,500 steps of one batch
-    assert list(batches.labels[[1, 5, 3]]) == [2, 2, -1]
-    alone = _prepared(monkeypatch, validation=0.2).validation
-    assert alone is not None
-    np.testing.assert_array_equal(watched.rows, alone.rows)
+    made, alone = (prepared(validation=0.2, guesses=each) for each in (guesses, None))
+    assert made.validation is not None
+    assert alone.validation is not None
+    assert made.batches.labels is not None
+    assert {1, 5} <= set(made.batches.rows)
+    assert len(made.batches.rows) == 18
+    assert made.settings.epochs == 3_000  # twice 1,500 steps of one batch
+    assert list(made.batches.labels[[1, 5, 3]]) == [2, 2, -1]
+    np.testing.assert_array_equal(made.validation.rows, alone.validation.rows)
 
 
 @pytest.mark.parametrize(("every", "times"), [(2, 1), (10, 2), (20, 5)])
 def test_labelled_pictures_make_a_fifth_of_a_round(
-    every: int, times: int, monkeypatch: pytest.MonkeyPatch
+    every: int, times: int, prepared: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels = _some_labels(40, every)
     guesses = np.where(labels < 0, 1, -1)
     monkeypatch.setattr(f"{__name__}._some_labels", lambda n: labels)
-    batches = _prepared(monkeypatch, guesses=guesses, round_epochs=2).batches
+    batches = prepared(guesses=guesses, round_epochs=2).batches
     counts = np.bincount(batches.rows, minlength=40)
     np.testing.assert_array_equal(counts, np.where(labels < 0, 1, times))
 
@@ -218,9 +221,9 @@ def test_labelled_pictures_make_a_fifth_of_a_round(
     ("epochs", "average"), [(1, 0.0), (4, 0.0), (8, 0.5), (4_000, 0.99)]
 )
 def test_the_average_looks_back_over_a_twentieth_of_the_steps_at_most(
-    epochs: int, average: float, monkeypatch: pytest.MonkeyPatch
+    epochs: int, average: float, prepared: Prepare
 ) -> None:
-    settings = _prepared(monkeypatch, epochs=epochs, batch_size=4).settings
+    settings = prepared(epochs=epochs, batch_size=4).settings
     assert settings.average == pytest.approx(average)
 
 
@@ -234,10 +237,10 @@ def test_a_share_without_a_picture_on_each_side_is_refused() -> None:
     ("most", "steps"), [(20, [20]), (19, [20]), (7, [7, 7, 6]), (6, [6, 6, 6, 2])]
 )
 def test_no_single_picture_is_left_over_at_the_end(
-    most: int, steps: list[int], monkeypatch: pytest.MonkeyPatch
+    most: int, steps: list[int], prepared: Prepare
 ) -> None:
-    prepared = _prepared(monkeypatch, recipe="paper", batch_size=most)
-    assert [len(batch[0]) for batch in prepared.batches] == steps
+    batches = prepared(recipe="paper", batch_size=most).batches
+    assert [len(batch[0]) for batch in batches] == steps
 
 
 def test_maps_of_one_pixel_are_normalised_though_a_picture_would_be_left_over() -> None:
@@ -247,36 +250,24 @@ def test_maps_of_one_pixel_are_normalised_though_a_picture_would_be_left_over() 
     assert math.isfinite(history.rows[0].loss)
 
 
-def test_the_paper_s_recipe_has_none_of_the_modern_options(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    prepared = _prepared(monkeypatch, recipe="paper")
-    assert prepared.objective.augmentation is None
-    assert prepared.settings == Settings(40, 1e-3, "cosine")
-    assert prepared.settings.weight_decay == prepared.settings.average == 0
+def test_the_paper_s_recipe_has_none_of_the_modern_options(prepared: Prepare) -> None:
+    made = prepared(recipe="paper")
+    assert made.objective.augmentation is None
+    assert made.settings == Settings(40, 1e-3, "cosine")
+    assert made.settings.weight_decay == made.settings.average == 0
 
 
-def test_the_default_recipe_takes_the_steps_of_what_is_learnt_from(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    prepared = _prepared(monkeypatch, validation=0.2, batch_size=4)
-    assert prepared.settings.epochs == 1500 / (16 / 4)
-
-
-def test_options_reach_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    prepared = _prepared(
-        monkeypatch,
-        epochs=70,
-        optimizer="sgd",
-        learning_rate=0.25,
-        decay="linear",
-        weight_decay=0.125,
-        average=0.5,
-        validation=0.2,
-        patience=3,
-    )
-    expected = Settings(70, 0.25, "linear", 3, 0.125, 0.5, optimizer="sgd")
-    assert prepared.settings == expected
+def test_options_reach_the_loop(prepared: Prepare) -> None:
+    given: dict[str, Any] = {
+        "epochs": 70,
+        "optimizer": "sgd",
+        "learning_rate": 0.25,
+        "decay": "linear",
+        "weight_decay": 0.125,
+        "average": 0.5,
+        "patience": 3,
+    }
+    assert prepared(**given, validation=0.2).settings == Settings(**given)
 
 
 @pytest.mark.parametrize(
@@ -290,13 +281,13 @@ def test_options_reach_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_augmentation_is_chosen_by_the_colours_if_nobody_says(
-    channels: int, augment: str, expected: str, monkeypatch: pytest.MonkeyPatch
+    channels: int, augment: str, expected: str, prepared: Prepare
 ) -> None:
-    arch, picture = parse("4C3-MP2"), (8, 8, channels)
-    model = Classifier(autoencoder(arch, picture), (), CLASSES)
+    picture = (8, 8, channels)
+    model = Classifier(autoencoder(parse("4C3-MP2"), picture), (), CLASSES)
     images = ImageSet.from_pixels(np.zeros((40, *picture), np.uint8))
-    prepared = _prepared(monkeypatch, model, images=images, augment=augment)
-    assert str(prepared.objective.augmentation) == expected
+    made = prepared(model, images=images, augment=augment)
+    assert str(made.objective.augmentation) == expected
 
 
 # The weights that come out
@@ -350,34 +341,24 @@ def test_training_learns_and_says_so() -> None:
     assert (history.best_epoch, history.ended) == (60, "complete")
 
 
-@pytest.mark.parametrize("recipe", ["paper", "default"])
-def test_a_frozen_encoder_comes_out_as_it_went_in(recipe: str) -> None:
-    model = _model(normalised=recipe == "default")
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"recipe": "paper", "freeze": True}, "trunk."),
+        ({"freeze": True}, "trunk."),
+        ({}, "trunk.decoder."),
+    ],
+    ids=["frozen by the paper's recipe", "frozen by the default", "the decoder"],
+)
+def test_what_is_not_to_learn_comes_out_as_it_went_in(
+    options: dict[str, Any], kept: str
+) -> None:
+    model = _model(normalised="recipe" not in options)
     before = _state(model)
-    _finetune(model, recipe=recipe, epochs=2, freeze=True)
-    trunk = {name: v for name, v in before.items() if name.startswith("trunk.")}
-    assert _same(trunk, model.state_dict())
-    assert not _same(before, model.state_dict())
-
-
-def test_the_decoder_comes_out_as_it_went_in() -> None:
-    model = _model()
-    before = _state(model)
-    _finetune(model, epochs=1)
-    decoder = {k: v for k, v in before.items() if k.startswith("trunk.decoder.")}
-    encoder = {k: v for k, v in before.items() if k.startswith("trunk.encoder.")}
-    assert _same(decoder, model.state_dict())
-    assert not _same(encoder, model.state_dict())
-
-
-def test_the_labels_of_pictures_that_have_none_here_are_not_looked_at() -> None:
-    truth = np.arange(40) % CLASSES
-    weights = []
-    for own in (None, truth, truth[::-1].copy()):
-        model = _model()
-        classes = tuple("abc") if own is not None else ()
-        images = replace(_images(), labels=own, classes=classes)
-        _finetune(model, images=images, epochs=2)
-        weights.append(_state(model))
-    assert _same(weights[0], weights[1])
-    assert _same(weights[0], weights[2])
+    _finetune(model, epochs=2, **options)
+    still: dict[str, Tensor] = {}
+    learnt: dict[str, Tensor] = {}
+    for name, value in before.items():
+        (still if name.startswith(kept) else learnt)[name] = value
+    assert _same(still, model.state_dict())
+    assert not _same(learnt, model.state_dict())
