@@ -15,10 +15,6 @@ from caes.tasks.classify import CODES, CONTROL, PIXELS, answers, contenders
 from tests import stripes
 
 
-def silent(line: str) -> None:
-    del line
-
-
 def fitted(images: ImageSet, stack: CAE, **options: object) -> CAEClassifier:
     given = {"recipe": "paper", "head": "none", "epochs": 2, "random_state": 0}
     return CAEClassifier(stack, **{**given, **options}).fit(images)  # type: ignore[arg-type]
@@ -72,7 +68,7 @@ def test_a_classifier_from_random_weights_is_its_own_control(
     images: ImageSet, stack: CAE, test_images: ImageSet
 ) -> None:
     classifier = fitted(images, stack, start="random")
-    found = contenders(classifier, stack, 1, images, test_images, silent)
+    found = contenders(classifier, stack, 1, images, test_images, print)
     assert [each.name for each in found] == ["the classifier", CODES, PIXELS]
 
 
@@ -87,7 +83,7 @@ def test_a_control_that_was_interrupted_says_so(
         return self
 
     monkeypatch.setattr(CAEClassifier, "fit", cut_short)
-    _, control, *_ = contenders(classifier, stack, 1, images, test_images, silent)
+    _, control, *_ = contenders(classifier, stack, 1, images, test_images, print)
     assert control.name == f"{CONTROL}, interrupted"
 
 

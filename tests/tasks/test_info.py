@@ -8,22 +8,12 @@ from typing import Any
 import pytest
 
 from caes import CAE, CAEClassifier, ImageSet
-from caes.errors import RunError
 from caes.tasks.info import print_run, run_as_dict
 from tests import stripes
-from tests.refusals import refusing
 
 RUN_KEYS = [
-    "run",
-    "architecture",
-    "picture",
-    "layers",
-    "parameters",
-    "code",
-    "classes",
-    "ended",
-    "last_epoch",
-    "provenance",
+    *("run", "architecture", "picture", "layers", "parameters", "code", "classes"),
+    *("ended", "last_epoch", "provenance"),
 ]
 DOCS = Path(__file__).parents[2] / "docs" / "census.md"
 
@@ -126,9 +116,3 @@ def test_a_run_as_json_says_what_the_table_says(
     page = DOCS.read_text(encoding="utf-8")
     for key in (*told, *told["layers"][0]):
         assert f"`{key}`" in page, key
-
-
-def test_neither_a_run_nor_pictures(tmp_path: Path) -> None:
-    message = f"{tmp_path}: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER."
-    with refusing(RunError, message):
-        print_run(tmp_path)

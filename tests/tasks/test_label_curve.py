@@ -1,8 +1,8 @@
 """Errors with few and with more labels: paired, kept as they come, and gone on with."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from caes import CAE, CAEClassifier, ImageSet
-from caes.cli.label_curve import check_folder, parse_counts
+from caes.cli.label_curve import parse_counts
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labels_of
 from caes.errors import ArgumentError, DataError, OutputError
@@ -22,6 +22,7 @@ from caes.tasks.label_curve import CONTENDERS, FIGURES, KEYS, STACK, label_curve
 from caes.tasks.probe import fit_probe
 from caes.train.recipes import FineTuning
 from tests import stripes
+from tests.cli.conftest import table
 from tests.refusals import refusing
 
 OPTIONS = FineTuning(recipe="paper", head="none", epochs=1, rounds=1)
@@ -90,23 +91,17 @@ def curve(tmp_path: Path, stack: CAE, images: ImageSet, test_images: ImageSet) -
     return run
 
 
-def on_disk(folder: Path) -> list[dict[str, str]]:
-    with (folder / "runs.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_all_contenders_of_a_seed_learn_from_the_same_labels(
     curve: Curve, fits: Fits, images: ImageSet
 ) -> None:
     told: list[str] = []
     runs = curve(told.append)
+    drawn = [*product(CURVE, (0, 1))]
     assert [(run.labels, run.seed, run.contender) for run in runs] == [
-        (labels, seed, contender)
-        for labels in CURVE
-        for seed in (0, 1)
+        (*each, contender)
+        for each in drawn
         for contender in (STACK, CONTROL, CODES, PIXELS)
     ]
-    drawn = [(labels, seed) for labels in CURVE for seed in (0, 1)]
     assert len(fits.networks) == len(fits.probes) == 2 * len(drawn)
     for at, (labels, seed) in enumerate(drawn):
         few = only(images, labels, seed)
@@ -142,7 +137,7 @@ def test_every_run_is_in_the_file_and_none_is_made_again(
     curve: Curve, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     first = curve()
-    rows = on_disk(tmp_path)
+    rows = table(tmp_path / "runs.csv")
     assert [float(row["error"]) for row in rows] == [run.error for run in first]
     assert {row["test_pictures"] for row in rows} == {"12"}
     assert {row["settings"] for row in rows} == {
@@ -150,7 +145,7 @@ def test_every_run_is_in_the_file_and_none_is_made_again(
     }
     request.getfixturevalue("no_fit")
     assert curve() == first
-    assert on_disk(tmp_path) == rows
+    assert table(tmp_path / "runs.csv") == rows
 
 
 def test_an_interrupted_curve_goes_on_where_it_stopped(
@@ -165,10 +160,10 @@ def test_an_interrupted_curve_goes_on_where_it_stopped(
 
     with pytest.raises(KeyboardInterrupt):
         curve(stop)
-    assert len(on_disk(tmp_path)) == 5
+    assert len(table(tmp_path / "runs.csv")) == 5
     assert len(curve()) == RUNS
     assert len(fits.networks) + len(fits.probes) == RUNS
-    assert len(on_disk(tmp_path)) == RUNS
+    assert len(table(tmp_path / "runs.csv")) == RUNS
 
 
 def test_a_training_that_was_interrupted_is_no_run(
@@ -185,7 +180,7 @@ def test_a_training_that_was_interrupted_is_no_run(
     monkeypatch.setattr(CAEClassifier, "fit", cut_short)
     with pytest.raises(KeyboardInterrupt):
         curve()
-    assert [row["contender"] for row in on_disk(tmp_path)] == [STACK]
+    assert [row["contender"] for row in table(tmp_path / "runs.csv")] == [STACK]
 
 
 def test_runs_of_another_stack_of_other_pictures_or_options_are_others(
@@ -201,7 +196,7 @@ def test_runs_of_another_stack_of_other_pictures_or_options_are_others(
     ]
     for number, other in enumerate(others, 1):
         curve(**one, **other)
-        assert len(on_disk(tmp_path)) == 4 * number
+        assert len(table(tmp_path / "runs.csv")) == 4 * number
         assert len(fits.networks) == 2 * number
     curve(**one, cae=stripes.stack(images))  # the same weights, trained again
     assert len(fits.networks) == 2 * len(others)
@@ -230,7 +225,7 @@ def test_an_unwritable_folder_is_refused_before_anything_is_trained(
 def test_an_error_damaged_by_hand_is_named(curve: Curve, tmp_path: Path) -> None:
     curve(counts=[3], seeds=1)
     path = tmp_path / "runs.csv"
-    error = on_disk(tmp_path)[0]["error"]
+    error = table(tmp_path / "runs.csv")[0]["error"]
     path.write_text(path.read_text().replace(f",{error},12,", ",much,12,", 1))
     message = f"{path}: received 'much' as error of a run; allowed: the table of an earlier run of the same command. Name another folder with --out, or move the file away."
     with refusing(DataError, message):
@@ -238,26 +233,7 @@ def test_an_error_damaged_by_hand_is_named(curve: Curve, tmp_path: Path) -> None
 
 
 def test_numbers_of_labels_are_read_in_order_and_once() -> None:
-    assert parse_counts("100") == [100]
     assert parse_counts("1000,30,100,30") == [30, 100, 1000]
-
-
-@pytest.mark.parametrize("text", ["", "0", "10,", ",10", "10, 20", "1e3", "-5", "ten"])
-def test_what_are_no_numbers_of_labels(text: str) -> None:
-    message = f"--labels: received {text!r}; allowed: whole numbers with commas between them. Try --labels 100,300,1000."
-    with refusing(ArgumentError, message):
-        parse_counts(text)
-
-
-def test_only_a_new_folder_or_that_of_a_curve_is_written_to(tmp_path: Path) -> None:
-    check_folder(tmp_path / "new")
-    check_folder(tmp_path)
-    (tmp_path / "report.html").write_text("of something else")
-    message = f"{tmp_path}: received a folder of something else; allowed: a new folder, or that of an earlier run of the same command. Give another one with --out."
-    with refusing(OutputError, message):
-        check_folder(tmp_path)
-    (tmp_path / "runs.csv").touch()
-    check_folder(tmp_path)
 
 
 def test_the_labels_of_a_seed_grow(images: ImageSet) -> None:

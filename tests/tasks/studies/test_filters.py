@@ -1,6 +1,5 @@
 """What filters are like, and the figure of them."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,16 @@ from caes.tasks.studies.filters import (
     draw_filters,
     impulse_response,
 )
+from tests.cli.conftest import table
 
 
 def test_a_delta_lies_on_one_pixel_and_a_flat_filter_on_all() -> None:
-    filters = np.zeros((3, 7, 7, 2), np.float32)
+    filters = np.zeros((5, 7, 7, 2), np.float32)  # zeros lie on one, by convention
     filters[0, 2, 5] = (3, -4)
     filters[1] = -0.25
     filters[2, :, :, 1] = np.where(np.indices((7, 7)).sum(0) % 2, 0.5, -0.5)
-    np.testing.assert_allclose(concentration(filters), [1, 49, 49])
-
-
-def test_two_pixels_of_one_strength_count_as_two() -> None:
-    filters = np.zeros((1, 5, 5, 1), np.float32)
-    filters[0, 0, 0, 0], filters[0, 4, 4, 0] = 2, -2
-    np.testing.assert_allclose(concentration(filters), [2])
+    filters[3, 0, 0, 0], filters[3, 4, 4, 0] = 2, -2
+    np.testing.assert_allclose(concentration(filters), [1, 49, 49, 2, 1])
 
 
 def test_random_weights_lie_on_a_third_of_the_pixels() -> None:
@@ -57,23 +52,13 @@ def test_it_is_between_1_and_all_and_knows_no_scale(
     np.testing.assert_allclose(again, found, rtol=1e-4)
 
 
-def test_a_filter_of_zeros_lies_on_one_pixel_by_convention() -> None:
-    assert concentration(np.zeros((2, 3, 3, 1), np.float32)).tolist() == [1, 1]
-
-
 def naive_response(filters: NDArray[np.float32]) -> NDArray[np.float64]:
     """Σ W(y, x) W(y + dy, x + dx), loop by loop; the mean over channels."""
-    maps, side, _, channels = filters.shape
+    _, side, _, channels = filters.shape
     found = np.zeros((2 * side - 1, 2 * side - 1))
-    for k in range(maps):
-        for c in range(channels):
-            for y in range(side):
-                for x in range(side):
-                    for v in range(side):
-                        for u in range(side):
-                            product = filters[k, y, x, c] * filters[k, v, u, c]
-                            found[y - v + side - 1, x - u + side - 1] += product
-    found /= channels
+    for y, x, v, u in np.ndindex(side, side, side, side):
+        product = (filters[:, y, x] * filters[:, v, u]).sum() / channels
+        found[y - v + side - 1, x - u + side - 1] += product
     return found
 
 
@@ -116,24 +101,15 @@ def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return trained
 
 
-def silent(line: str) -> None:
-    del line
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_the_figure_and_its_table_are_written_and_kept(
     tmp_path: Path, few: list[str]
 ) -> None:
     told: list[str] = []
     draw_filters(tmp_path, quick=True, say=told.append)
-    table = rows(tmp_path / "filters-quick.csv")
-    assert [row["autoencoder"] for row in table] == [*AUTOENCODERS]
+    rows = table(tmp_path / "filters-quick.csv")
+    assert [row["autoencoder"] for row in rows] == [*AUTOENCODERS]
     assert len(few) == 4
-    for row in table:
+    for row in rows:
         assert (row["data"], row["of"]) == ("digits", "49")
         assert (row["pictures"], row["epochs"]) == ("64", "3")
         kept = CAE.load(
@@ -149,7 +125,7 @@ def test_the_figure_and_its_table_are_written_and_kept(
         spread = answer.sum() ** 2 / (answer**2).sum()
         assert float(row["response"]) == pytest.approx(spread, abs=0.006)
         assert kept.noise == AUTOENCODERS[row["autoencoder"]].get("noise")
-    first = table[0]
+    first = rows[0]
     assert told[0] == (
         f"digits, clean: a filter lies on {first['pixels']} of 49 pixels, the linear "
         f"response to one pixel on {first['response']} of 169"
@@ -168,7 +144,7 @@ def test_the_figure_and_its_table_are_written_and_kept(
     draw_filters(tmp_path, quick=True, say=again.append)
     assert len(few) == 4
     assert again == told
-    assert rows(tmp_path / "filters-quick.csv") == table
+    assert table(tmp_path / "filters-quick.csv") == rows
     assert figure.read_bytes() == before
 
 
@@ -177,11 +153,11 @@ def test_an_auto_encoder_that_was_deleted_is_trained_again_and_counted_once(
 ) -> None:
     clean: dict[str, Any] = {"clean": AUTOENCODERS["clean"]}
     monkeypatch.setattr(module, "AUTOENCODERS", clean)
-    draw_filters(tmp_path, quick=True, say=silent)
+    draw_filters(tmp_path, quick=True, say=print)
     (tmp_path / "filters" / "digits-clean").rename(tmp_path / "elsewhere")
-    draw_filters(tmp_path, quick=True, say=silent)
+    draw_filters(tmp_path, quick=True, say=print)
     assert few == ["20C7", "20C7"]
-    assert len(rows(tmp_path / "filters-quick.csv")) == 1
+    assert len(table(tmp_path / "filters-quick.csv")) == 1
 
 
 def test_a_training_that_was_interrupted_is_not_kept(
@@ -195,7 +171,7 @@ def test_a_training_that_was_interrupted_is_not_kept(
 
     monkeypatch.setattr(CAE, "fit", cut_short)
     with pytest.raises(KeyboardInterrupt):
-        draw_filters(tmp_path, quick=True, say=silent)
+        draw_filters(tmp_path, quick=True, say=print)
     assert few == ["20C7"]
     assert [path.name for path in tmp_path.iterdir()] == ["filters-quick.csv"]
-    assert rows(tmp_path / "filters-quick.csv") == []
+    assert table(tmp_path / "filters-quick.csv") == []

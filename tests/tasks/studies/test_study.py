@@ -46,12 +46,9 @@ TINY = Table(
     published={20: {"paper": 7.0}},
 )
 PLAN = [
-    (20, 0, "stack"),
-    (20, 0, "random"),
-    (20, 1, "stack"),
-    (20, 1, "random"),
-    (30, 0, "stack"),
-    (30, 0, "random"),
+    (*each, start)
+    for each in ((20, 0), (20, 1), (30, 0))
+    for start in ("stack", "random")
 ]
 
 
@@ -325,19 +322,21 @@ def test_what_only_names_a_table_is_no_part_of_its_recipes() -> None:
 HEAD = "| labels | from the stack | from random weights | difference | p | seeds |"
 
 
-def test_means_spreads_and_the_paired_difference_are_as_by_hand() -> None:
-    stack, random = [7.0, 8.0, 9.0], [8.0, 8.5, 10.5]
-    errors: Errors = {
-        1_000: {"stack": dict(enumerate(stack)), "random": dict(enumerate(random))}
+def numbered(errors: dict[int, tuple[list[float], list[float]]]) -> Errors:
+    """Give errors from the stack and from random weights a seed each."""
+    return {
+        labels: {"stack": dict(enumerate(stack)), "random": dict(enumerate(random))}
+        for labels, (stack, random) in errors.items()
     }
+
+
+def test_means_spreads_and_the_paired_difference_are_as_by_hand() -> None:
     # Means 8 and 9; deviations -1, 0, 1 and -1, -0.5, 1.5 over n - 1 = 2.
     sd = (1 + 0.25 + 2.25) / 2
-    p = f"{ttest_rel(stack, random).pvalue:.2g}"
-    assert p == "0.074"
-    assert summary_lines({}, errors) == [
+    assert summary_lines({}, numbered({1_000: ([7, 8, 9], [8, 8.5, 10.5])})) == [
         HEAD,
         "| --- | --- | --- | --- | --- | --- |",
-        f"| 1,000 | 8.00 ± 1.00 | 9.00 ± {sd**0.5:.2f} | -1.00 | {p} | 3 |",
+        f"| 1,000 | 8.00 ± 1.00 | 9.00 ± {sd**0.5:.2f} | -1.00 | 0.074 | 3 |",
     ]
 
 
@@ -345,12 +344,7 @@ def test_means_spreads_and_the_paired_difference_are_as_by_hand() -> None:
 def test_p_is_that_of_scipy_s_paired_test(seed: int) -> None:
     draw = np.random.default_rng(seed)
     stack, random = draw.normal(5, 1, 6), draw.normal(5.5, 1, 6)
-    errors: Errors = {
-        10: {
-            "stack": dict(enumerate(stack.tolist())),
-            "random": dict(enumerate(random.tolist())),
-        }
-    }
+    errors = numbered({10: (stack.tolist(), random.tolist())})
     *_, line = summary_lines({}, errors)
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[3:] == [
@@ -370,12 +364,8 @@ def test_only_seeds_that_both_starts_have_are_compared() -> None:
 
 
 def test_what_is_not_there_is_left_empty() -> None:
-    errors: Errors = {
-        10: {"stack": {0: 5.0}},
-        20: {"random": {0: 5.0, 1: 7.0}},
-        30: {"stack": {0: 5.0}, "random": {0: 6.0}},
-        40: {"stack": {0: 5.0, 1: 6.0}, "random": {0: 6.0, 1: 7.0}},
-    }
+    few = {10: ([5.0], []), 20: ([], [5.0, 7.0]), 30: ([5.0], [6.0])}
+    errors = numbered(few | {40: ([5.0, 6.0], [6.0, 7.0])})
     assert summary_lines({}, errors)[2:] == [
         "| 10 | 5.00 |  |  |  | 0 |",
         "| 20 |  | 6.00 ± 1.41 |  |  | 0 |",
