@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 class Progress:
     """Says nothing; what the others share."""
 
+    epochs = 0
+
     def start(self, epochs: int, batches: int, level: int = 0) -> None:
         """Take note of how much work there is, and for which level of a stack."""
+        self.epochs = epochs
 
     def __enter__(self) -> Self:
         return self
@@ -28,23 +31,14 @@ class Progress:
 
     def epoch(self, row: Epoch) -> None:
         """Take note of a finished epoch."""
+        self.note(describe(row, self.epochs))
 
     def note(self, text: str) -> None:
-        """Take note of what happens between trainings."""
+        """Say what happened."""
 
 
 class Lines(Progress):
     """One plain line an epoch, on standard error."""
-
-    epochs = 0
-
-    def start(self, epochs: int, batches: int, level: int = 0) -> None:
-        """Remember the number of epochs."""
-        self.epochs = epochs
-
-    def epoch(self, row: Epoch) -> None:
-        """Print the epoch."""
-        self.note(describe(row, self.epochs))
 
     def note(self, text: str) -> None:
         """Print it."""
@@ -56,7 +50,7 @@ class Bar(Progress):
 
     bar: "RichProgress"
     task: Any
-    epochs = current = 0
+    current = 1
     began = shown = 0.0
 
     def start(self, epochs: int, batches: int, level: int = 0) -> None:
@@ -70,7 +64,8 @@ class Bar(Progress):
             TimeRemainingColumn,
         )
 
-        self.epochs, self.current = epochs, 1
+        super().start(epochs, batches, level)
+        self.current = 1
         title = f"level {level}, epoch" if level else "epoch"
         self.bar = Progress(
             TextColumn(title + " {task.fields[epoch]}"),
@@ -117,7 +112,7 @@ class Bar(Progress):
     def epoch(self, row: Epoch) -> None:
         """Print the epoch above the bar."""
         self.current = row.epoch + 1
-        self.note(describe(row, self.epochs))
+        super().epoch(row)
 
     def note(self, text: str) -> None:
         """Print it above the bar."""
