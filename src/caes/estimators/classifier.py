@@ -226,10 +226,9 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
         stack = self._stack()
         random = self.start == "random"
         if hasattr(stack, "model_"):
-            self._check_stack(stack, images)
+            _check_stack(stack, images)
         elif random:  # only its form is used
-            arch = stack.check()
-            return arch, scaling_of(images, stack.scale), None
+            return stack.check(), scaling_of(images, stack.scale), None
         else:
             stack = clone(stack)
             if stack.random_state is None:
@@ -246,31 +245,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
             return self.stack
         if isinstance(self.stack, str | os.PathLike):
             return CAE.load(self.stack)
-        raise ArgumentError(
-            "stack",
-            repr(self.stack),
-            "a CAE, or the folder of its run",
-            "Try stack=CAE().",
-        )
-
-    def _check_stack(self, stack: CAE, images: ImageSet) -> None:
-        if images.shape[3] != stack.picture_shape_[2]:
-            raise ArgumentError(
-                "stack",
-                f"one trained on pictures of {stack.picture_shape_[2]} channels, "
-                f"for pictures of {images.shape[3]}",
-                "a stack for pictures with the same channels",
-                "Train one on such pictures, or load them with channels=.",
-            )
-        if stack.architecture_.dense and images.shape[1:] != stack.picture_shape_:
-            needed, given = stack.picture_shape_[:2], images.shape[1:3]
-            raise ArgumentError(
-                "stack",
-                f"one with dense layers for {by_signs(needed)}, and pictures of "
-                f"{by_signs(given)}",
-                "pictures of the size it was trained on",
-                f"Load them with size={needed}.",
-            )
+        allowed = "a CAE, or the folder of its run"
+        raise ArgumentError("stack", repr(self.stack), allowed, "Try stack=CAE().")
 
     _model = Classifier
     _other_kind = (
@@ -298,6 +274,25 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = False
         return tags
+
+
+def _check_stack(stack: CAE, images: ImageSet) -> None:
+    (*needed, channels), (*size, given) = stack.picture_shape_, images.shape[1:]
+    if given != channels:
+        raise ArgumentError(
+            "stack",
+            f"one trained on pictures of {channels} channels, for pictures of {given}",
+            "a stack for pictures with the same channels",
+            "Train one on such pictures, or load them with channels=.",
+        )
+    if stack.architecture_.dense and size != needed:
+        raise ArgumentError(
+            "stack",
+            f"one with dense layers for {by_signs(needed)}, and pictures of "
+            f"{by_signs(size)}",
+            "pictures of the size it was trained on",
+            f"Load them with size={tuple(needed)}.",
+        )
 
 
 def _form(images: ImageSet) -> str:

@@ -27,14 +27,11 @@ LARGEST = 65_536
 
 @dataclass(frozen=True)
 class Level:
-    """One level of a stack: a convolution to ``maps`` with k×k kernels, and a pooling.
-
-    The side of the pooling cells is 1 where there is no pooling.
-    """
+    """One level of a stack: a convolution with k×k kernels, and a pooling."""
 
     maps: int
     kernel: int
-    pool: int = 1
+    pool: int = 1  # side of the cells; 1 for none
 
     def __str__(self) -> str:
         pooling = f"-MP{self.pool}" if self.pool > 1 else ""
@@ -58,32 +55,19 @@ class Stage:
 
     What is done stands in this order: up-sampling or un-pooling, the operation,
     max-pooling, batch normalisation, activation.
-
-    Args:
-        part: "encoder" or "decoder".
-        operation: "convolve", "back" (a level's own transpose), or "connect" (dense).
-        input: Shape that comes in, (H, W, C) or (units,).
-        output: Shape that goes out.
-        kernel: Side of the kernels in pixels; 0 without.
-        up: Factor of nearest up-sampling, or before "back" of un-pooling; 1 for none.
-        pool: Side of the pooling cells; 1 for none.
-        padding: "same" or "valid"; after "valid" the way back is the full convolution.
-        activation: Of what goes out.
-        normalised: Whether batch normalisation follows.
-        tied: Whether the weights are the encoder's, and only biases are learned here.
     """
 
-    part: str
-    operation: Literal["convolve", "back", "connect"]
+    part: str  # "encoder", "decoder", or a classifier's "head"
+    operation: Literal["convolve", "back", "connect"]  # back: a level's own transpose
     input: Shape
     output: Shape
-    kernel: int = 0
-    up: int = 1
-    pool: int = 1
-    padding: PaddingName = "same"
+    kernel: int = 0  # side in pixels; 0 without
+    up: int = 1  # factor of nearest up-sampling, or before "back" of un-pooling
+    pool: int = 1  # side of the pooling cells; 1 for none
+    padding: PaddingName = "same"  # after "valid" the way back is the full convolution
     activation: ActivationName = "linear"
     normalised: bool = False
-    tied: bool = False
+    tied: bool = False  # the weights are the encoder's, only biases are learned here
 
     @property
     def parameters(self) -> int:

@@ -34,14 +34,10 @@ class Autoencoder(Model):
     give the picture.
 
     Args:
-        arch: What the encoder is.
-        picture: (H, W, C) of the pictures it is trained on. Without dense layers other
-            sizes can be passed as well.
+        arch: What the encoder is; not with valid convolutions, whose sizes up-sampling
+            cannot give back.
+        picture: As for `Model`.
         seed: Of the weights: Glorot-uniform, biases zero.
-
-    Raises:
-        NotationError: The convolutions are valid ones, whose sizes up-sampling cannot
-            give back, or the pictures are too small.
     """
 
     def __init__(self, arch: Architecture, picture: Shape, seed: int = 0) -> None:

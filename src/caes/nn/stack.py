@@ -7,20 +7,13 @@ reconstruct, a level computes with the winners' patches alone.
 Inside, tensors are N×C×H×W in channels-last memory, or N×units.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from caes.nn.architecture import (
-    ActivationName,
-    Architecture,
-    PaddingName,
-    Shape,
-    Stage,
-)
+from caes.nn.architecture import ActivationName, Architecture, PaddingName, Shape, Stage
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.layers import (
     Convolution,
@@ -39,15 +32,11 @@ from caes.nn.sparsity import Sparsity
 
 
 class Code(NamedTuple):
-    """What a level makes of its input.
+    """What a level makes of its input."""
 
-    Args:
-        maps: N×maps×h×w or N×units, float32.
-        winners: N×maps×h×w, int64: where in the unpooled map (flat, row by row) each
-            value was the largest of its cell; None without pooling.
-    """
-
-    maps: Tensor
+    maps: Tensor  # N×maps×h×w or N×units, float32
+    # N×maps×h×w, int64: where in the unpooled map (flat, row by row) each value was the
+    # largest of its cell; None without pooling.
     winners: Tensor | None = None
 
 
@@ -189,7 +178,16 @@ class Stack(Model):
     ) -> None:
         super().__init__(arch, picture)
         self.sparsity = sparsity
-        self.levels = nn.ModuleList(_levels(arch, picture))
+        kinds = {"connect": DenseLevel, "convolve": ConvolutionalLevel}
+        self.levels = nn.ModuleList(
+            kinds[stage.operation](
+                stage,
+                tied=arch.decoder == "tied",
+                # The lowest's way back ends before the output's activation.
+                output=arch.activation if index else "linear",
+            )
+            for index, stage in enumerate(arch.encoder(picture))
+        )
         initialise(self, torch.Generator().manual_seed(seed))
 
     def encode(self, pictures: Tensor) -> Tensor:
@@ -296,14 +294,6 @@ def autoencoder(
     if arch.decoder == "mirror":
         return Autoencoder(arch, picture, seed)
     return Stack(arch, picture, seed, sparsity)
-
-
-def _levels(arch: Architecture, picture: Shape) -> Iterator[StackLevel]:
-    """Build the levels; the lowest's way back ends before the output's activation."""
-    for index, stage in enumerate(arch.encoder(picture)):
-        kind = DenseLevel if stage.operation == "connect" else ConvolutionalLevel
-        output: ActivationName = arch.activation if index else "linear"
-        yield kind(stage, tied=arch.decoder == "tied", output=output)
 
 
 def extract_patches(
