@@ -110,8 +110,10 @@ def scaling_of(images: ImageSet, text: str = "auto") -> Scaling:
     scale = parse_scale(text)
     found = partial(Scaling, kind=str(scale), dtype=str(images.dtype))
     known = images.value_range
+    if scale.kind == "dtype" and images.dtype.kind in "iu":
+        bounds = np.iinfo(images.dtype)
+        known = float(bounds.min), float(bounds.max)
     if scale.kind in ("auto", "dtype"):
-        known = _type_range(images.dtype, known) if scale.kind == "dtype" else known
         return found(*known, value_range=known)
     low, high = _lines(images, scale)
     lines = tuple(low.tolist()), tuple(high.tolist())
@@ -149,12 +151,3 @@ def _lines(
 
 def _apart(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(high > low, high, low + np.maximum(1, np.abs(low) * 2**-20))
-
-
-def _type_range(
-    dtype: np.dtype[Any], known: tuple[float, float]
-) -> tuple[float, float]:
-    """Give the range of a type of whole numbers; of others, as for "auto"."""
-    if dtype.kind not in "iu":
-        return known
-    return float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)

@@ -6,7 +6,6 @@ changed file makes another set.
 
 import hashlib
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -24,7 +23,6 @@ from caes.data.decode.gather import Batch, unreadable
 from caes.data.decode.parallel import Asked, gather
 from caes.data.decode.pictures import upright_size
 from caes.data.formats.format import UnreadableError
-from caes.data.reading import Reading
 from caes.errors import OutputError
 
 MANY = 2000
@@ -96,21 +94,17 @@ def _opened(folder: Path) -> Batch | None:
 
 
 def _key(asked: Asked) -> str:
+    """Digest every option that may change pixels, and all stamps."""
+    how = asked.reading
+    if how.size is None:
+        how = replace(how, resize="stretch")
+    if how.resize != "random-crop":
+        how = replace(how, seed=0)
+    names = (each.name for each in fields(how) if each.name not in _NOT_OF_PIXELS)
     digest = hashlib.sha256(f"caes {FORMAT}\0{located(asked.source)}".encode())
-    for each in (*_pixel_options(asked.reading), *asked.stamps()):
+    for each in (*(f"{name} {getattr(how, name)}" for name in names), *asked.stamps()):
         digest.update(f"\0{each}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:32]
-
-
-def _pixel_options(options: Reading) -> Iterator[str]:
-    """Write every option that may change pixels: all but those known not to."""
-    if options.size is None:
-        options = replace(options, resize="stretch")
-    if options.resize != "random-crop":
-        options = replace(options, seed=0)
-    for each in fields(options):
-        if each.name not in _NOT_OF_PIXELS:
-            yield f"{each.name} {getattr(options, each.name)}"
 
 
 def _worth_it(asked: Asked) -> bool:

@@ -81,6 +81,10 @@ class Contents:
         differing = self._differing(rows, groups, len(sizes))
         bounds = np.cumsum([0, *sizes])
 
+        def one_a_class(rows: list[int]) -> list[int]:
+            firsts = {self._labels[row]: row for row in reversed(rows)}
+            return sorted(row for label, row in firsts.items() if label >= 0)
+
         def first(chosen: NDArray[np.bool_], pick: Pick = list) -> tuple[Group, ...]:
             places = np.flatnonzero(chosen)[:SHOWN].tolist()
             members = [rows[bounds[at] : bounds[at + 1]].tolist() for at in places]
@@ -93,7 +97,7 @@ class Contents:
             across=across,
             first_across=first(spread),
             differing=int(differing.sum()),
-            first_differing=first(differing, self._one_a_class),
+            first_differing=first(differing, one_a_class),
         )
 
     def _repeated(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -138,15 +142,8 @@ class Contents:
         np.maximum.at(high, groups[known], labels[known])
         return low < high
 
-    def _one_a_class(self, rows: list[int]) -> list[int]:
-        firsts = {self._labels[row]: row for row in reversed(rows)}
-        return sorted(row for label, row in firsts.items() if label >= 0)
-
     def _group(self, pictures: int, rows: list[int]) -> Group:
         names: list[str | None] = [*self._class_names, None]  # the last one by -1
         rows = rows[:SHOWN]
-        return Group(
-            pictures=pictures,
-            names=tuple(self._names[row] for row in rows),
-            classes=tuple(names[self._labels[row]] for row in rows),
-        )
+        classes = tuple(names[self._labels[row]] for row in rows)
+        return Group(pictures, tuple(self._names[row] for row in rows), classes)

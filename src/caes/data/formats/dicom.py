@@ -42,9 +42,11 @@ class DicomFrames(Opened):
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
-        if "PixelData" not in dataset and "FloatPixelData" not in dataset:
+        names = ("PixelData", "FloatPixelData")
+        if not any(name in dataset for name in names):
             raise UnreadableError("DICOM without a picture")
-        if len(self) > max(1, self._stored_bytes):  # however they are compressed
+        stored = max(len(dataset.get(name) or b"") for name in names)
+        if len(self) > max(1, stored):  # however they are compressed
             raise UnreadableError("truncated")
 
     def __len__(self) -> int:
@@ -54,8 +56,12 @@ class DicomFrames(Opened):
         """Tell a frame's form."""
         height, width = int(self.dataset.Rows), int(self.dataset.Columns)
         samples = int(self.dataset.get("SamplesPerPixel", 1))
-        needed = height * width * samples * self._bits // 8
-        return Form(height, width, needed, self._mode(samples))
+        bits = int(self.dataset.get("BitsAllocated", 8))
+        floating = "PixelData" not in self.dataset
+        mode = colour.mode(samples, bits, floating=floating)
+        if self.dataset.get("PhotometricInterpretation", "") == "PALETTE COLOR":
+            mode = "palette"
+        return Form(height, width, height * width * samples * bits // 8, mode)
 
     def read(self, page: int, size: tuple[int, int] | None) -> Decoded:
         """Decode a frame; YCbCr becomes RGB, and palettes their colours."""
@@ -74,12 +80,6 @@ class DicomFrames(Opened):
             notes = (*notes, STORED)
         return Decoded(native(pixels), notes)
 
-    def _mode(self, samples: int) -> str:
-        if self.dataset.get("PhotometricInterpretation", "") == "PALETTE COLOR":
-            return "palette"
-        floating = "PixelData" not in self.dataset
-        return colour.mode(samples, self._bits, floating=floating)
-
     def _stored(self, page: int) -> Any:
         from pydicom.pixels import pixel_array
 
@@ -89,12 +89,3 @@ class DicomFrames(Opened):
             # It names all its plug-ins, and what each of them lacks.
             way = self.dataset.file_meta.TransferSyntaxUID.name
             raise UnreadableError(f"pydicom cannot decode its {way}") from error
-
-    @property
-    def _stored_bytes(self) -> int:
-        names = ("PixelData", "FloatPixelData")
-        return max(len(self.dataset.get(name) or b"") for name in names)
-
-    @property
-    def _bits(self) -> int:
-        return int(self.dataset.get("BitsAllocated", 8))

@@ -104,19 +104,15 @@ class TiffPictures(Opened):
             _check_embedded(plane.page, self.tiff.filehandle)
             stored = plane.page.asarray(squeeze=False)
         else:
-            stored = self._without_header(key, plane.offset)
+            file, kind = self.tiff.filehandle, self.tiff.byteorder + key.dtype.char
+            file.seek(plane.offset)
+            stored = np.frombuffer(file.read(key.nbytes), np.dtype(kind))
         # Its axes are samples in planes of their own, depth, height, width, samples.
         planes, _, height, width, samples = stored.reshape(key.shaped).shape
         pixels = stored.reshape(planes, height, width, samples)
         pixels = native(pixels[0] if planes == 1 else np.moveaxis(pixels[..., 0], 0, 2))
         pixels, notes = _plain(pixels, key)
         return Decoded(colour.upright(pixels, _orientation(key)), notes)
-
-    def _without_header(self, key: Any, offset: int) -> NDArray[Any]:
-        file = self.tiff.filehandle
-        file.seek(offset)
-        kind = np.dtype(self.tiff.byteorder + key.dtype.char)
-        return np.frombuffer(file.read(key.nbytes), kind)
 
 
 def _mode(key: Any, samples: int) -> str:

@@ -32,7 +32,7 @@ def pictures_of(tiff: Any, size: int) -> list[Picture]:
     pages that are in other files are left out.
     """
     found = [each for series in tiff.series for each in _pictures(series, size) if each]
-    kept = [each for each in found if not _kind(each[0]) & (_REDUCED | _MASK)] or found
+    kept = [each for each in found if not _is_extra(each[0])] or found
     if not kept:
         raise UnreadableError("no pages")
     return sorted(kept, key=lambda each: (each[0].page.index, each[0].offset or 0))
@@ -78,5 +78,6 @@ def _planes(series: Any, count: int, size: int) -> list[Plane | None]:
     return [Plane(pages[0], start + index * length) for index in range(count)]
 
 
-def _kind(plane: Plane) -> int:
-    return int(getattr(plane.page.keyframe, "subfiletype", 0) or 0)
+def _is_extra(plane: Plane) -> bool:
+    kind = getattr(plane.page.keyframe, "subfiletype", 0) or 0
+    return bool(int(kind) & (_REDUCED | _MASK))

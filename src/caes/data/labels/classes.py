@@ -110,9 +110,16 @@ def table_indices(
         for split, rows in known.items()
         if rows
     }
+    count = len(classes)
     if classes:
         for each in found.values():
-            _check_indices(each, len(classes), source)
+            if each.dtype.kind not in "iu" or each.min() < 0 or each.max() >= count:
+                raise DataError(
+                    source,
+                    f"labels that are not the indices of its {count} class names",
+                    f"whole numbers from 0 to {count - 1}",
+                    "Make the file again, for example with Hugging Face's datasets.",
+                )
     else:
         counts = {split: len(each) for split, each in found.items()}
         found, classes = class_indices(found, counts, source)
@@ -127,17 +134,14 @@ def _checked(values: NDArray[Any], source: str) -> NDArray[Any]:
         values = values[:, 0]
     if values.ndim != 1:
         raise _unusable(source, f"labels of shape {values.shape}")
-    if values.dtype.kind == "f" and _are_whole(values):
+    whole = values.dtype.kind == "f" and np.isfinite(values).all()
+    if whole and (values == np.floor(values)).all():
         values = values.astype(np.int64)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
     if values.dtype.kind not in "biuUO":
         raise _unusable(source, f"labels of type {values.dtype}")
     return values
-
-
-def _are_whole(values: NDArray[Any]) -> bool:
-    return bool(np.isfinite(values).all() and (values == np.floor(values)).all())
 
 
 def _unusable(
@@ -147,13 +151,3 @@ def _unusable(
 ) -> DataError:
     allowed = "one whole number or text for each picture"
     return DataError(source, received, allowed, next_step)
-
-
-def _check_indices(values: NDArray[Any], count: int, source: str) -> None:
-    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= count:
-        raise DataError(
-            source,
-            f"labels that are not the indices of its {count} class names",
-            f"whole numbers from 0 to {count - 1}",
-            "Make the file again, for example with Hugging Face's datasets.",
-        )

@@ -167,19 +167,17 @@ class HuggingFace(Table):
     def _data(self) -> dict[str, Any]:
         """A `datasets.Dataset` or `IterableDataset` for each split."""
         with self._at_work():
-            found = self._opened()
+            from datasets import Dataset, load_dataset, load_from_disk
+
+            if _is_saved(Path(self._address["path"])):
+                found = load_from_disk(self._address["path"])
+                found = {"train": found} if isinstance(found, Dataset) else found
+            elif self._streamed:
+                found = self._builder.as_streaming_dataset()
+            else:
+                found = load_dataset(**self._address)
         first = [split for split in SPLITS if split in found]
         return {split: found[split] for split in dict.fromkeys((*first, *found))}
-
-    def _opened(self) -> Any:
-        from datasets import Dataset, load_dataset, load_from_disk
-
-        if _is_saved(Path(self._address["path"])):
-            found = load_from_disk(self._address["path"])
-            return {"train": found} if isinstance(found, Dataset) else found
-        if self._streamed:
-            return self._builder.as_streaming_dataset()
-        return load_dataset(**self._address)
 
     @cached_property
     def _builder(self) -> Any:

@@ -97,7 +97,13 @@ def header(path: Path) -> Header:
             raise _damaged(path, "a file that ends within its header")
         shape = struct.unpack(f">{start[3]}I", axes)
         found = Header(np.dtype(_TYPES[start[2]]), shape, 4 + len(axes))
-    _check_length(path, found)
+    promised, size = found.length + shape[0] * found.row_bytes, path.stat().st_size
+    if path.suffix == ".gz":
+        if promised > size * _MOST_GZIP_SHRINKS:
+            raise _damaged(path, f"a header that promises {promised:,} bytes")
+        check_unpacking(str(path), size, promised)
+    elif promised != size:
+        raise _damaged(path, f"{size:,} bytes where its header promises {promised:,}")
     return found
 
 
@@ -116,17 +122,6 @@ def read_idx(path: Path, rows: range | None = None) -> NDArray[Any]:
 
 def _opened(path: Path) -> BufferedIOBase:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-
-
-def _check_length(path: Path, about: Header) -> None:
-    promised = about.length + about.shape[0] * about.row_bytes
-    size = path.stat().st_size
-    if path.suffix == ".gz":
-        if promised > size * _MOST_GZIP_SHRINKS:
-            raise _damaged(path, f"a header that promises {promised:,} bytes")
-        check_unpacking(str(path), size, promised)
-    elif promised != size:
-        raise _damaged(path, f"{size:,} bytes where its header promises {promised:,}")
 
 
 def _damaged(path: Path, received: str) -> DataError:

@@ -69,11 +69,12 @@ class Table(EncodedSource):
 def columns_of(schema: Any, source: str) -> Columns:
     """Choose by what Hugging Face's metadata says, else by type and usual names."""
     features = _features(schema)
-    media = {each.name: _other_media(features, each.name) for each in schema}
+    kinds = {name: about.get("_type") for name, about in features.items()}
+    media = {name: kind for name, kind in kinds.items() if kind in _OTHER_MEDIA}
     usual = _usual(schema, _is_encoded, _PICTURES)
-    pictures = _said(features, schema, "Image") or [e for e in usual if not media[e]]
+    pictures = _said(features, schema, "Image") or [e for e in usual if e not in media]
     if not pictures:
-        listed = ", ".join(f"{e.name} ({media[e.name] or e.type})" for e in schema)
+        listed = ", ".join(f"{e.name} ({media.get(e.name, e.type)})" for e in schema)
         raise DataError(
             source,
             f"columns {listed or 'of no kind'}",
@@ -100,12 +101,6 @@ def _features(schema: Any) -> Features:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     return {name: about for name, about in features if isinstance(about, dict)}
-
-
-def _other_media(features: Features, name: str) -> str:
-    """Give the kind of a column that Hugging Face says holds files but pictures."""
-    kind = str(features.get(name, {}).get("_type", ""))
-    return kind if kind in _OTHER_MEDIA else ""
 
 
 def _said(features: Features, schema: Any, kind: str) -> list[str]:

@@ -63,17 +63,13 @@ def _new_entries(folder: Path, seen: set[tuple[int, int]]) -> list[os.DirEntry[s
         return []
     seen.add((stat.st_dev, stat.st_ino))
     with os.scandir(folder) as entries:
-        visible = [each for each in entries if not _is_hidden(each.name)]
-    return sorted(visible, key=lambda entry: entry.name)
+        shown = [e for e in entries if e.name[0] != "." and e.name != "__MACOSX"]
+    return sorted(shown, key=lambda entry: entry.name)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     # A link is followed, and may lead nowhere; what is none needs no look at the disk.
     return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
 
 
 def _no_pictures(
