@@ -38,36 +38,26 @@ def reproduction(
     return module
 
 
+def python(*words: str) -> str:
+    """Run Python beside the scripts; nothing may be said against it."""
+    words = (sys.executable, *words)
+    run = subprocess.run(words, cwd=BENCHMARKS, capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout
+
+
 def test_every_script_finds_what_it_imports() -> None:
     names = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
-    code = f"import {', '.join(name for name in names if name != 'memory_stages')}"
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=BENCHMARKS, capture_output=True, text=True
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    needed = ", ".join(name for name in names if name != "memory_stages")
+    assert python("-c", f"import {needed}") == ""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "greedy",
-        "train_paper_cnn",
-        "reproduction",
-        "prepared",
-        "census",
-        "hostile",
-        "mutants",
-    ],
-)
+HELPFUL = "greedy train_paper_cnn reproduction prepared census hostile mutants"
+
+
+@pytest.mark.parametrize("name", HELPFUL.split())
 def test_a_script_starts_and_has_help(name: str) -> None:
-    run = subprocess.run(
-        [sys.executable, f"{name}.py", "--help"],
-        cwd=BENCHMARKS,
-        capture_output=True,
-        text=True,
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    assert run.stdout.startswith(f"usage: {name}.py ")
+    assert python(f"{name}.py", "--help").startswith(f"usage: {name}.py ")
 
 
 def test_every_module_to_be_changed_and_every_test_of_it_is_there(

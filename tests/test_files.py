@@ -75,55 +75,57 @@ def test_a_limit_on_file_size_leaves_no_half_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_existing_folder_is_refused_unless_forced(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "precious").write_text("old")
-    message = f"{folder}: received a path that exists; allowed: a new folder. Give another one, or force (--force) to replace it."
-    with refusing(OutputError, message), new_folder(folder, ["precious"]):
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Make a folder that is to be replaced."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model").write_text("old")
+    return tmp_path / "run"
+
+
+def untouched(run: Path) -> bool:
+    """Whether the folder is as it was, and nothing beside it."""
+    return (run / "model").read_text() == "old" and [*run.parent.iterdir()] == [run]
+
+
+def test_an_existing_folder_is_refused_unless_forced(run: Path) -> None:
+    message = f"{run}: received a path that exists; allowed: a new folder. Give another one, or force (--force) to replace it."
+    with refusing(OutputError, message), new_folder(run, ["model"]):
         pass
-    with new_folder(folder, ["precious"], force=True) as staged:
+    with new_folder(run, ["model"], force=True) as staged:
         (staged / "fresh").write_text("new")
-        assert (folder / "precious").read_text() == "old"
-    assert [entry.name for entry in folder.iterdir()] == ["fresh"]
-    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+        assert (run / "model").read_text() == "old"
+    assert [entry.name for entry in run.iterdir()] == ["fresh"]
+    assert [*run.parent.iterdir()] == [run]
 
 
-def test_a_failure_leaves_the_folder_that_was_to_be_replaced(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "precious").write_text("old")
+def test_a_failure_leaves_the_folder_that_was_to_be_replaced(run: Path) -> None:
     with (  # noqa: PT012
         pytest.raises(KeyboardInterrupt),
-        new_folder(folder, ["precious"], force=True) as staged,
+        new_folder(run, ["model"], force=True) as staged,
     ):
         (staged / "fresh").write_text("new")
         raise KeyboardInterrupt
-    assert (folder / "precious").read_text() == "old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+    assert untouched(run)
 
 
 def test_a_rename_that_fails_puts_the_old_folder_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "precious").write_text("old")
     rename = Path.rename
 
     def refuse(self: Path, target: Path) -> Path:
-        if self.name.startswith(".run.") and target == folder:
+        if self.name.startswith(".run.") and target == run:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
     with (
         pytest.raises(OutputError, match="received a read-only file system"),
-        new_folder(folder, ["precious"], force=True),
+        new_folder(run, ["model"], force=True),
     ):
         pass
-    assert (folder / "precious").read_text() == "old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+    assert untouched(run)
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(
@@ -164,30 +166,28 @@ def test_what_was_put_in_a_reserved_place_stays(tmp_path: Path) -> None:
         assert path.name == "digits-2"
 
 
-@pytest.mark.parametrize("what", ["folder", "file"])
-def test_force_never_replaces_what_caes_did_not_make(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("precious", ["photos/holiday.jpg", "photos"])
+def test_force_never_replaces_what_caes_did_not_make(
+    tmp_path: Path, precious: str
+) -> None:
     path = tmp_path / "photos"
-    if what == "folder":
-        path.mkdir()
-    precious = path / "holiday.jpg" if what == "folder" else path
-    precious.write_text("mine")
+    (tmp_path / precious).parent.mkdir(exist_ok=True)
+    (tmp_path / precious).write_text("mine")
     message = f"{path}: received a path that caes did not make (there is no model.json in it); allowed: a new folder, or an older one of the same sort. Give another one, or delete it yourself."
     with refusing(OutputError, message), new_folder(path, ["model.json"], force=True):
         pytest.fail("the work must not start")
-    assert precious.read_text() == "mine"
+    assert (tmp_path / precious).read_text() == "mine"
 
 
-def test_force_never_takes_what_was_put_beside_a_run(tmp_path: Path) -> None:
-    path = tmp_path / "run"
-    (path / "mine").mkdir(parents=True)
-    (path / "model.json").write_text("{}")
-    (path / "mine" / "thesis.txt").write_text("mine")
+def test_force_never_takes_what_was_put_beside_a_run(run: Path) -> None:
+    (run / "mine").mkdir()
+    (run / "mine" / "thesis.txt").write_text("mine")
     with (
         pytest.raises(OutputError, match=r"there is also mine/thesis\.txt in it"),
-        new_folder(path, ["model.json"], force=True),
+        new_folder(run, ["model"], force=True),
     ):
         pytest.fail("the work must not start")
-    assert (path / "mine" / "thesis.txt").read_text() == "mine"
+    assert (run / "mine" / "thesis.txt").read_text() == "mine"
 
 
 def test_a_table_shows_formulas_as_text_and_comes_back_as_it_was(
@@ -250,8 +250,7 @@ def killed(folder: Path, code: str) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "with reserved(Path(), 'digits') as path, new_folder(path, ['m']) as staged: "
-        "(staged / 'half').touch()",
+        "with reserved(Path(), 'digits') as path, new_folder(path, ['m']) as staged: (staged / 'half').touch()",
         "with write_atomically(Path('errors.csv')) as file: file.write(b'half')",
     ],
 )
@@ -270,20 +269,17 @@ def test_what_a_killed_process_left_is_removed_by_the_next_command(
 
 
 def test_an_older_folder_that_a_killed_process_had_set_aside_is_put_back(
-    tmp_path: Path,
+    run: Path,
 ) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "model").write_text("old")
     killed(
-        tmp_path,
+        run.parent,
         "Path.rename = lambda old, new, rename=Path.rename: (rename(old, new), "
         "print('there', flush=True), time.sleep(600))\n"
         "with new_folder(Path('run'), ['model'], force=True): pass\n0",
     )
-    assert not (tmp_path / "run").exists()
-    check_new(tmp_path / "table.csv", force=False)
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert (tmp_path / "run" / "model").read_text() == "old"
+    assert not run.exists()
+    check_new(run.parent / "table.csv", force=False)
+    assert untouched(run)
 
 
 def test_a_file_made_while_another_sweeps_is_made_again(

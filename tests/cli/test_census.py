@@ -105,8 +105,7 @@ def test_a_fit_says_what_it_is_tested_on_though_it_was_learnt_from(
     assert opening(notes("fit", "all", *FIT)) == [
         "all train: 12 pictures 16×16×1 uint8",
         "values: 10 to 60 of 0 to 255: 19 % of uint8 is used",
-        "2 pictures of 14 repeat another one: train/in/01.png = test/1.png; "
-        "train/in/03.png = test/3.png",
+        "2 pictures of 14 repeat another one: train/in/01.png = test/1.png; train/in/03.png = test/3.png",
         "2 pictures of test are in train too",
     ]
 

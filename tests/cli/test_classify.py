@@ -186,20 +186,15 @@ def test_only_a_run_is_replaced_and_only_by_a_whole_one(
     words = ("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
     says(*words)
     before = Path("run/model.json").read_bytes()
-    assert refused(*words) == (
-        "caes: run: received a path that exists; allowed: a new folder. Give another "
-        "one, or force (--force) to replace it."
-    )
+    expected = "caes: run: received a path that exists; allowed: a new folder. Give another one, or force (--force) to replace it."
+    assert refused(*words) == expected
     refused(*words, "--force", "--hold-out", "0")
     assert Path("run/model.json").read_bytes() == before
     says(*words, "--force", "--labels", "6")
     assert about("run")["provenance"]["labelled pictures"] == "6"
     Path("run/precious.txt").write_text("mine")
-    assert refused(*words, "--force") == (
-        "caes: run: received a path that caes did not make (there is also precious.txt "
-        "in it); allowed: a new folder, or an older one of the same sort. Give another "
-        "one, or delete it yourself."
-    )
+    expected = "caes: run: received a path that caes did not make (there is also precious.txt in it); allowed: a new folder, or an older one of the same sort. Give another one, or delete it yourself."
+    assert refused(*words, "--force") == expected
     assert Path("run/precious.txt").read_text() == "mine"
 
 
@@ -232,23 +227,15 @@ def test_a_class_of_the_test_pictures_that_was_not_learned(refused: Run) -> None
     rows = [f"train/{kind}/{n}.png,{kind}" for kind in ("high", "low") for n in (0, 1)]
     Path("labels.csv").write_text("\n".join(rows))
     words = ["--labels", "labels.csv", *QUICK]
-    assert refused("classify", "both", "--from", "stack", *words) == (
-        "caes: both: received the class 'middle', which the classifier does not know; "
-        "allowed: high, low. Train it on this class too, or leave its pictures out."
-    )
+    expected = "caes: both: received the class 'middle', which the classifier does not know; allowed: high, low. Train it on this class too, or leave its pictures out."
+    assert refused("classify", "both", "--from", "stack", *words) == expected
 
 
 def test_the_run_of_another_kind_is_named(refused: Run, says: Run) -> None:
     says("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
-    assert refused("classify", "photos", "--from", "run", *QUICK) == (
-        "caes: run: received a classifier; allowed: the run of an auto-encoder. "
-        "Open it with CAEClassifier.load, or use caes predict."
-    )
-    assert refused("predict", "stack", "photos") == (
-        "caes: stack: received an auto-encoder; allowed: the run of a classifier. "
-        "Make one with: caes classify DATA --from stack."
-    )
-    assert refused("probe", "photos", "--from", "nowhere") == (
-        "caes: nowhere: received no model.json in it; allowed: the folder of a run. "
-        "Make one with: caes fit DATA --out FOLDER."
-    )
+    expected = "caes: run: received a classifier; allowed: the run of an auto-encoder. Open it with CAEClassifier.load, or use caes predict."
+    assert refused("classify", "photos", "--from", "run", *QUICK) == expected
+    expected = "caes: stack: received an auto-encoder; allowed: the run of a classifier. Make one with: caes classify DATA --from stack."
+    assert refused("predict", "stack", "photos") == expected
+    expected = "caes: nowhere: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER."
+    assert refused("probe", "photos", "--from", "nowhere") == expected

@@ -54,10 +54,8 @@ def test_predict_replaces_no_table_unless_forced(
 ) -> None:
     Path("t.csv").write_text("mine")
     words = ("predict", run, "photos", "--out", "t.csv")
-    assert refused(*words) == (
-        "caes: t.csv: received a file that exists; allowed: a new file. "
-        "Choose another name, or add --force to replace it."
-    )
+    expected = "caes: t.csv: received a file that exists; allowed: a new file. Choose another name, or add --force to replace it."
+    assert refused(*words) == expected
     assert Path("t.csv").read_text() == "mine"
     assert says(*words, "--force").splitlines()[-1] == "t.csv"
     assert len(table("t.csv")) == 24
@@ -71,11 +69,8 @@ def test_other_classes_and_reports_of_a_classifier_are_refused(
     assert refused("report", run) == (
         "caes: run: received a classifier; allowed: the run of an auto-encoder. Open it with CAEClassifier.load, or use caes predict."
     )
-    assert refused("predict", run, "more") == (
-        "caes: more: received the class 'odd', which the classifier does not know; "
-        "allowed: high, low, middle. Train it on this class too, or leave its pictures "
-        "out."
-    )
+    expected = "caes: more: received the class 'odd', which the classifier does not know; allowed: high, low, middle. Train it on this class too, or leave its pictures out."
+    assert refused("predict", run, "more") == expected
     assert not Path("predictions.csv").exists()
 
 

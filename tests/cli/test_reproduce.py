@@ -59,8 +59,5 @@ def test_a_damaged_table_of_runs_is_named(refused: Run) -> None:
     Path("out").mkdir()
     Path("out/runs.csv").write_text("a,b\n1,2\n")
     words = ["--table", "mnist", "--out", "out"]
-    assert refused("reproduce", "masci2011", *words) == (
-        "caes: out/runs.csv: received a table with other columns; allowed: the table of "
-        "an earlier run of the same command. Name another folder with --out, or move "
-        "the file away."
-    )
+    expected = "caes: out/runs.csv: received a table with other columns; allowed: the table of an earlier run of the same command. Name another folder with --out, or move the file away."
+    assert refused("reproduce", "masci2011", *words) == expected

@@ -167,10 +167,7 @@ def test_minus_one_and_one_alone_are_two_classes_as_elsewhere(stack: CAE) -> Non
     assert classifier.score(_pixels(), y) == 1
 
 
-CLASSES_AS = (
-    "allowed: classes as whole numbers, of which -1 means that it is not known, or as "
-    "text. Pictures whose class is not known can also go into unlabelled."
-)
+CLASSES_AS = "allowed: classes as whole numbers, of which -1 means that it is not known, or as text. Pictures whose class is not known can also go into unlabelled."
 
 
 @pytest.mark.parametrize(

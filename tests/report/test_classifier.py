@@ -1,4 +1,3 @@
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from caes.data.imageset import ImageSet, Skipped
+from caes.files import read_table
 from caes.report import classifier
 from caes.report import pictures as tiles
 from caes.report.classifier import (
@@ -64,19 +64,10 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
 
 
 def test_the_page_needs_nothing_but_itself(usual: tuple[Path, Page]) -> None:
-    folder, _ = usual
+    folder, read = usual
     check(folder / "report.html")
-
-
-def test_the_sections_stand_in_their_order(usual: tuple[Path, Page]) -> None:
-    _, read = usual
     assert [heading.get("id") for heading in read.all("h2")] == [
-        "controls",
-        "confusion",
-        "mistakes",
-        "calibration",
-        "training",
-        "made",
+        *("controls", "confusion", "mistakes", "calibration", "training", "made"),
         "pictures",
     ]
 
@@ -105,8 +96,7 @@ def test_the_page_says_what_was_done(usual: tuple[Path, Page]) -> None:
         "On average it is 80.0% sure and 96.0% right: too modest, by 16.0 points.",
         "70% to 80% 100 80.0% 96.0%",
         "The expected calibration error, 16.0%, is the mean distance",
-        "After epoch 3 the cross-entropy was 0.300 on the training pictures and 0.500 "
-        "on the validation pictures.",
+        "After epoch 3 the cross-entropy was 0.300 on the training pictures and 0.500 on the validation pictures.",
         "patience not set",
         "seed 7",
         "Test pets test 100 6×9×1 uint8, 0 to 255",
@@ -119,22 +109,16 @@ def test_figures_and_tables_are_files_too(usual: tuple[Path, Page]) -> None:
     folder, _ = usual
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*")) == [
         "confusion.csv",
-        "figures/accuracy.svg",
-        "figures/confusion.svg",
-        "figures/loss.svg",
-        "figures/mistakes.png",
-        "figures/reliability.svg",
-        "per_class.csv",
-        "report.html",
+        *(f"figures/{name}.svg" for name in ("accuracy", "confusion", "loss")),
+        *("figures/mistakes.png", "figures/reliability.svg"),
+        *("per_class.csv", "report.html"),
     ]
-    with (folder / "confusion.csv").open(newline="", encoding="utf-8") as file:
-        head, *rows = csv.reader(file)
+    head, row, *_ = read_table(folder / "confusion.csv")
     assert head == ["true class", *CLASSES]
-    assert rows[0] == ["ant", "36", "4", "0", "0"]
-    with (folder / "per_class.csv").open(newline="", encoding="utf-8") as file:
-        head, *rows = csv.reader(file)
+    assert row == ["ant", "36", "4", "0", "0"]
+    head, _, row, *_ = read_table(folder / "per_class.csv")
     assert head == ["class", "precision", "recall", "f1", "support"]
-    assert rows[1] == ["bee", "0.862069", "1", "0.925926", "25"]
+    assert row == ["bee", "0.862069", "1", "0.925926", "25"]
 
 
 def test_a_faultless_classifier_has_no_mistakes_to_show(tmp_path: Path) -> None:
@@ -148,17 +132,12 @@ def test_a_faultless_classifier_has_no_mistakes_to_show(tmp_path: Path) -> None:
     assert figures == ["confusion.svg", "reliability.svg"]
 
 
-def test_a_training_that_stopped_early_is_called_so(tmp_path: Path) -> None:
-    stopped = history([0.4, 0.3, 0.2], [0.5, 0.4, 0.6], best_epoch=2, ended="early")
-    read = report(tmp_path, history=stopped, settings={"epochs": 20})
-    assert "Epochs 3 of 20: stopped early; weights of epoch 2 kept" in read.text
-
-
-def test_epochs_of_self_training_are_those_of_its_last_round(tmp_path: Path) -> None:
+def test_epochs_are_told_with_their_end_and_of_the_last_round(tmp_path: Path) -> None:
     settings = {"epochs": 20, "rounds": 1}
+    stopped = history([0.4, 0.3, 0.2], [0.5, 0.4, 0.6], best_epoch=2, ended="early")
+    read = report(tmp_path, history=stopped, settings=settings, unlabelled=0)
+    assert "Epochs 3 of 20: stopped early; weights of epoch 2 kept" in read.text
     assert "in the last round" in report(tmp_path, settings=settings).text
-    alone = report(tmp_path, settings=settings, unlabelled=0)
-    assert "in the last round" not in alone.text
 
 
 @pytest.mark.parametrize(
@@ -197,8 +176,7 @@ def test_many_classes_are_cut_down_to_the_most_confused(tmp_path: Path) -> None:
     wrong = contenders(range(4), k=40)
     read = report(tmp_path, classes=classes, contenders=wrong)
     for told in (
-        "Nothing is known of classes without a test picture: “class 4”, “class 5”, "
-        "“class 6”, “class 7”, “class 8” and 31 more.",
+        "Nothing is known of classes without a test picture: “class 4”, “class 5”, “class 6”, “class 7”, “class 8” and 31 more.",
         "The 30 of 40 classes with the most mistakes.",
         "Scores by class, of these 30",
         "The tables beside this page have all 40 classes.",

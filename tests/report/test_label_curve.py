@@ -1,4 +1,3 @@
-import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -7,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
+from caes.files import read_table
 from caes.report.label_curve import (
     CurveRun,
     curves,
@@ -54,32 +54,17 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Page]:
     return folder, report(folder)
 
 
-def table(path: Path) -> list[list[str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))
-
-
-def test_the_page_needs_nothing_but_itself(usual: tuple[Path, Page]) -> None:
-    check(usual[0] / "report.html")
-
-
-def test_the_page_says_what_was_found(usual: tuple[Path, Page]) -> None:
-    _, read = usual
+def test_the_page_says_what_was_found_by_itself(usual: tuple[Path, Page]) -> None:
+    folder, read = usual
+    check(folder / "report.html")
     for told in (
         "mnist the classifier and random weights",
-        "The classifier errs less than random weights with 100 labels. Errors are "
-        "means over 3 seeds, on 2,000 test pictures. Of 2 comparisons without any "
-        "difference, one in 20 would still be called more than chance.",
+        "The classifier errs less than random weights with 100 labels. Errors are means over 3 seeds, on 2,000 test pictures. Of 2 comparisons without any difference, one in 20 would still be called more than chance.",
         "caes curve mnist",
         "Labels 100 to 1,000 2 numbers of them",
         "Runs 12 trainings in all",
-        "With 100 labels the classifier errs on 10.17%; random weights on 16.17%, 6.00 "
-        "points more, more than chance (p = 0.00231). With 1,000 labels the classifier "
-        "errs on 3.10%; random weights on 3.13%, 0.03 points more, which may be chance "
-        "(p = 0.808).",
-        "Errors on 2,000 test pictures Labels Runs Mean SD Difference p "
-        "the classifier 100 3 10.17% 1.26 – – 1,000 3 3.10% 0.10 – – "
-        "random weights 100 3 16.17% 1.04 +6.00 0.00231 1,000 3 3.13% 0.15 +0.03 0.808",
+        "With 100 labels the classifier errs on 10.17%; random weights on 16.17%, 6.00 points more, more than chance (p = 0.00231). With 1,000 labels the classifier errs on 3.10%; random weights on 3.13%, 0.03 points more, which may be chance (p = 0.808).",
+        "Errors on 2,000 test pictures Labels Runs Mean SD Difference p the classifier 100 3 10.17% 1.26 – – 1,000 3 3.10% 0.10 – – random weights 100 3 16.17% 1.04 +6.00 0.00231 1,000 3 3.13% 0.15 +0.03 0.808",
         "The labels are the same for all.",
         "epochs 20",
     ):
@@ -94,7 +79,7 @@ def test_tables_and_the_figure_are_files_too(usual: tuple[Path, Page]) -> None:
         "report.html",
         "summary.csv",
     ]
-    head, *rows = table(folder / "curve.csv")
+    head, *rows = read_table(folder / "curve.csv")
     assert head == ["contender", "labels", "seed", "error"]
     assert [
         CurveRun(name, int(labels), int(seed), float(error))
@@ -103,22 +88,16 @@ def test_tables_and_the_figure_are_files_too(usual: tuple[Path, Page]) -> None:
 
 
 def test_the_summary_is_scipys(usual: tuple[Path, Page]) -> None:
-    head, *rows = table(usual[0] / "summary.csv")
+    head, *rows = read_table(usual[0] / "summary.csv")
     assert head == ["contender", "labels", "n", "mean", "sd", "difference", "p"]
     assert [row[5:] for row in rows[:2]] == [["", ""], ["", ""]]
     for name, labels, n, *numbers in rows[2:]:
         own = ERRORS[name, int(labels)]
         first = ERRORS["the classifier", int(labels)]
-        expected = [
-            np.mean(own),
-            np.std(own, ddof=1),
-            np.mean(np.subtract(own, first)),
-            ttest_rel(own, first).pvalue,
-        ]
+        apart = np.mean(np.subtract(own, first)), ttest_rel(own, first).pvalue
+        wanted = [np.mean(own), np.std(own, ddof=1), *apart]
         assert n == "3"
-        assert [float(number) for number in numbers] == pytest.approx(
-            expected, rel=1e-5
-        )
+        assert [float(each) for each in numbers] == pytest.approx(wanted, rel=1e-5)
 
 
 def test_only_seeds_in_common_are_compared() -> None:
@@ -139,9 +118,7 @@ def test_only_seeds_in_common_are_compared() -> None:
         ("c", 10, 2, "7.5", "1.41421", "1.5", ""),
     ]
     assert sentences(rows, 100) == [
-        "With 10 labels a errs on 6.00%; b on 49.00%, 1.00 points more, and one seed "
-        "cannot say whether this is chance; c on 7.50%, 1.50 points more with every "
-        "seed.",
+        "With 10 labels a errs on 6.00%; b on 49.00%, 1.00 points more, and one seed cannot say whether this is chance; c on 7.50%, 1.50 points more with every seed.",
         "With 20 labels b errs on 4.00%, with no seed in common.",
     ]
 
@@ -163,8 +140,7 @@ def test_only_seeds_in_common_are_compared() -> None:
             "it 10: 9.0 9.1 9.0; it 20: 9.0 9.1 9.0; it 40: 9.0 9.1 9.0; "
             "b 10: 8.0 8.0 8.0; b 20: 9.9 9.9 9.8; b 40: 9.9 9.9 9.8; "
             "c 10: 20.0 20.1 20.3; c 20: 20.0 20.1 20.3; c 40: 20.0 20.1 20.3",
-            "It errs less than b with 20 and 40 labels and errs more than b with 10 "
-            "labels. It errs less than c with every number of labels tried, 10 to 40.",
+            "It errs less than b with 20 and 40 labels and errs more than b with 10 labels. It errs less than c with every number of labels tried, 10 to 40.",
         ),
     ],
 )
@@ -179,6 +155,9 @@ def test_the_lead_follows_the_errors(errors: str, lead: str) -> None:
 
 
 def test_one_seed_is_called_an_anecdote() -> None:
+    rows = summarise(runs({("a", 10): [5.0], ("b", 10): [5.0, 6.0]}))
+    begin = "Errors are means over 1 to 2 seeds,"
+    assert judge(rows, 10).figures.startswith(begin)
     rows = summarise(runs({("a", 10): [5.0], ("b", 10): [5.0]}))
     told = judge(rows, 1)
     assert told.figures == "Errors are means over 1 seed, on 1 test picture."
@@ -186,12 +165,6 @@ def test_one_seed_is_called_an_anecdote() -> None:
     assert sentences(rows, 1) == [
         "With 10 labels a errs on 5.00%; b on 5.00%, no more and no fewer."
     ]
-
-
-def test_seeds_that_differ_in_number_are_told() -> None:
-    rows = summarise(runs({("a", 10): [5.0], ("b", 10): [5.0, 6.0]}))
-    begin = "Errors are means over 1 to 2 seeds,"
-    assert judge(rows, 10).figures.startswith(begin)
 
 
 def test_no_bar_and_no_mean_falls_below_the_floor() -> None:
@@ -204,8 +177,10 @@ def test_no_bar_and_no_mean_falls_below_the_floor() -> None:
     assert np.isnan(line.spread[:, 2]).all()
 
 
-def test_an_error_of_nothing_is_explained(tmp_path: Path) -> None:
-    read = report(tmp_path, runs=runs({("it", 100): [0.0, 0.0]}), notes=[])
+def test_an_error_of_nothing_without_a_source_is_explained(tmp_path: Path) -> None:
+    nothing = runs({("it", 100): [0.0, 0.0]})
+    read = report(tmp_path, runs=nothing, notes=[], provenance={})
+    assert read.text.startswith("Label curve · caes Label curve · report of a")
     told = "An error of 0 is drawn as if half a picture were wrong."
     assert told in read.text
     assert "Notes" not in read.text
@@ -223,10 +198,3 @@ def test_names_from_outside_are_escaped(tmp_path: Path) -> None:
     )
     assert not read.all("script")
     assert read.text.count(bad) > 12
-
-
-def test_a_page_without_a_source_has_a_title(tmp_path: Path) -> None:
-    read = report(tmp_path, provenance={}, runs=runs({("it", 100): [1.0]}))
-    assert read.text.startswith(
-        "Label curve · caes Label curve · report of a comparison"
-    )

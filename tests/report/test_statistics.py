@@ -40,11 +40,7 @@ def test_mcnemar_tosses_a_coin_for_each_picture_they_differ_on(
     tail = sum(math.comb(tosses, at) for at in range(min(only_a, only_b) + 1))
     assert mcnemar(a, b) == pytest.approx(min(1, 2 * tail / 2**tosses))
     assert mcnemar(a, b) == mcnemar(b, a)
-
-
-def test_classifiers_that_never_differ_are_not_told_apart() -> None:
-    right = np.array([True, False, True])
-    assert mcnemar(right, right) == 1
+    assert mcnemar(a, a) == 1  # they never differ
 
 
 @given(ERRORS, st.integers(0, 2**32 - 1))
@@ -65,18 +61,15 @@ def test_pairs_are_compared_as_scipy_does(a: list[float], seed: int) -> None:
         ([3.0, 4.0], [1.0, 2.0], 2.0),
         ([4.1, 5.1, 6.3], [3.1, 4.1, 5.3], 1.0),
         ([0.0, 0.0], [0.0, 0.0], 0.0),
+        ([], [], math.nan),
     ],
 )
 def test_what_has_no_spread_has_no_p(
     a: list[float], b: list[float], difference: float
 ) -> None:
     mean, p = paired(a, b)
-    assert mean == pytest.approx(difference)
+    assert mean == pytest.approx(difference, nan_ok=True)
     assert math.isnan(p)
-
-
-def test_no_pairs_have_no_difference() -> None:
-    assert all(map(math.isnan, paired([], [])))
 
 
 @given(st.integers(1, 60), st.integers(2, 5), st.integers(1, 15), st.integers(0, 99))

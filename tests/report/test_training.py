@@ -54,8 +54,7 @@ def of(about: History, plan: Plan = PLAN) -> list[Phase]:
             PLAN,
             (
                 "2 + 0 + 0 + 0",
-                "of 3 + 2 + 2 + 4: level 1 stopped early; "
-                "interrupted in the first epoch of level 2",
+                "of 3 + 2 + 2 + 4: level 1 stopped early; interrupted in the first epoch of level 2",
             ),
         ),
         (
@@ -160,14 +159,10 @@ def test_the_charts_of_one_training_are_told_in_words() -> None:
 
 def test_the_charts_say_what_a_level_gives_back() -> None:
     made = charts(stack_history({1: [0.4, 0.2], 2: [0.3]}), Plan({1: 2, 2: 1}))
-    assert made["loss"].alt == (
-        "Loss of level 1 over 2 epochs, from 0.400 to 0.200; of level 2 over 1 epoch: "
-        "0.300."
-    )
-    assert made["loss"].caption == (
-        "Level 1 gives back pictures, level 2 gives back the code below; their losses "
-        "do not compare, for a code has a scale of its own."
-    )
+    expected = "Loss of level 1 over 2 epochs, from 0.400 to 0.200; of level 2 over 1 epoch: 0.300."
+    assert made["loss"].alt == expected
+    expected = "Level 1 gives back pictures, level 2 gives back the code below; their losses do not compare, for a code has a scale of its own."
+    assert made["loss"].caption == expected
     assert made["accuracy"].caption == (
         "Share of pixels. Of level 1 by itself. The levels above it give back codes."
     )
@@ -177,11 +172,8 @@ def test_the_charts_say_what_a_level_gives_back() -> None:
 def test_two_kinds_of_loss_are_told_apart() -> None:
     about = stack_history({1: [4.0, 2], 2: [0.3], 3: [0.2], 0: [2]})
     made = charts(about, Plan({1: 2, 2: 1, 3: 1, 0: 1}), "bce")
-    assert made["loss"].caption == (
-        "Level 1 and the refinement give back pictures (binary cross-entropy), levels "
-        "2 and 3 give back the code below (mean squared error); their losses do not "
-        "compare, for a code has a scale of its own. The axis is logarithmic."
-    )
+    expected = "Level 1 and the refinement give back pictures (binary cross-entropy), levels 2 and 3 give back the code below (mean squared error); their losses do not compare, for a code has a scale of its own. The axis is logarithmic."
+    assert made["loss"].caption == expected
     assert made["psnr"].caption == (
         "Of level 1 by itself, then of all levels in the refinement."
     )

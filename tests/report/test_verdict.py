@@ -13,61 +13,55 @@ from tests.report.fake import STACK, FakeCAE, a_stack, history, pictures, stack_
 TRAIN, TEST = pictures(50, 8, 8, 1), pictures(40, 8, 8, 1, seed=1)
 
 
-@pytest.fixture(scope="module")
-def found() -> Results:
-    """40 test pictures, a code of 4 values for 64, 30 parameters, a settled loss."""
-    settled = history([0.4, 0.3, 0.3])
-    cae = FakeCAE((8, 8, 1), arch="1C3-MP4", loss="mse", history_=settled)
-    return examine(cae, TRAIN, TEST)
+FOUND = examine(
+    FakeCAE((8, 8, 1), arch="1C3-MP4", loss="mse", history_=history([0.4, 0.3, 0.3])),
+    *(TRAIN, TEST),
+)
+"""40 test pictures, a code of 4 values for 64, 30 parameters, a settled loss."""
 
 
 def measured(
-    found: Results, own: float, pca: float = 0.01, mean: float = 0.1
+    own: float, pca: float = 0.01, found: Results = FOUND, **changes: Any
 ) -> Results:
-    def errors(mse: float) -> np.ndarray:
-        return np.full(40, mse)
-
-    baseline = replace(found.pca, errors=errors(pca), mean_errors=errors(mean))
-    return replace(found, errors=errors(own), pca=baseline)
+    """Replace the mean squared errors on every picture, the mean picture's by 0.1."""
+    errors = [np.full(40, mse) for mse in (own, pca, 0.1)]
+    baseline = replace(found.pca, errors=errors[1], mean_errors=errors[2])
+    return replace(found, errors=errors[0], pca=baseline, **changes)
 
 
 @pytest.mark.parametrize(
-    ("own", "lead"),
+    ("own", "pca", "lead"),
     [
-        (0.2, "The autoencoder is no better than the mean picture: it learned nothing."),
-        (0.08, "PCA is better here: the autoencoder leaves 8.00 times its error."),
-        (0.013, "PCA is better here: the autoencoder leaves 30% more error."),
-        (0.0101, "The autoencoder and PCA are level."),
-        (0.0099, "The autoencoder and PCA are level."),
-        (0.007, "The autoencoder is better: it leaves 30% less error than PCA."),
-        (0.002, "The autoencoder is better: PCA leaves 5.00 times its error."),
-        (0.0, "The autoencoder is better: it leaves no error at all."),
-        (math.nan, "Training failed: this network is of no use."),
+        (0.2, 0.01, "The autoencoder is no better than the mean picture: it learned nothing."),
+        (0.08, 0.01, "PCA is better here: the autoencoder leaves 8.00 times its error."),
+        (0.013, 0.01, "PCA is better here: the autoencoder leaves 30% more error."),
+        (0.0101, 0.01, "The autoencoder and PCA are level."),
+        (0.0099, 0.01, "The autoencoder and PCA are level."),
+        (0.007, 0.01, "The autoencoder is better: it leaves 30% less error than PCA."),
+        (0.002, 0.01, "The autoencoder is better: PCA leaves 5.00 times its error."),
+        (0.0, 0.01, "The autoencoder is better: it leaves no error at all."),
+        (math.nan, 0.01, "Training failed: this network is of no use."),
+        (0.001, 0.0, "PCA is better here: it leaves no error at all."),
+        (0.0, 0.0, "The autoencoder and PCA are level."),
     ],
 )  # fmt: skip
-def test_the_lead_follows_the_errors(found: Results, own: float, lead: str) -> None:
-    assert verdict(measured(found, own)).lead == lead
+def test_the_lead_follows_the_errors(own: float, pca: float, lead: str) -> None:
+    assert verdict(measured(own, pca)).lead == lead
 
 
-def test_a_perfect_pca_is_called_so(found: Results) -> None:
-    lead = "PCA is better here: it leaves no error at all."
-    assert verdict(measured(found, 0.001, pca=0.0)).lead == lead
-    assert (
-        verdict(measured(found, 0.0, 0.0)).lead == "The autoencoder and PCA are level."
-    )
-
-
-def test_the_figures_are_told_in_full(found: Results) -> None:
-    assert verdict(measured(found, 0.005)).figures == (
+def test_the_figures_are_told_in_full() -> None:
+    told = verdict(measured(0.005))
+    assert told.figures == (
         "On 40 test pictures the autoencoder's mean squared error is 0.00500 (23.0 dB) "
         "from 4 code values. PCA with as many leaves 0.0100 (20.0 dB), and the mean "
         "training picture as the only answer 0.100 (10.0 dB). On every single picture "
         "the autoencoder comes closer."
     )
+    assert told.context == ""  # what is better needs no excuse
 
 
-def test_a_share_is_never_rounded_to_all_or_none(found: Results) -> None:
-    one = measured(found, 0.005)
+def test_a_share_is_never_rounded_to_all_or_none() -> None:
+    one = measured(0.005)
     one.errors[0] = 0.02
     told = "The autoencoder comes closer than PCA on 98% of the pictures."
     assert verdict(one).figures.endswith(told)
@@ -76,14 +70,9 @@ def test_a_share_is_never_rounded_to_all_or_none(found: Results) -> None:
     assert "closer than PCA on 99% of" in verdict(many).figures
 
 
-def test_a_better_autoencoder_needs_no_excuse(found: Results) -> None:
-    assert verdict(measured(found, 0.005)).context == ""
-
-
-def test_a_better_pca_is_explained(found: Results) -> None:
-    worse = measured(found, 0.05)
+def test_a_better_pca_is_explained() -> None:
     falling = history([0.4, 0.3, 0.2])
-    roomy = replace(worse, code_shape=(4, 4, 1), loss="bce", history=falling)
+    roomy = measured(0.05, code_shape=(4, 4, 1), loss="bce", history=falling)
     assert verdict(roomy).context == (
         "The code is roomy, one value for every 4 of the picture, and so PCA loses "
         "little; an autoencoder shows its worth at small codes. PCA also learned 320 "
@@ -92,17 +81,14 @@ def test_a_better_pca_is_explained(found: Results) -> None:
         "cross-entropy. The loss was still falling at the end: more epochs would "
         "likely help."
     )
-
-
-def test_a_code_as_large_as_the_picture_is_called_so(found: Results) -> None:
-    whole = measured(found, 0.05, pca=0.0)
-    whole = replace(whole, code_shape=(64,), pca=replace(whole.pca, components=64))
+    whole = measured(0.05, pca=0.0, code_shape=(64,))
+    whole = replace(whole, pca=replace(whole.pca, components=64))
     told = "The code is no smaller than the picture, so that PCA can copy all of it."
     assert verdict(whole).context.startswith(told)
 
 
-def test_what_limits_the_comparison_is_said(found: Results) -> None:
-    fair = measured(found, 0.005)
+def test_what_limits_the_comparison_is_said() -> None:
+    fair = measured(0.005)
     short = replace(fair.pca, components=3, rows=4, errors=np.full(2, 0.01))
     lost = history([0.4, 0.3, math.nan], best_epoch=2, ended="diverged")
     few = replace(fair, errors=fair.errors[:2], pca=short, same=True, history=lost)
@@ -113,11 +99,8 @@ def test_what_limits_the_comparison_is_said(found: Results) -> None:
         "themselves: on new pictures both would do worse. So few test pictures make an "
         "anecdote, not a measurement."
     )
-
-
-def test_a_diverged_training_is_called_so(found: Results) -> None:
     lost = history([0.4, math.inf], ended="diverged")
-    assert verdict(replace(measured(found, math.nan), history=lost)).figures == (
+    assert verdict(measured(math.nan, history=lost)).figures == (
         "In epoch 2 the loss became infinite or not a number. A smaller learning rate "
         "usually helps. PCA leaves 0.0100 (20.0 dB) on the same pictures."
     )
@@ -125,26 +108,22 @@ def test_a_diverged_training_is_called_so(found: Results) -> None:
 
 def of_stack(about: History, own: float, **settings: Any) -> Results:
     """A stack with these mean squared errors; 0.05 from the code alone."""
-    found = measured(examine(a_stack(about, **settings), TRAIN, TEST), own)
+    found = measured(own, found=examine(a_stack(about, **settings), TRAIN, TEST))
     return replace(found, alone=None if found.alone is None else np.full(40, 0.05))
 
 
 def test_a_better_stack_is_told_more() -> None:
     found = verdict(of_stack(STACK, 0.005))
     assert (found.lead, found.figures) == (
-        "The autoencoder is better, though it is told more than the code: PCA leaves "
-        "2.00 times its error.",
+        "The autoencoder is better, though it is told more than the code: PCA leaves 2.00 times its error.",
         "On 40 test pictures the autoencoder's mean squared error is 0.00500 (23.0 dB) "
         "from 8 code values and 40 places of winners; from the code alone it is 0.0500 "
         "(13.0 dB). PCA with as many code values leaves 0.0100 (20.0 dB), and the mean "
         "training picture as the only answer 0.100 (10.0 dB). On every single picture "
         "the autoencoder comes closer.",
     )
-    assert found.context == (
-        "The places say where in its map each value was the largest; they are handed "
-        "from the way up to the way down beside the code, and PCA has nothing like "
-        "them: this flatters the autoencoder."
-    )
+    expected = "The places say where in its map each value was the largest; they are handed from the way up to the way down beside the code, and PCA has nothing like them: this flatters the autoencoder."
+    assert found.context == expected
 
 
 @pytest.mark.parametrize(
@@ -166,10 +145,8 @@ def test_winner_take_all_is_judged_by_what_reconstructs() -> None:
     )
     assert "alone" not in found.figures
     assert "roomy" not in found.context
-    assert (
-        "Only the largest value of each of the 2 maps of the code reconstructs, while "
-        "PCA was given all 8 values: this flatters PCA."
-    ) in found.context
+    expected = "Only the largest value of each of the 2 maps of the code reconstructs, while PCA was given all 8 values: this flatters PCA."
+    assert expected in found.context
 
 
 @pytest.mark.parametrize(
@@ -190,11 +167,7 @@ def test_levels_whose_loss_still_fell_are_named(
 
 def test_levels_that_only_gave_back_codes_are_a_reason() -> None:
     apart = stack_history({1: [0.3, 0.3, 0.3], 2: [0.2, 0.2, 0.2]})
-    told = (
-        "PCA is made for the squared error, while the lowest level of this one was "
-        "trained on binary cross-entropy. Only level 1 learned to give back pictures, "
-        "level 2 a code: to refine all at once afterwards would likely help."
-    )
+    told = "PCA is made for the squared error, while the lowest level of this one was trained on binary cross-entropy. Only level 1 learned to give back pictures, level 2 a code: to refine all at once afterwards would likely help."
     assert told in verdict(replace(of_stack(apart, 0.02), loss="bce")).context
     refined = verdict(replace(of_stack(STACK, 0.02), loss="bce")).context
     assert "while this network was trained on binary cross-entropy." in refined

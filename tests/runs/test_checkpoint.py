@@ -54,10 +54,8 @@ def test_the_run_s_description_says_what_made_it(run: Path) -> None:
     assert made["data fingerprint"].startswith("sha256:")
     assert {"caes", "torch", "numpy", "python", "machine", "seed", "date"} <= set(made)
     table = (run / "history.csv").read_text().splitlines()
-    assert table[0] == (
-        "epoch,loss,validation_loss,accuracy,psnr,seconds,images_per_second,"
-        "level,waiting"
-    )
+    expected = "epoch,loss,validation_loss,accuracy,psnr,seconds,images_per_second,level,waiting"
+    assert table[0] == expected
     assert len(table) == 3
 
 

@@ -118,10 +118,7 @@ def test_a_claimed_place_is_an_empty_table_and_loses_nothing(tmp_path: Path) -> 
     assert on_disk(tmp_path) == ledger.rows
 
 
-NEXT = (
-    "allowed: the table of an earlier run of the same command. Name another folder "
-    "with --out, or move the file away."
-)
+NEXT = "allowed: the table of an earlier run of the same command. Name another folder with --out, or move the file away."
 HEAD = ",".join((*KEYS, *FIGURES, *MADE))
 
 

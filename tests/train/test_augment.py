@@ -402,11 +402,7 @@ def test_what_is_on_is_named_in_the_fields_order(text: str, printed: str) -> Non
     assert str(parse_augmentation(text)) == printed
 
 
-PARTS = (
-    "digits, photos, none, or parts joined by +: shift:SHARE, rotate:DEGREES, "
-    "scale:SHARE, shear:DEGREES, elastic:DEVIATION, crop:PIXELS, cutout:PIXELS, "
-    "brightness:SHARE, contrast:SHARE, flip. Try digits, or shift:0.1+flip."
-)
+PARTS = "digits, photos, none, or parts joined by +: shift:SHARE, rotate:DEGREES, scale:SHARE, shear:DEGREES, elastic:DEVIATION, crop:PIXELS, cutout:PIXELS, brightness:SHARE, contrast:SHARE, flip. Try digits, or shift:0.1+flip."
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,7 @@ LINEAR: dict[str, Any] = {"epochs": 2, "learning_rate": 0.1, "decay": "linear"}
     [
         ("constant", [0.1, 0.1, 0.1, 0.1]),
         ("linear", [0.1, 0.075, 0.05, 0.025]),
-        (
-            "cosine",
-            [0.1 * (1 + math.cos(math.pi * p)) / 2 for p in QUARTERS],
-        ),
+        ("cosine", [0.1 * (1 + math.cos(math.pi * p)) / 2 for p in QUARTERS]),
         (
             "one-cycle",
             [

@@ -17,10 +17,7 @@ ENOUGH = (LEAST_0, "Try epochs=40, or 0 for enough.")
 TIED: dict[str, Any] = {"decoder": "tied"}
 GREEDY: dict[str, Any] = TIED | {"schedule": "greedy"}
 ONE_A_LEVEL = "one value, or in a greedy schedule one a level. Give a single value."
-OF_ITS_OWN = (
-    "with the mirrored decoder; allowed: a decoder of each level's own for it. "
-    "Add decoder='tied'."
-)
+OF_ITS_OWN = "with the mirrored decoder; allowed: a decoder of each level's own for it. Add decoder='tied'."
 HEAD = "allowed: dense layers such as 300N or 500N-100N, or none. Try '300N'."
 
 
@@ -47,10 +44,8 @@ def _choices() -> list[tuple[type[Options | FineTuning], str, tuple[Any, ...]]]:
 def test_a_word_that_is_no_choice_is_refused_with_those_that_are(
     declared: type[Options | FineTuning], name: str, words: tuple[Any, ...]
 ) -> None:
-    assert _refused(declared, **{name: "lion"}) == (
-        f"{name}: received 'lion'; allowed: {' or '.join(map(repr, words))}. "
-        f"Try {words[0]!r}."
-    )
+    expected = f"{name}: received 'lion'; allowed: {' or '.join(map(repr, words))}. Try {words[0]!r}."
+    assert _refused(declared, **{name: "lion"}) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,10 +87,8 @@ def test_numbers_beyond_their_bounds_are_refused(
 
 @pytest.mark.parametrize("declared", [Options, FineTuning])
 def test_patience_without_validation_is_refused(declared: Any) -> None:
-    assert _refused(declared, patience=3) == (
-        "patience: received 3 without validation pictures; allowed: patience together "
-        "with validation. Add validation=0.1."
-    )
+    expected = "patience: received 3 without validation pictures; allowed: patience together with validation. Add validation=0.1."
+    assert _refused(declared, patience=3) == expected
 
 
 @pytest.mark.parametrize(

@@ -126,10 +126,8 @@ def test_the_figure_and_its_table_are_written_and_kept(
         assert float(row["response"]) == pytest.approx(spread, abs=0.006)
         assert kept.noise == AUTOENCODERS[row["autoencoder"]].get("noise")
     first = rows[0]
-    assert told[0] == (
-        f"digits, clean: a filter lies on {first['pixels']} of 49 pixels, the linear "
-        f"response to one pixel on {first['response']} of 169"
-    )
+    expected = f"digits, clean: a filter lies on {first['pixels']} of 49 pixels, the linear response to one pixel on {first['response']} of 169"
+    assert told[0] == expected
     figure = tmp_path / "filters-digits.png"
     assert told[4] == str(figure)
     with Image.open(figure) as image:
