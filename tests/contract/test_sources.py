@@ -220,10 +220,6 @@ def test_parts_joined_are_the_whole(example: Example, whole: ImageSet) -> None:
     assert same(load(example.source, f"{split}[:30%]+{split}[30%:]"), whole)
 
 
-def test_reading_twice_gives_the_same(example: Example, whole: ImageSet) -> None:
-    assert same(load(example.source, example.split), whole)
-
-
 def test_size_and_channels_are_as_asked(example: Example, whole: ImageSet) -> None:
     split = f"{example.split}[:5]"
     images = load(example.source, split, size=(4, 7), channels=3)
@@ -259,18 +255,3 @@ def test_an_opened_source_pickles_as_what_was_given(
     again = pickle.loads(pickled)
     assert same(again.read(example.split, range(1, 4)), images)
     assert same(images, whole[1:4])
-
-
-def test_a_set_survives_pickling(whole: ImageSet) -> None:
-    again = pickle.loads(pickle.dumps(whole[:5]))
-    assert same(again, whole[:5])
-    assert (again.value_range, again.source) == (whole.value_range, whole.source)
-
-
-def test_a_set_is_picked_by_slice_index_and_mask(whole: ImageSet) -> None:
-    mask = np.zeros(len(whole), bool)
-    mask[[1, 4]] = True
-    assert same(whole[[1, 4]], whole[mask])
-    assert same(whole[[1, 4]], whole[1:5:3])
-    assert whole[[1, 4]].names == [whole.names[1], whole.names[4]]
-    assert (whole[np.array([4])].pixels == whole.pixels[4:5]).all()

@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 
-from caes import CAE
 from caes.data.scales import Scale, parse_scale
 from caes.errors import ArgumentError
 from caes.train.options import Options
@@ -71,7 +70,3 @@ def test_the_output_is_linear_where_pictures_reach_beyond_the_unit(
     output = "sigmoid" if decoder == "mirror" else "tanh"
     assert (bounded.output, bounded.bounded) == (output, True)
     assert (beyond.output, beyond.bounded) == ("linear", False)
-
-
-def test_the_estimator_and_the_command_line_have_the_same_default() -> None:
-    assert CAE().get_params()["scale"] == Options().scale == "auto"

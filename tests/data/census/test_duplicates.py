@@ -78,17 +78,6 @@ def test_what_is_found_is_what_a_naive_search_finds(
     ]
 
 
-def test_a_group_tells_names_and_classes() -> None:
-    contents = Contents()
-    for name, label in (("a", 0), ("b", 1), ("c", -1)):
-        contents.add(one(7, name, label), "train")
-    group = Group(3, ("a", "b", "c"), ("cat", "dog", None))
-    differing = Group(3, ("a", "b"), ("cat", "dog"))
-    assert contents.repeats() == Repeats(
-        pictures=2, groups=1, first=(group,), differing=1, first_differing=(differing,)
-    )
-
-
 def test_classes_are_compared_by_name_however_a_set_numbers_them() -> None:
     contents = Contents()
     contents.add(one(7, "a", 0), "train")

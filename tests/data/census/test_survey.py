@@ -56,10 +56,6 @@ def test_the_figures_of_a_large_array_are_those_of_the_whole(tmp_path: Path) -> 
     assert values.std == pytest.approx([pixels.std()], rel=1e-13)
 
 
-def test_classes_come_in_their_own_order() -> None:
-    assert list(survey("digits").classes) == list("0123456789")
-
-
 def test_a_folder_in_which_nothing_can_be_read_is_told_of_and_no_error(
     tmp_path: Path,
 ) -> None:

@@ -71,13 +71,6 @@ def test_folders_named_as_splits_are_splits(tmp_path: Path, paint: Paint) -> Non
     )
 
 
-def test_a_single_picture_is_a_set_of_one(tmp_path: Path, paint: Paint) -> None:
-    painted = paint(tmp_path / "one.png", "RGB")
-    images = load(tmp_path / "one.png")
-    assert images.names == ["one.png"]
-    assert images.pixels[0].tolist() == painted.tolist()
-
-
 def test_only_the_wanted_pictures_are_decoded(tmp_path: Path, paint: Paint) -> None:
     for number in range(6):
         paint(tmp_path / f"{number}.png")
@@ -105,16 +98,6 @@ def test_grey_among_colour_is_repeated_and_eight_bits_among_sixteen_deepened(
     assert images.notes == (
         "8-bit pictures among 16-bit ones were multiplied by 257: 4.",
         "Grey pictures among colour ones were repeated to three channels: 4.",
-    )
-
-
-def test_notes_count_what_was_done(tmp_path: Path, paint: Paint) -> None:
-    paint(tmp_path / "1.png", "RGBA")
-    paint(tmp_path / "2.png", "RGBA")
-    paint(tmp_path / "3.jpg", "CMYK")
-    assert load(tmp_path).notes == (
-        "Pictures with transparency were laid on white: 2.",
-        "CMYK pictures were converted to RGB: 1.",
     )
 
 

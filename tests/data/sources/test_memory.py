@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from caes.data import load, split_names
-from caes.errors import ArgumentError
+from caes.data import load
 from tests.refusals import refused
 
 GREY = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
@@ -52,12 +51,6 @@ def test_an_image_set_passes_with_its_split_applied() -> None:
     last = load(images, "train[-1:]", channels=3)
     assert last.names == ["00002"]
     assert last.pixels[..., 2].tolist() == GREY[2:].tolist()
-
-
-def test_what_is_in_memory_is_one_split() -> None:
-    assert split_names(GREY) == {"train": 3}
-    with pytest.raises(ArgumentError, match="allowed: parts of train"):
-        load(GREY, "test")
 
 
 @pytest.mark.parametrize(
