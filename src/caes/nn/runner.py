@@ -22,13 +22,8 @@ def runner(
     """Give what computes a batch fastest, as long as a training lasts.
 
     That is the compiled loop where it knows the network; else shares of the batch, a
-    thread each, where no picture looks at the others; else PyTorch's operators.
-
-    Args:
-        network: Which learns.
-        compare: Computes the figures by PyTorch's operators.
-        plain: Whether arithmetic is of 32 bits on the CPU.
-        loss: What an auto-encoder compares by.
+    thread each, where no picture looks at the others; else PyTorch's operators, by
+    which ``compare`` works. Arithmetic is plain in 32 bits on the CPU.
     """
     trunk = network.trunk if isinstance(network, Classifier) else network
     if not (plain and trunk.splits_batches):

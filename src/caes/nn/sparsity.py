@@ -11,13 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sparsity:
-    """Only winners of a code may reconstruct; written ``wta`` or ``wta:0.05``.
+    """Only winners of a code may reconstruct; written ``wta`` or ``wta:0.05``."""
 
-    Args:
-        lifetime: Share of a batch's pictures, in (0, 1], for which each map (or unit)
-            survives while training; 1 for all.
-    """
-
+    # Share of a batch's pictures, in (0, 1], for which each map (or unit) survives
+    # while training; 1 for all.
     lifetime: float = 1.0
 
     def __str__(self) -> str:
@@ -34,13 +31,8 @@ class Sparsity:
         survives. Lifetime sparsity (section 4.1): of these winners, each map keeps the
         largest ones over the batch; only while gradients are computed, since a single
         picture has no batch. Where the largest value is 0 nothing wins; what is not a
-        number always does, so that it is seen.
-
-        Args:
-            maps: N×maps×h×w, or N×units (which have lifetime sparsity only).
-
-        Returns:
-            The same shape, bool.
+        number always does, so that it is seen. N×maps×h×w, or N×units, which have
+        lifetime sparsity only, give the same shape, bool.
         """
         import torch
 
@@ -60,11 +52,7 @@ class Sparsity:
 
 
 def parse_sparsity(text: str | None) -> Sparsity | None:
-    """Read ``wta`` or ``wta:0.05``; None stays None.
-
-    Raises:
-        ArgumentError: The text is not of that form.
-    """
+    """Read ``wta`` or ``wta:0.05``; None stays None."""
     if text is None:
         return None
     kind, colon, number = str(text).partition(":")

@@ -45,37 +45,25 @@ class Augmentation:
 
     The parts come in this order: crop, flip, the warp of shift, rotate, scale, shear
     and elastic, then brightness, contrast, cutout.
-
-    Args:
-        shift: Largest move along each side, as a share of that side.
-        rotate: Largest turn to either side, in degrees.
-        scale: Largest growth, as a share, and as likely the inverse shrinking.
-        shear: Largest slant to either side, in degrees.
-        elastic: Standard deviation of a smooth random displacement, in pixels.
-        flip: Whether to mirror left to right, one time in two at random.
-        crop: Pixels added on every side by reflection before cropping back at random.
-        cutout: Side in pixels of a square set to the picture's mean colour; its centre
-            is anywhere in the picture, so that it may reach over the edge.
-        brightness: Values are multiplied by 1 ± up to this share.
-        contrast: Distances from the mean colour are multiplied by 1 ± up to this share.
     """
 
-    shift: float = 0
-    rotate: float = 0
-    scale: float = 0
-    shear: float = 0
-    elastic: float = 0
-    flip: bool = False
-    crop: int = 0
+    shift: float = 0  # largest move along each side, as a share of that side
+    rotate: float = 0  # largest turn to either side, in degrees
+    scale: float = 0  # largest growth, as a share, and as likely the inverse shrinking
+    shear: float = 0  # largest slant to either side, in degrees
+    elastic: float = 0  # deviation of a smooth random displacement, in pixels
+    flip: bool = False  # mirror left to right, one time in two
+    crop: int = 0  # pixels added by reflection on every side before cropping back
+    # Side in pixels of a square set to the picture's mean colour; its centre is
+    # anywhere in the picture, so that it may reach over the edge.
     cutout: int = 0
-    brightness: float = 0
-    contrast: float = 0
+    brightness: float = 0  # values are multiplied by 1 ± up to this share
+    contrast: float = 0  # distances from the mean colour, by the same
 
     def __str__(self) -> str:
-        strengths = {field.name: getattr(self, field.name) for field in fields(self)}
         parts = (
             name if name == "flip" else f"{name}:{repr(strength).removesuffix('.0')}"
-            for name, strength in strengths.items()
+            for name, strength in vars(self).items()
             if strength
         )
         return "+".join(parts) or "none"
@@ -107,11 +95,7 @@ class Augmentation:
 
 
 def parse_augmentation(text: str | None) -> Augmentation | None:
-    """Read ``shift:0.1+flip`` or a preset's name; None where nothing is to change.
-
-    Raises:
-        ArgumentError: The text is not of that form.
-    """
+    """Read ``shift:0.1+flip`` or a preset's name; None where nothing is to change."""
     if text is None or text == "none":
         return None
     strengths: dict[str, Any] = {}
@@ -306,17 +290,13 @@ def _cut_out(
     """Set a square to each picture's mean, channel by channel."""
     import torch
 
+    def stretch(draw: "Tensor", side: int) -> "Tensor":
+        """Mark a stretch with its centre anywhere on the side, N×side, boolean."""
+        first = _whole(draw, side) - chosen.cutout // 2
+        place = torch.arange(side, device=draw.device) - first[:, None]
+        return (place >= 0) & (place < chosen.cutout)
+
     _, height, width, _ = pictures.shape
-    columns = _stretch(draws["cutout"][0], chosen.cutout, width)
-    rows = _stretch(draws["cutout"][1], chosen.cutout, height)
+    columns, rows = map(stretch, draws["cutout"], (width, height))
     square = (rows[:, :, None] & columns[:, None, :])[..., None]
     return torch.where(square, pictures.mean((1, 2), keepdim=True), pictures)
-
-
-def _stretch(draw: "Tensor", length: int, side: int) -> "Tensor":
-    """Mark a stretch with its centre anywhere on the side, N×side, boolean."""
-    import torch
-
-    first = _whole(draw, side) - length // 2
-    place = torch.arange(side, device=draw.device) - first[:, None]
-    return (place >= 0) & (place < length)

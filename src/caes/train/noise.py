@@ -17,17 +17,10 @@ KINDS = ("masking", "gaussian", "salt-and-pepper")
 
 @dataclass(frozen=True)
 class Corruption:
-    """One kind of noise and its strength, written ``masking:0.3``.
+    """One kind of noise and its strength, written ``masking:0.3``."""
 
-    Args:
-        kind: "masking" (values set to 0), "gaussian" (added) or "salt-and-pepper"
-            (values set to 0 or 1).
-        strength: Share of the values that are hit, in [0, 1], or for "gaussian" the
-            standard deviation.
-    """
-
-    kind: str
-    strength: float
+    kind: str  # masking: values set to 0; gaussian: added; salt-and-pepper: 0 or 1
+    strength: float  # share of the values that are hit; of gaussian the deviation
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.strength:g}"
@@ -52,11 +45,7 @@ class Corruption:
 
 
 def parse_corruption(text: str | None) -> Corruption | None:
-    """Read ``masking:0.3``; None stays None.
-
-    Raises:
-        ArgumentError: The text is not of that form.
-    """
+    """Read ``masking:0.3``; None stays None."""
     if text is None:
         return None
     kind, _, number = str(text).partition(":")

@@ -1,5 +1,6 @@
 """How to train a classifier: every option once, and the recipes that fill them in."""
 
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
@@ -114,25 +115,15 @@ RECIPES: dict[RecipeName, Recipe] = {
 
 
 def parse_head(text: object) -> tuple[int, ...]:
-    """Read a head such as ``300N`` or ``500N-100N``; "none" is no hidden layer.
-
-    Raises:
-        ArgumentError: The text is not of that form.
-    """
+    """Read a head such as ``300N`` or ``500N-100N``; "none" is no hidden layer."""
     if text in (None, "none"):
         return ()
-    try:
+    with suppress(NotationError):
         arch = parse(str(text))
-    except NotationError:
-        arch = None
-    if arch is None or arch.levels:
-        raise ArgumentError(
-            "head",
-            repr(str(text)),
-            "dense layers such as 300N or 500N-100N, or none",
-            "Try '300N'.",
-        )
-    return arch.dense
+        if not arch.levels:
+            return arch.dense
+    allowed = "dense layers such as 300N or 500N-100N, or none"
+    raise ArgumentError("head", repr(str(text)), allowed, "Try '300N'.")
 
 
 @options
