@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-AT_ONCE = 2**27
-"""Bytes that are taken into memory without a thought; more stay on disk."""
+AT_ONCE = 2**27  # bytes that are taken into memory without a thought; more stay on disk
 _FAULT = 2**16 + 2**12
 # Reading one byte of a mapped file makes the system map up to sixteen pages around it.
 
@@ -164,9 +163,9 @@ def take(pixels: Any, rows: NDArray[np.int64], out: NDArray[Any]) -> None:
 
 def joined(parts: Sequence[Any]) -> Any:
     """Put arrays behind each other, on disk if they are large and all of them there."""
-    if sum(part.nbytes for part in parts) <= AT_ONCE:
-        return np.concatenate([np.asarray(part) for part in parts])
-    if not all(isinstance(p, OnDisk) or mapping(p) is not None for p in parts):
+    large = sum(part.nbytes for part in parts) > AT_ONCE
+    there = all(isinstance(p, OnDisk) or mapping(p) is not None for p in parts)
+    if not (large and there):
         return np.concatenate([np.asarray(part) for part in parts])
     parts = [part if isinstance(part, OnDisk) else OnDisk([part]) for part in parts]
     arrays = [array for part in parts for array in part.arrays]

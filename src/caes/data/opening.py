@@ -71,17 +71,9 @@ def load(
         OutputError: ``prepare`` is True, and the cache cannot be written.
     """
     reading = Reading(
-        size=size,
-        resize=resize,
-        channels=channels,
-        tile=tile,
-        overlap=overlap,
-        seed=seed,
-        strict=strict,
-        pages=pages,
-        progress=progress,
-        prepare=prepare,
-    )
+        size=size, resize=resize, channels=channels, tile=tile, overlap=overlap,
+        seed=seed, strict=strict, pages=pages, progress=progress, prepare=prepare,
+    )  # fmt: skip
     opened = open_source(source, reading)
     if reading.tiles is not None:
         images = _in_tiles(opened, split, *reading.tiles)
@@ -119,13 +111,9 @@ def stream(
         DataError: As for `load`.
     """
     reading = Reading(
-        size=size,
-        resize=resize,
-        channels=channels,
-        seed=seed,
-        strict=strict,
+        size=size, resize=resize, channels=channels, seed=seed, strict=strict,
         pages=pages,
-    )
+    )  # fmt: skip
     return _streamed(open_source(source, reading), split)
 
 

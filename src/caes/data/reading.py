@@ -23,36 +23,23 @@ _LONGEST = 65_535  # the longest side that JPEG knows
 class Reading:
     """How pictures are to be read: what `load`, the commands and model.json say of it.
 
-    Args:
-        size: (H, W) to bring every picture to, or None to keep theirs.
-        channels: 1 or 3 to convert to grey or colour, None to keep what is there.
-        strict: Whether the first unreadable picture ends the reading.
-        progress: Called with (pictures done, pictures in all) while reading files.
-        pages: Whether the pages of a file are pictures, or channels of one picture.
-        resize: How pictures are brought to the size.
-        seed: Draws random crops, together with the pictures' names.
-        alone: Whether `Source.stream` decodes each picture only when it is asked for,
-            so that memory never holds two large ones.
-        prepare: Whether decoded pictures are kept in the cache, and looked for there;
-            None for where it is worth it.
-        tile: A side or (H, W) to cut every picture into; None keeps them whole.
-        overlap: Pixels that neighbouring tiles share, at least; None is an eighth.
-
     Raises:
         ArgumentError: One of them cannot be.
     """
 
-    size: Side | None = None
-    channels: int | None = None
-    strict: bool = False
-    progress: Callable[[int, int], None] | None = None
-    pages: Pages = "pictures"
-    resize: ResizeName = "stretch"
-    seed: int = 0
+    size: Side | None = None  # (H, W) to bring every picture to; None keeps theirs
+    channels: int | None = None  # 1 for grey, 3 for colour, None for what is there
+    strict: bool = False  # whether the first unreadable picture ends the reading
+    progress: Callable[[int, int], None] | None = None  # (done, in all) while reading
+    pages: Pages = "pictures"  # what a file's pages are; or channels of one picture
+    resize: ResizeName = "stretch"  # how pictures are brought to the size
+    seed: int = 0  # draws random crops, together with the pictures' names
     alone: bool = False
+    """Whether a stream decodes each only when it is due: memory never holds two."""
     prepare: bool | None = None
-    tile: int | Side | None = None
-    overlap: int | None = None
+    """Whether pictures are kept decoded in the cache; None for where it is worth it."""
+    tile: int | Side | None = None  # to cut every picture into; None keeps them whole
+    overlap: int | None = None  # pixels that tiles share, at least; None is an eighth
 
     def __post_init__(self) -> None:
         keep, colours = "Leave it out to keep them.", "1 (grey) or 3 (colour)"

@@ -6,30 +6,24 @@ from dataclasses import dataclass
 from caes.errors import ArgumentError
 
 KINDS = ("auto", "dtype", "minmax", "standard")
-UNBOUNDED = ("percentiles", "standard")
-"""Kinds whose pictures reach beyond [0, 1]: nothing is clipped."""
+UNBOUNDED = ("percentiles", "standard")  # pictures reach beyond [0, 1]: none is clipped
 
 
 @dataclass(frozen=True)
 class Scale:
     """A kind of scaling, written ``minmax`` or ``percentiles:1,99``.
 
-    Args:
-        kind: "auto" (the values that stand for black and white), "dtype" (the type's
-            range), or of each channel by itself "minmax" (its extremes),
-            "percentiles" or "standard" (mean and standard deviation).
-        shares: The two percentiles, in [0, 100]; empty for other kinds.
+    It is "auto" (the values that stand for black and white), "dtype" (the type's
+    range), or of each channel by itself "minmax" (its extremes), "percentiles" or
+    "standard" (mean and standard deviation).
     """
 
     kind: str
-    shares: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()  # the two percentiles, in [0, 100]
 
     def __str__(self) -> str:
-        return (
-            self.kind
-            + ":" * bool(self.shares)
-            + ",".join(map("{:g}".format, self.shares))
-        )
+        shares = ",".join(f"{share:g}" for share in self.shares)
+        return f"{self.kind}:{shares}" if shares else self.kind
 
     @property
     def bounded(self) -> bool:
@@ -38,11 +32,7 @@ class Scale:
 
 
 def parse_scale(text: str) -> Scale:
-    """Read ``minmax`` or ``percentiles:1,99``.
-
-    Raises:
-        ArgumentError: The text is not of that form.
-    """
+    """Read ``minmax`` or ``percentiles:1,99``."""
     if text in KINDS:
         return Scale(text)
     kind, _, numbers = str(text).partition(":")

@@ -97,30 +97,22 @@ class Values:
 class Survey:
     """The census of a source: every picture was looked at.
 
-    Args:
-        source: What was looked over.
-        splits: Rows of each split.
-        sizes: Pictures of each (H, W).
-        channels: Pictures of each number of channels.
-        dtypes: Pictures of each type, such as "uint8".
-        modes: Pictures of each mode of their files, such as "palette"; of what are no
-            files, grey, colour, or the channels.
-        formats: Pictures of each file format; empty where they are no picture files.
-        values: Range, mean and deviation, by (type, channels).
-        classes: Pictures of each class, by name; those without a label are not counted.
-        skipped: What cannot be read.
+    What is counted are pictures: of each (H, W), number of channels, type such as
+    "uint8", mode of their files such as "palette" (of what are no files grey, colour,
+    or the channels), file format, and class, by name.
     """
 
     source: str
-    splits: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)  # rows of each
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     channels: Counter[int] = field(default_factory=Counter)
     dtypes: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     formats: Counter[str] = field(default_factory=Counter)
     values: dict[tuple[str, int], Values] = field(default_factory=dict)
+    """Range, mean and deviation, by (type, channels)."""
     classes: Counter[str] = field(default_factory=Counter)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)  # what cannot be read
     _contents: Contents = field(default_factory=Contents)
 
     @property
@@ -232,9 +224,9 @@ def survey_of(
     """Look every picture of a source over."""
     found = Survey(printable((opened.called,)), opened.splits())
     total, done = sum(found.splits.values()), 0
-    for split in found.splits:
+    for split, count in found.splits.items():
         gathered = _Gathered(found, split)
-        for piece in opened.stream(split):
+        for piece in opened.stream(split, range(count)):
             if seen:
                 seen(piece)
             if isinstance(piece, Skipped):

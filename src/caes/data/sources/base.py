@@ -17,7 +17,6 @@ from caes.data.labels.classes import Indices
 from caes.data.reading import Reading
 
 _PIECE = 1000  # pictures
-
 Classes = tuple[str, ...]
 
 
@@ -62,15 +61,12 @@ class Source(ABC):
         Gives what could be read, in order; names are unique in the whole source.
         """
 
-    def stream(
-        self, split: str, rows: range | None = None
-    ) -> Iterator[ImageSet | Skipped]:
-        """Go through rows of a split bit by bit, whatever their sizes; None is all.
+    def stream(self, split: str, rows: range) -> Iterator[ImageSet | Skipped]:
+        """Go through rows of a split bit by bit, whatever their sizes.
 
         Sources whose pictures may differ in size give them one by one, each in a set of
         its own, and in their places what cannot be read.
         """
-        rows = self.rows(split, rows)
         for start in range(rows.start, rows.stop, _PIECE):
             yield self.read(split, range(start, min(start + _PIECE, rows.stop)))
 
@@ -78,10 +74,6 @@ class Source(ABC):
     def called(self) -> str:
         """What was given, for errors."""
         return str(self.spec)
-
-    def rows(self, split: str, rows: range | None) -> range:
-        """Give the rows, or all of the split for None."""
-        return range(self.splits()[split]) if rows is None else rows
 
     def names(self, split: str, rows: range) -> list[str]:
         """Name rows by index, behind the split's name where there are several."""
@@ -159,12 +151,9 @@ class EncodedSource(Source):
             notes=(*self.notes(), *batch.notes),
         )
 
-    def stream(
-        self, split: str, rows: range | None = None
-    ) -> Iterator[ImageSet | Skipped]:
+    def stream(self, split: str, rows: range) -> Iterator[ImageSet | Skipped]:
         """Give the pictures one by one, and what cannot be read."""
         yield from self.unlisted()
-        rows = self.rows(split, rows)
         labels, classes = self.labelled(split, rows)
         names = self.names(split, rows)
         found = attempts(self.encoded(split, rows), names, self.reading)

@@ -87,11 +87,9 @@ class Cifar10(Standard):
             raise self._other_jpeg(f"other classes ({listed})")
         return replace(images, source=self.name, notes=(*images.notes, JPEG_NOTE))
 
-    def stream(
-        self, split: str, rows: range | None = None
-    ) -> Iterator[ImageSet | Skipped]:
+    def stream(self, split: str, rows: range) -> Iterator[ImageSet | Skipped]:
         """Give all rows at once: JPEG pictures are decoded once, and kept."""
-        yield self.read(split, self.rows(split, rows))
+        yield self.read(split, rows)
 
     @cached_property
     def _binary(self) -> Path | None:

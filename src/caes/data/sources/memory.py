@@ -38,14 +38,12 @@ class Memory(Source):
         """Slice, sharing memory."""
         return self._images[rows.start : rows.stop]
 
-    def stream(
-        self, split: str, rows: range | None = None
-    ) -> Iterator[ImageSet | Skipped]:
+    def stream(self, split: str, rows: range) -> Iterator[ImageSet | Skipped]:
         """Give the pictures of a list one by one: they may differ in size."""
         if not isinstance(self.spec, list):
             yield from super().stream(split, rows)
             return
-        for row in self.rows(split, rows):
+        for row in rows:
             with guarded("list", "arrays of numbers, H×W or H×W×C"):
                 pixels = _one(self.spec[row])[None]
             names = self.names(split, range(row, row + 1))
