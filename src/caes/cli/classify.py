@@ -16,7 +16,7 @@ from caes.train.recipes import FineTuning
 
 if TYPE_CHECKING:
     from caes.data import ImageSet
-    from caes.estimators import CAE, CAEClassifier
+    from caes.estimators import CAEClassifier
     from caes.report.comparison import Contender
 
 
@@ -44,7 +44,7 @@ class Classify(Labelled, FineTuning):
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.estimators import CAE
+        from caes.estimators import CAE, CAEClassifier
         from caes.estimators.base import seed_of
         from caes.files import new_folder
         from caes.runs.checkpoint import FILES
@@ -59,8 +59,11 @@ class Classify(Labelled, FineTuning):
                 opening = self.opening(cae)
                 train, test = self.open(opening, self.labels, seed)
                 start = time.perf_counter()
-                classifier = self._fit(cae, train, seed, typed)
+                chosen = {**values(self, FineTuning), "random_state": seed}
+                classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet)
+                classifier.fit(train)
                 seconds = time.perf_counter() - start
+                classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
                 classifier.opening_ = replace(opening, folder=os.getcwd())
                 classifier.write(staged)
             # The run is safe by now, whatever happens to its controls and its report.
@@ -68,16 +71,6 @@ class Classify(Labelled, FineTuning):
             rivals = contenders(classifier, cae, seconds, train, test, tell)
             page = self._report(folder, classifier, [*rivals], train, test, typed)
         print(page)
-
-    def _fit(
-        self, cae: "CAE", train: "ImageSet", seed: int, typed: str
-    ) -> "CAEClassifier":
-        from caes.estimators import CAEClassifier
-
-        chosen = {**values(self, FineTuning), "random_state": seed}
-        classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet).fit(train)
-        classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
-        return classifier
 
     def _report(
         self,
@@ -91,7 +84,11 @@ class Classify(Labelled, FineTuning):
         from caes.data.labels.labelled import labels_of
         from caes.report.classifier import write_classification_report
 
-        known = int((labels_of(train) >= 0).sum())
+        known, recipe = int((labels_of(train) >= 0).sum()), self.resolved()
+        # Every option as it came to be; epochs as many as were asked for.
+        learned = known - round(known * self.validation)
+        now = {"epochs": recipe.passes(learned), "random_state": classifier.seed_}
+        options = {**values(self, FineTuning), **vars(recipe), **now}
         return write_classification_report(
             folder,
             images=test,
@@ -99,22 +96,10 @@ class Classify(Labelled, FineTuning):
             classes=train.classes,
             contenders=rivals,
             history=classifier.history_,
-            settings=self._settings(classifier, known),
+            settings={"stack": str(self.stack), **options},
             provenance=classifier.provenance_,
             command=typed,
-            notes=[*dict.fromkeys(train.notes + test.notes)],
+            notes=train.notes,
             labelled=known,
-            unlabelled=len(train) - known if self.resolved().rounds else 0,
+            unlabelled=len(train) - known if recipe.rounds else 0,
         )
-
-    def _settings(self, classifier: "CAEClassifier", known: int) -> dict[str, object]:
-        """Give every option as it came to be; epochs as many as were asked for."""
-        recipe = self.resolved()
-        learned = known - round(known * self.validation)
-        now = {"epochs": recipe.passes(learned), "random_state": classifier.seed_}
-        return {
-            "stack": str(self.stack),
-            **values(self, FineTuning),
-            **vars(recipe),
-            **now,
-        }

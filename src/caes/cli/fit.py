@@ -1,7 +1,6 @@
 """caes fit: pictures in, a trained auto-encoder and its report out."""
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,6 +67,7 @@ class Fit(Pictures, Options):
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.output import decoding, introduce, run_folder, run_name
+        from caes.estimators import CAE
         from caes.files import new_folder
         from caes.report import write_report
         from caes.runs.checkpoint import FILES
@@ -79,7 +79,10 @@ class Fit(Pictures, Options):
                 opening = self._opening()
                 train, test = learnt_and_shown(opening, decoding(self.quiet))
                 introduce(train, test, quiet=self.quiet)
-                cae = self._fit(opening, train, typed)
+                chosen = {**values(self, Options), "start": self.start}
+                cae = CAE(**chosen, verbose=not self.quiet).fit(train)
+                cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
+                cae.opening_ = replace(opening)  # without what it has opened
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.
             page = write_report(folder, cae, train, test, command=typed)
@@ -114,26 +117,15 @@ class Fit(Pictures, Options):
             **given,
         )
 
-    def _fit(self, opening: "Opening", train: "ImageSet", typed: str) -> "CAE":
-        from caes.estimators import CAE
-
-        chosen = values(self, Options)
-        cae = CAE(**chosen, start=self.start, verbose=not self.quiet).fit(train)
-        cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
-        cae.opening_ = replace(opening)  # without what it has opened
-        return cae
-
     def _close(self, cae: "CAE", page: Path, train: "ImageSet") -> None:
-        if not self.quiet:
-            ending = cae.history_.ended
-            if ending != "complete":
-                partly = ending == "interrupted" and self.patience is None
-                kept = (
-                    "what was learnt so far is kept"
-                    if partly
-                    else f"the weights of epoch {cae.history_.best_epoch} are kept"
-                )
-                print(f"Training ended: {ending}; {kept}.", file=sys.stderr)
-            if train.skipped:
-                print(f"{len(train.skipped)} pictures skipped.", file=sys.stderr)
+        from caes.cli.output import say
+
+        history = cae.history_
+        kept = f"the weights of epoch {history.best_epoch} are kept"
+        if history.interrupted and self.patience is None:
+            kept = "what was learnt so far is kept"
+        if history.ended != "complete":
+            say(f"Training ended: {history.ended}; {kept}.", self.quiet)
+        if train.skipped:
+            say(f"{len(train.skipped)} pictures skipped.", self.quiet)
         print(page)

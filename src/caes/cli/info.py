@@ -91,15 +91,15 @@ class Info:
         from caes.data.reading import Reading
         from caes.data.sources import open_source
 
-        progress = decoding(quiet=False)
         source = open_source(self.source, Reading(pages=self.pages))
+        told: dict[str, Any] = {"pages": self.pages, "progress": decoding(quiet=False)}
         if self.sheet is None:
-            return survey(source, pages=self.pages, progress=progress)
+            return survey(source, **told)
         from caes.files import write_whole
         from caes.tasks.contact_sheet import ContactSheet
 
         sheet = ContactSheet(sum(source.splits().values()))
-        found = survey(source, pages=self.pages, progress=progress, seen=sheet.take)
+        found = survey(source, **told, seen=sheet.take)
         write_whole(self.sheet, sheet.png(found))
         return found
 

@@ -49,28 +49,22 @@ class LabelCurve(Labelled, FineTuning):
         from caes.runs.ledger import Ledger
         from caes.tasks.label_curve import FIGURES, KEYS, label_curve
 
-        counts, recipe = self._checked()
-        cae = CAE.load(self.stack)
-        name = f"{run_name(self.source)}-curve"
-        with run_folder(self.out, name) as folder:
-            ledger = Ledger(folder / RUNS, KEYS, FIGURES)
-            train, test = self.open(self.opening(cae), None, 0)
-            tell = partial(say, quiet=self.quiet)
-            runs = label_curve(
-                cae, train, test, counts, self.seeds, recipe, ledger, tell
-            )
-            page = self._report(folder, runs, recipe, train, test, typed)
-        print(page)
-
-    def _checked(self) -> tuple[list[int], FineTuning]:
-        """Give the numbers of labels and the recipe, or refuse what cannot work."""
         counts = parse_counts(self.labels)
         whole(1)("seeds", self.seeds, "Try 5.")
         recipe = FineTuning(**values(self, FineTuning))
         recipe.resolved()
         if self.out is not None:
             check_folder(self.out)
-        return counts, recipe
+        cae = CAE.load(self.stack)
+        name = f"{run_name(self.source)}-curve"
+        with run_folder(self.out, name) as folder:
+            ledger = Ledger(folder / RUNS, KEYS, FIGURES)
+            train, test = self.open(self.opening(cae), None, 0)
+            tell = partial(say, quiet=self.quiet)
+            about = counts, self.seeds, recipe, ledger, tell
+            runs = label_curve(cae, train, test, *about)
+            page = self._report(folder, runs, recipe, train, test, typed)
+        print(page)
 
     def _report(
         self,

@@ -3,11 +3,12 @@
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from caes.errors import by_signs
 from caes.files import reserved
 
 if TYPE_CHECKING:
@@ -17,25 +18,22 @@ MOST_SKIPPED = 10
 """Skipped files that are named before the work begins."""
 
 
-def announce(images: "ImageSet") -> None:
+def announce(images: "ImageSet", quiet: bool = False) -> None:
     """Say on standard error what was opened, and every file that was skipped."""
-    n, height, width, channels = images.shape
+    n, *form = images.shape
     classes = f", {len(images.classes)} classes" if images.classes else ""
-    print(
-        f"{images.source} {images.split}: {n:,} pictures "
-        f"{height}×{width}×{channels} {images.dtype}{classes}",
-        file=sys.stderr,
-    )
+    what = f"{n:,} pictures {by_signs(form)} {images.dtype}{classes}"
+    say(f"{images.source} {images.split}: {what}", quiet)
     for note in images.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}", quiet)
     for skipped in images.skipped[:MOST_SKIPPED]:
-        print(f"skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
+        say(f"skipped {skipped.name}: {skipped.reason}", quiet)
     if (more := len(images.skipped) - MOST_SKIPPED) > 0:
         told = shlex.join(["caes", "info", images.source])
-        print(f"skipped {more:,} more; {told} names them all", file=sys.stderr)
+        say(f"skipped {more:,} more; {told} names them all", quiet)
 
 
-def introduce(train: "ImageSet", test: "ImageSet | None", quiet: bool) -> None:
+def introduce(train: "ImageSet", test: "ImageSet", quiet: bool) -> None:
     """Announce what is learnt from; say what its values are like and what is twice."""
     from caes.data import survey_of_sets
     from caes.tasks.census import in_short
@@ -43,27 +41,23 @@ def introduce(train: "ImageSet", test: "ImageSet | None", quiet: bool) -> None:
     if quiet:
         return
     announce(train)
-    apart = test is not None and test.pixels is not train.pixels
-    sets = [train, test] if apart and test is not None else [train]
-    for line in in_short(survey_of_sets(*sets)):
-        print(line, file=sys.stderr)
+    apart = test.pixels is not train.pixels
+    for line in in_short(survey_of_sets(*([train, test] if apart else [train]))):
+        say(line)
 
 
-def decoding(quiet: bool) -> "Decoding | None":
+def decoding(quiet: bool) -> Callable[[int, int], None] | None:
     """Give a counter of decoded pictures, on a terminal that wants one."""
-    return None if quiet or not sys.stderr.isatty() else Decoding()
+    return None if quiet or not sys.stderr.isatty() else _count
 
 
-class Decoding:
-    """Counts decoded pictures on one line of standard error."""
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show ``done`` of ``total``, every hundredth of the way."""
-        if done == total:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-        elif done % max(1, total // 100) == 0:
-            text = f"\rreading pictures: {done:,} of {total:,}"
-            print(text, end="", file=sys.stderr, flush=True)
+def _count(done: int, total: int) -> None:
+    """Show ``done`` of ``total`` on one line, every hundredth of the way."""
+    if done == total:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    elif done % max(1, total // 100) == 0:
+        text = f"\rreading pictures: {done:,} of {total:,}"
+        print(text, end="", file=sys.stderr, flush=True)
 
 
 def say(line: str, quiet: bool = False) -> None:

@@ -30,8 +30,7 @@ class Predict(Pictures, OfRun):
         classifier = CAEClassifier.load(self.model)
         progress = decoding(self.quiet)
         images = classifier.open(self.source, **self.given(), progress=progress)
-        if not self.quiet:
-            announce(images)
+        announce(images, self.quiet)
         predictions = predict(classifier, images)
         write_predictions(predictions, self.out)
         if predictions.accuracy is not None:

@@ -1,6 +1,5 @@
 """caes reconstruct: reconstructions in the source's type, and a table of errors."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,20 +58,16 @@ class Reconstruct(Pictures, OfRun):
         work = self._by_tiles if tiled else self._whole
         with new_folder(self.out, FILES, force=self.force) as staged:
             errors = work(cae, staged)
-        if not self.quiet:
-            print(
-                f"mean squared error {errors.mean():.6f} over {len(errors):,} pictures",
-                file=sys.stderr,
-            )
+        over = f"over {len(errors):,} pictures"
+        say(f"mean squared error {errors.mean():.6f} {over}", self.quiet)
         print(self.out / TABLE)
 
     def _whole(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
         from caes.tasks.reconstruct import reconstruct
 
-        progress = decoding(self.quiet)
-        images = cae.open(self.source, **self.given(), whole=True, progress=progress)
-        if not self.quiet:
-            announce(images)
+        given = {**self.given(), "progress": decoding(self.quiet)}
+        images = cae.open(self.source, **given, whole=True)
+        announce(images, self.quiet)
         return reconstruct(cae, images, folder)
 
     def _by_tiles(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":

@@ -1,5 +1,6 @@
 """caes report: a run's page, written again."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,7 @@ class Report(OfRun):
         size = made.size if made else None
         opening = for_others(made, self.source, shape, size=size, **cut)
         own = (shape[0], shape[1])
-        if cae.architecture_.dense and cae.tile is None:
-            return learnt_and_shown(opening, progress, own)
-        try:
-            return learnt_and_shown(opening, progress)
-        except MixedSizesError:
-            return learnt_and_shown(opening, progress, own)
+        dense = cae.architecture_.dense and cae.tile is None
+        with suppress(MixedSizesError):
+            return learnt_and_shown(opening, progress, own if dense else None)
+        return learnt_and_shown(opening, progress, own)

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from caes.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from caes.tasks.studies.study import Table
 
 Paper = Literal["masci2011", "successors"]
 
@@ -42,8 +39,9 @@ class Reproduce:
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.cli.output import say
-        from caes.tasks.studies import masci2011, successors
+        from caes.tasks.studies import codes, masci2011, successors
         from caes.tasks.studies.filters import draw_filters
+        from caes.tasks.studies.study import markdown, study
 
         if not (self.table or self.figure or self.quick):
             raise ArgumentError(
@@ -67,27 +65,12 @@ class Reproduce:
                 "Try caes reproduce successors --table codes.",
             )
         module = masci2011 if self.paper == "masci2011" else successors
-        if self.quick:
-            self._make(module.QUICK)
-        elif self.table == "codes":
-            self._measure_codes()
-        elif self.table:
-            self._make(module.TABLES[self.table])
+        if self.table == "codes" and not self.quick:
+            ledger = codes.measure(self.out, say)
+            print("\n".join([*codes.lines(ledger), str(ledger.path)]))
+        elif self.table or self.quick:
+            table = module.QUICK if self.quick else module.TABLES[str(self.table)]
+            ledger = study(table, self.out, say)
+            print("\n".join([*markdown(table, ledger), str(ledger.path)]))
         if self.figure or (self.quick and self.paper == "masci2011"):
             draw_filters(self.out, quick=self.quick, say=say)
-
-    def _make(self, table: "Table") -> None:
-        from caes.cli.output import say
-        from caes.tasks.studies.study import markdown, study
-
-        ledger = study(table, self.out, say)
-        print("\n".join(markdown(table, ledger)))
-        print(ledger.path)
-
-    def _measure_codes(self) -> None:
-        from caes.cli.output import say
-        from caes.tasks.studies.codes import lines, measure
-
-        ledger = measure(self.out, say)
-        print("\n".join(lines(ledger)))
-        print(ledger.path)

@@ -26,6 +26,15 @@ from caes.report.pictures import (
 from caes.report.results import DIFFERENCE, Example, Results, examine, facts, rivals
 from caes.report.verdict import verdict
 
+COUNTED_GREY = (
+    "As Keras counts it: the share of pixels that equal their reconstruction rounded "
+    "to 0 or 1. A grey pixel never does, so 100% is out of reach."
+)
+COUNTED = (
+    "As Keras counts it: the share of pixels whose strongest channel is the same in "
+    "the reconstruction."
+)
+
 
 def write(
     folder: Path, cae: Fitted, train: ImageSet, test: ImageSet, command: str
@@ -78,7 +87,7 @@ def page(
 
 def draw(results: Results) -> Iterator[Chart]:
     """Draw every chart that there is something to draw for."""
-    counted = _counted(results.picture_shape[-1])
+    counted = COUNTED_GREY if results.picture_shape[-1] == 1 else COUNTED
     yield from training.draw(results.phases, results.loss, counted)
     yield _errors(results)
     if results.filters is not None:
@@ -103,16 +112,12 @@ def _strips(title: str, examples: Sequence[Example]) -> Iterator[Strip]:
     factor, step = SHARPNESS * enlargement(first), per_row(first)
     for at in range(0, len(examples), step):
         some = examples[at : at + step]
-        pictures, again, apart = (
-            [enlarged(tile, factor) for tile in tiles]
-            for tiles in zip(
-                *((each.picture, each.again, heat(each.difference)) for each in some),
-                strict=True,
-            )
-        )
+        pictures = [enlarged(each.picture, factor) for each in some]
+        again = [enlarged(each.again, factor) for each in some]
+        apart = [enlarged(heat(each.difference), factor) for each in some]
+        texts = [written(each.error) for each in some]
         yield Strip(pictures, heading if at == 0 else "", "picture")
         yield Strip(again, name="reconstruction")
-        texts = [written(each.error) for each in some]
         yield Strip(apart, name=f"difference,\n0 to {DIFFERENCE}", texts=texts)
 
 
@@ -137,18 +142,6 @@ def _errors(results: Results) -> Chart:
     caption = f"{count(unusable, 'error')} not finite, left out." if unusable else ""
     histogram = partial(charts.histogram, results.errors, median)
     return chart("errors", histogram, alt, caption)
-
-
-def _counted(channels: int) -> str:
-    if channels == 1:
-        return (
-            "As Keras counts it: the share of pixels that equal their reconstruction "
-            "rounded to 0 or 1. A grey pixel never does, so 100% is out of reach."
-        )
-    return (
-        "As Keras counts it: the share of pixels whose strongest channel is the same "
-        "in the reconstruction."
-    )
 
 
 def _scale(found: Filters) -> str:

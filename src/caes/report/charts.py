@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,36 +32,10 @@ DOTS = 100
 """Page pixels in one of matplotlib's inches."""
 CHART = (384, 284)
 """Page pixels of a chart, width and height."""
-LOOK: dict[Any, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": FAINT,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.labelcolor": FAINT,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 7.5,
-    "figure.titlesize": 8.5,
-    "figure.titleweight": "bold",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 7.5,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "legend.borderpad": 0.2,
-    "legend.frameon": False,
-    "legend.handlelength": 2.2,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 3.2,
-    "svg.fonttype": "none",
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": FAINT,
-    "xtick.major.size": 3,
-    "ytick.color": FAINT,
-    "ytick.major.size": 0,
-}
+STYLE = Path(__file__).with_name("charts.mplstyle")
+COLOURS: dict[Any, Any] = {"grid.color": RULE, "text.color": INK} | dict.fromkeys(
+    ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), FAINT
+)
 MARKED = 12
 """Up to so many epochs each one gets a dot."""
 APART = 10
@@ -113,7 +88,7 @@ def chart(name: str, draw: Callable[[], Figure], alt: str, caption: str = "") ->
     """Draw a chart; the same figure gives the same text."""
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     stream = io.StringIO()
-    with rc_context({**LOOK, "svg.hashsalt": name}):
+    with rc_context({**COLOURS, "svg.hashsalt": name}, STYLE):
         draw().savefig(stream, format="svg", metadata=nothing)
     return Chart(name, stream.getvalue(), alt, caption)
 

@@ -199,34 +199,19 @@ def counts_table(counts: NDArray[np.int64], classes: Sequence[str]) -> Table:
 def write_classification_report(
     folder: Path,
     *,
-    images: ImageSet,
-    truth: NDArray[np.int64],
-    classes: tuple[str, ...],
-    contenders: Sequence[Contender],
-    history: History,
+    images: ImageSet,  # the N test pictures
+    truth: NDArray[np.int64],  # their classes, N indices in [0, K)
+    classes: tuple[str, ...],  # K names
+    contenders: Sequence[Contender],  # the classifier itself, then its controls
+    history: History,  # its training's; its epochs may be none
     settings: Mapping[str, object],
     provenance: Mapping[str, str],
-    command: str,
-    notes: Sequence[str],
-    labelled: int,
-    unlabelled: int,
+    command: str,  # that made it, for the reader to copy
+    notes: Sequence[str],  # what a reader should know beside all that, a sentence each
+    labelled: int,  # pictures it learned from with their class
+    unlabelled: int,  # and without
 ) -> Path:
-    """Write ``report.html``, ``figures/``, ``confusion.csv``, ``per_class.csv``.
-
-    Args:
-        folder: Where to; files of the same names are replaced.
-        images: The N test pictures.
-        truth: Their classes, N indices in [0, K).
-        classes: K names.
-        contenders: The classifier itself, then its controls.
-        history: How the classifier was trained; its epochs may be none.
-        settings: The classifier's, by name.
-        provenance: How it was made, ready to print.
-        command: The command that made it, for the reader to copy.
-        notes: What a reader should know beside all that, a sentence each.
-        labelled: Pictures it learned from with their class.
-        unlabelled: Pictures it learned from without.
-    """
+    """Write ``report.html``, ``figures/``, ``confusion.csv``, ``per_class.csv``."""
     results = examine(images, truth, classes, contenders)
     asked, rows = settings.get("epochs"), history.rows
     phase = one_phase(history, asked if isinstance(asked, int) else len(rows))

@@ -12,6 +12,8 @@ from caes.report.numbers import capital, count, listed, p_words, percent, points
 from caes.report.page import Verdict
 from caes.report.statistics import CHANCE, FEW, accuracy_interval, mcnemar
 
+Right = NDArray[np.bool_]
+"""N, one a test picture."""
 NAMED = 5
 """Classes without a test picture that are named."""
 
@@ -59,7 +61,7 @@ class Standing:
 
     title: str
     name: str
-    right: NDArray[np.bool_]  # N, which test pictures it names correctly
+    right: Right  # which test pictures it names correctly
     seconds: float | None  # of its training; None for a rule that needs none
     difference: float = 0.0  # its error minus the classifier's
     p: float = 1.0  # of McNemar's exact test against the classifier
@@ -110,17 +112,18 @@ def simplest(
 def judge(rows: Sequence[Standing], rule: Standing, unseen: Sequence[str]) -> Verdict:
     """Say in plain words how the classifier stands beside controls and rule."""
     own, *controls = rows
-    lead = _lead(own, controls, rule)
-    figures = " ".join([_error(own), *map(_control, controls)])
-    return Verdict(lead, figures, " ".join(_caveats(own, unseen)))
+    low, high = (percent(bound, own.n) for bound in own.interval)
+    error = (
+        f"It errs on {percent(own.error, own.n)} of {count(own.n, 'test picture')} "
+        f"(95% confidence: {low} to {high})."
+    )
+    figures = " ".join([error, *map(_control, controls)])
+    caveats = " ".join(_caveats(own, unseen))
+    return Verdict(_lead(own, controls, rule), figures, caveats)
 
 
 def _beside(
-    own: NDArray[np.bool_],
-    title: str,
-    name: str,
-    right: NDArray[np.bool_],
-    seconds: float | None,
+    own: Right, title: str, name: str, right: Right, seconds: float | None
 ) -> Standing:
     difference = (np.count_nonzero(own) - np.count_nonzero(right)) / len(own)
     return Standing(title, name, right, seconds, float(difference), mcnemar(own, right))
@@ -134,29 +137,15 @@ def _lead(own: Standing, controls: Sequence[Standing], rule: Standing) -> str:
         return f"{own.title} names {shown} of the test pictures correctly."
     if not controls:
         return f"{own.title} names every test picture correctly."
-    return f"{own.title} is {listed(list(_ranks(controls)))}."
-
-
-def _ranks(controls: Sequence[Standing]) -> Iterator[str]:
-    """Sort the controls into those behind, ahead, and level."""
     apart = [each for each in controls if each.p < CHANCE]
-    behind = [each.name for each in apart if each.difference > 0]
-    ahead = [each.name for each in apart if each.difference < 0]
-    level = [each.name for each in controls if each.p >= CHANCE]
-    if behind:
-        yield f"better than {listed(behind)}"
-    if ahead:
-        yield f"worse than {listed(ahead)}"
-    if level:
-        yield f"not to be told apart from {listed(level)}"
-
-
-def _error(own: Standing) -> str:
-    low, high = (percent(bound, own.n) for bound in own.interval)
-    return (
-        f"It errs on {percent(own.error, own.n)} of {count(own.n, 'test picture')} "
-        f"(95% confidence: {low} to {high})."
-    )
+    ranks = {
+        "better than": [each for each in apart if each.difference > 0],
+        "worse than": [each for each in apart if each.difference < 0],
+        "not to be told apart from": [each for each in controls if each not in apart],
+    }
+    named = {how: [each.name for each in some] for how, some in ranks.items() if some}
+    parts = [f"{how} {listed(names)}" for how, names in named.items()]
+    return f"{own.title} is {listed(parts)}."
 
 
 def _control(row: Standing) -> str:

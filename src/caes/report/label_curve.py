@@ -72,11 +72,11 @@ def summary_table(rows: Sequence[Summary]) -> Table:
 def write_label_curve(
     folder: Path,
     *,
-    runs: Sequence[CurveRun],
-    test_pictures: int,
+    runs: Sequence[CurveRun],  # others are compared with the first one's contender
+    test_pictures: int,  # that every error was measured on
     provenance: Mapping[str, str],
-    command: str,
-    notes: Sequence[str],
+    command: str,  # that made it, for the reader to copy
+    notes: Sequence[str],  # what a reader should know beside all that, a sentence each
     settings: Mapping[str, object],
 ) -> Path:
     """Write ``report.html``, ``figures/label-curve.svg`` and two tables.
@@ -84,16 +84,6 @@ def write_label_curve(
     ``curve.csv`` has a row a run, ``summary.csv`` one for each contender and number of
     labels: n, mean and sd of the errors in per cent, the mean difference to the first
     contender over the seeds that both have, and the p of the paired t-test.
-
-    Args:
-        folder: Where to; files of the same names are replaced.
-        runs: All trainings; the first one's contender is what the others are compared
-            with.
-        test_pictures: Pictures that every error was measured on.
-        provenance: How it was made, ready to print.
-        command: The command that made it, for the reader to copy.
-        notes: What a reader should know beside all that, a sentence each.
-        settings: Of the trainings, by name.
     """
     rows = summarise(runs)
     curve, groups = draw(rows, test_pictures), _by_contender(rows)
@@ -185,23 +175,19 @@ def sentences(rows: Sequence[Summary], test_pictures: int) -> list[str]:
 
 def _against(control: str, tried: Sequence[Summary]) -> str:
     apart = [row for row in tried if row.p < CHANCE]
-    less = [row.labels for row in apart if row.difference > 0]
-    more = [row.labels for row in apart if row.difference < 0]
-    if not apart:
-        return f"is not to be told apart from {control}"
-    parts = [
-        f"errs {word} than {control} with {_labels(numbers, len(tried))}"
-        for word, numbers in (("less", less), ("more", more))
-        if numbers
-    ]
-    return listed(parts)
-
-
-def _labels(numbers: Sequence[int], tried: int) -> str:
-    if len(numbers) == tried > 1:
-        return f"every number of labels tried, {numbers[0]:,} to {numbers[-1]:,}"
-    shown = listed([f"{number:,}" for number in numbers])
-    return f"{shown} label" + "s" * (shown != "1")
+    ranks = {
+        "less": [row.labels for row in apart if row.difference > 0],
+        "more": [row.labels for row in apart if row.difference < 0],
+    }
+    parts = []
+    for word, labels in ranks.items():
+        shown = listed([f"{number:,}" for number in labels]) if labels else ""
+        shown += " label" + "s" * (shown != "1")
+        if len(labels) == len(tried) > 1:
+            shown = f"every number of labels tried, {labels[0]:,} to {labels[-1]:,}"
+        if labels:
+            parts.append(f"errs {word} than {control} with {shown}")
+    return listed(parts) if parts else f"is not to be told apart from {control}"
 
 
 def _alone(rows: Sequence[Summary], n: int) -> str:

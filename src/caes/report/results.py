@@ -88,14 +88,9 @@ class Results:
         return len(self.phases) > 1
 
     @property
-    def code_size(self) -> int:
-        """Values in a picture's code."""
-        return math.prod(self.code_shape)
-
-    @property
-    def picture_size(self) -> int:
-        """Values in a picture."""
-        return math.prod(self.picture_shape)
+    def room(self) -> float:
+        """Values in a picture for one in its code."""
+        return math.prod(self.picture_shape) / math.prod(self.code_shape)
 
     @property
     def mse(self) -> float:
@@ -124,11 +119,9 @@ class Results:
     @property
     def diverged_at(self) -> str | None:
         """The first epoch whose loss is not finite, as a sentence names it, or None."""
-        for phase in self.phases:
-            for row in phase.rows:
-                if not math.isfinite(row.loss):
-                    return epoch_of(phase, row.epoch)
-        return None
+        rows = [(phase, row) for phase in self.phases for row in phase.rows]
+        lost = [(phase, row) for phase, row in rows if not math.isfinite(row.loss)]
+        return epoch_of(lost[0][0], lost[0][1].epoch) if lost else None
 
 
 def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Results:
@@ -206,15 +199,15 @@ def examples(
 
 def facts(results: Results) -> list[Fact]:
     """Give the headline figures in the page's order."""
-    size = results.picture_size
-    values = f"{size:,} values a picture, {by_signs(results.picture_shape)}"
-    maps, ratio = len(results.code_shape) > 1, size / results.code_size
+    size, form = math.prod(results.code_shape), by_signs(results.picture_shape)
+    values = f"{math.prod(results.picture_shape):,} values a picture, {form}"
+    maps = len(results.code_shape) > 1
     code = by_signs(results.code_shape) if maps else "one a dense unit"
     tried = count(len(results.errors), "picture")
     found = [
         Fact("Parameters", f"{results.parameters:,}", "weights and biases"),
-        Fact("Code", count(results.code_size, "value"), code),
-        Fact("Compression", f"{ratio:.3g} : 1", values),
+        Fact("Code", count(size, "value"), code),
+        Fact("Compression", f"{results.room:.3g} : 1", values),
         Fact("Test error", figure(results.mse), f"mean squared, {tried}"),
         Fact("Test PSNR", decibels(results.psnr_of(results.mse)), "of that mean error"),
         epochs(results.phases),

@@ -81,16 +81,12 @@ def reliability(
     edges = np.linspace(0, 1, bins + 1)
     # In the probabilities' own type: a float32 of 0.1 is a little more than 0.1.
     place = np.searchsorted(edges[1:-1].astype(confidence.dtype), confidence)
-    return [
-        Bin(
-            low=float(edges[at]),
-            high=float(edges[at + 1]),
-            count=int(np.count_nonzero(place == at)),
-            confidence=_mean(confidence[place == at]),
-            accuracy=_mean(right[place == at]),
-        )
-        for at in range(bins)
-    ]
+    counts = np.bincount(place, minlength=bins)
+    nothing = np.full((2, bins), np.nan)
+    sums = np.stack([np.bincount(place, each, bins) for each in (confidence, right)])
+    means = np.divide(sums, counts, out=nothing, where=counts > 0)
+    columns = edges[:-1], edges[1:], counts, *means
+    return [Bin(*row) for row in zip(*(each.tolist() for each in columns), strict=True)]
 
 
 def calibration_error(
@@ -103,7 +99,3 @@ def calibration_error(
         if part.count
     )
     return sum(apart) / len(truth)
-
-
-def _mean(values: NDArray[np.float32] | NDArray[np.bool_]) -> float:
-    return float(values.mean(dtype=np.float64)) if values.size else float("nan")

@@ -138,7 +138,7 @@ def _lost(results: Results) -> str:
 def reasons(results: Results) -> Iterator[str]:
     """Say why PCA can be as good or better."""
     pca = results.pca
-    room = results.picture_size / results.code_size
+    room = results.room
     if room <= 1 and pca.components == pca.features:
         yield "The code is no smaller than the picture, so that PCA can copy all of it."
     elif room < ROOMY and pca.components == pca.asked and not results.winners.partial:

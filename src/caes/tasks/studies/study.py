@@ -4,18 +4,18 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
+from operator import attrgetter
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 from caes.data import ImageSet, load
 from caes.errors import RunError
 from caes.estimators import CAE
-from caes.report.statistics import paired
+from caes.report.label_curve import CurveRun, Summary, summarise
 from caes.runs.ledger import Ledger, Row, pass_on_interruption
 from caes.tasks.label_curve import trained
 from caes.train.recipes import StartName
@@ -25,8 +25,6 @@ FIGURES = ("error", "test_pictures", "epochs", "seconds", "data", "stack")
 STARTS: tuple[StartName, ...] = ("stack", "random")
 Run = tuple[int, int, StartName]
 """Number of labels, seed and start."""
-Errors = dict[int, dict[str, dict[int, float]]]
-"""Error in per cent by number of labels, start ("stack" or "random") and seed."""
 HEAD = ("labels", "from the stack", "from random weights", "difference", "p", "seeds")
 
 
@@ -125,11 +123,6 @@ def kept_or_trained(
     return wanted
 
 
-def markdown(table: Table, ledger: Ledger) -> list[str]:
-    """Write a table's errors, mean ± sd over the seeds, with the paired test."""
-    return summary_lines(table.published, errors_in(table, ledger))
-
-
 def runs_of(table: Table, ledger: Ledger) -> list[Row]:
     """Give the runs of a table's recipe, without those of an earlier one."""
     return [
@@ -140,18 +133,26 @@ def runs_of(table: Table, ledger: Ledger) -> list[Row]:
     ]
 
 
-def errors_in(table: Table, ledger: Ledger) -> Errors:
-    """Sort the errors of a table's recipe by number of labels, start and seed."""
-    found: Errors = {}
-    for row in runs_of(table, ledger):
-        labels, seed = (int(ledger.number(row, key)) for key in ("labels", "seed"))
-        runs = found.setdefault(labels, {}).setdefault(row["start"], {})
-        runs[seed] = ledger.number(row, "error")
-    return dict(sorted(found.items()))
+def errors_in(table: Table, ledger: Ledger) -> list[CurveRun]:
+    """Give the errors of a table's recipe, a start being a contender."""
+    return [
+        CurveRun(
+            row["start"],
+            int(ledger.number(row, "labels")),
+            int(ledger.number(row, "seed")),
+            ledger.number(row, "error"),
+        )
+        for row in runs_of(table, ledger)
+    ]
+
+
+def markdown(table: Table, ledger: Ledger) -> list[str]:
+    """Write a table's errors, mean ± sd over the seeds, with the paired test."""
+    return summary_lines(table.published, errors_in(table, ledger))
 
 
 def summary_lines(
-    published: Mapping[int, Mapping[str, float]], errors: Errors
+    published: Mapping[int, Mapping[str, float]], runs: Sequence[CurveRun]
 ) -> list[str]:
     """Write a table: a row for each number of labels.
 
@@ -160,31 +161,27 @@ def summary_lines(
     """
     others = list(dict.fromkeys(name for row in published.values() for name in row))
     lines = [_row((*HEAD, *others)), _row(["---"] * (len(HEAD) + len(others)))]
-    for labels, starts in errors.items():
+    # In summaries the first contender is what others are compared with: "random".
+    rows = summarise(sorted(runs, key=attrgetter("contender")))
+    found = {(row.labels, row.contender): row for row in rows}
+    for labels in sorted({run.labels for run in runs}):
+        stack, random = (found.get((labels, start)) for start in STARTS)
+        tested = ("", "", "0")
+        if stack and stack.pairs:
+            p = "" if math.isnan(stack.p) else f"{stack.p:.2g}"
+            tested = (f"{stack.difference:+.2f}", p, f"{stack.pairs}")
         told = published.get(labels, {})
         beside = (f"{told[name]:.2f}" if name in told else "" for name in others)
-        lines.append(_row((f"{labels:,}", *_cells(starts), *beside)))
+        spreads = _spread(stack), _spread(random)
+        lines.append(_row((f"{labels:,}", *spreads, *tested, *beside)))
     return lines
 
 
-def _cells(starts: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
-    stack, random = starts.get("stack", {}), starts.get("random", {})
-    both = sorted(stack.keys() & random.keys())
-    difference, p = "", ""
-    if both:
-        mean, chance = paired([stack[k] for k in both], [random[k] for k in both])
-        difference = f"{mean:+.2f}"
-        p = "" if math.isnan(chance) else f"{chance:.2g}"
-    spreads = (_spread([*each.values()]) for each in (stack, random))
-    return (*spreads, difference, p, str(len(both)))
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
+def _spread(row: Summary | None) -> str:
+    if row is None:
         return ""
-    mean = f"{fmean(values):.2f}"
-    return f"{mean} ± {stdev(values):.2f}" if len(values) > 1 else mean
+    return f"{row.mean:.2f}" + f" ± {row.sd:.2f}" * (row.n > 1)
 
 
-def _row(cells: tuple[str, ...] | list[str]) -> str:
+def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
