@@ -41,6 +41,7 @@ def wrong(here: Path) -> None:
     for name in ("1", "2"):
         _picture(Path(f"mixed/{name}.png"))
     _picture(Path("mixed/3.png"), 10, 12)
+    Path("mixed/runs.csv").write_text("a,b\n1,2\n")
     single = "high/0.png,a\nhigh/1.png,a\nlow/0.png,b\nlow/1.png,b\nlow/2.png,c\n"
     Path("single.csv").write_text(single)
     Path("strangers.csv").write_text("high/99.png,a\nx.png,b\nlow/0.png,b\n")
@@ -83,6 +84,7 @@ COMMAND_LINES = {
     "reproduce masci2011": "reproduce: received neither a table nor a figure; allowed: --table mnist, --table cifar10, --figure filters or --quick. Try --quick, which takes a few minutes.",
     "reproduce masci2011 --table codes": "--table: received 'codes' with masci2011; allowed: mnist or cifar10. Try caes reproduce successors --table codes.",
     "reproduce successors --figure filters": "--figure: received 'filters' with successors; allowed: no figure. Leave it out.",
+    "reproduce masci2011 --table mnist --out mixed": "mixed/runs.csv: received a table with other columns; allowed: the table of an earlier run of the same command. Name another folder with --out, or move the file away.",
     "classify nowhere --from nowhere --epochs -1": ENOUGH,
     "classify digits --from x --random-state -1": "unknown option --random-state for caes classify. See caes classify --help.",
 }

@@ -21,10 +21,3 @@ def test_probe_prints_each_probe_on_codes_and_on_pixels(here: Path, says: Run) -
         strict=True,
     ):
         assert re.fullmatch(rf" *{name} on {features} +\d+\.\d\d % +\d+\.\d s", line)
-
-
-def test_probe_takes_a_single_label_of_each_class(here: Path, says: Run) -> None:
-    words = ["--labels", "3", "--quiet"]
-    said = says("probe", "photos", "--from", "stack", *words)
-    assert said.startswith("3 labels; error on 6 pictures:\n")
-    assert len(said.splitlines()) == 7

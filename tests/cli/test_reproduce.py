@@ -9,7 +9,7 @@ from caes import ImageSet, load
 from caes.cli import main
 from caes.tasks.studies import filters, masci2011
 from caes.tasks.studies.study import Table
-from tests.cli.conftest import Run, table
+from tests.cli.conftest import table
 
 pytestmark = pytest.mark.usefixtures("one_thread", "here")
 
@@ -53,11 +53,3 @@ def test_reproduce_makes_table_and_figure(
     assert [row["table"] for row in table("made/runs.csv")] == ["tiny"] * 4 + [
         "large"
     ] * 4
-
-
-def test_a_damaged_table_of_runs_is_named(refused: Run) -> None:
-    Path("out").mkdir()
-    Path("out/runs.csv").write_text("a,b\n1,2\n")
-    words = ["--table", "mnist", "--out", "out"]
-    expected = "caes: out/runs.csv: received a table with other columns; allowed: the table of an earlier run of the same command. Name another folder with --out, or move the file away."
-    assert refused("reproduce", "masci2011", *words) == expected

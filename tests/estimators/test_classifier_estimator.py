@@ -536,17 +536,18 @@ def _digits(labelled: int) -> tuple[ImageSet, ImageSet]:
     return replace(train, labels=labels), caes.load("digits", "test")
 
 
-def test_300_labels_of_real_digits_tell_them_apart_by_the_paper_s_recipe() -> None:
-    train, test = _digits(300)
+@pytest.mark.parametrize(
+    ("labelled", "options", "least"),
+    [
+        (300, {"recipe": "paper"}, 0.84),
+        pytest.param(100, {"epochs": 250}, 0.92, marks=pytest.mark.slow),
+    ],
+)
+def test_some_labels_of_real_digits_tell_them_apart(
+    labelled: int, options: dict[str, Any], least: float
+) -> None:
+    train, test = _digits(labelled)
     stack = CAE("16C3-MP2-16C3-MP2", epochs=3, random_state=0)
-    classifier = CAEClassifier(stack, recipe="paper", random_state=0).fit(train)
+    classifier = CAEClassifier(stack, **options, random_state=0).fit(train)
     assert classifier.class_names_ == tuple("0123456789")
-    assert classifier.score(test) > 0.84
-
-
-@pytest.mark.slow
-def test_100_labels_of_real_digits_tell_them_apart() -> None:
-    train, test = _digits(100)
-    stack = CAE("16C3-MP2-16C3-MP2", epochs=3, random_state=0)
-    classifier = CAEClassifier(stack, epochs=250, random_state=0).fit(train)
-    assert classifier.score(test) > 0.92
+    assert classifier.score(test) > least

@@ -179,16 +179,23 @@ def test_two_kinds_of_loss_are_told_apart() -> None:
     )
 
 
-def test_a_grown_level_has_a_loss_and_nothing_of_pictures() -> None:
-    made = charts(stack_history({3: [0.4, 0.2]}), Plan({1: 2, 2: 2, 3: 2}))
-    assert list(made) == ["loss"]
-    assert made["loss"].caption == "Level 3 gives back the code below."
-
-
-def test_one_level_and_its_refinement_give_back_nothing_but_pictures() -> None:
-    made = charts(stack_history({1: [0.4], 0: [0.2]}), Plan({1: 1, 0: 1}))
-    assert made["loss"].caption == "Level 1 and the refinement give back pictures."
-
-
-def test_without_an_epoch_there_is_no_chart() -> None:
-    assert charts(History([], 0, "interrupted"), Plan({1: 2, 2: 1})) == {}
+@pytest.mark.parametrize(
+    ("losses", "names", "caption"),
+    [
+        ({3: [0.4, 0.2]}, ["loss"], "Level 3 gives back the code below."),
+        (
+            {1: [0.4], 0: [0.2]},
+            ["loss", "accuracy", "psnr"],
+            "Level 1 and the refinement give back pictures.",
+        ),
+    ],
+    ids=["a grown level", "one level and its refinement"],
+)
+def test_only_what_gives_back_pictures_has_figures_of_them(
+    losses: dict[int, list[float]], names: list[str], caption: str
+) -> None:
+    plan = Plan({1: 2, 2: 2, 3: 2} if 3 in losses else {1: 1, 0: 1})
+    made = charts(stack_history(losses), plan)
+    assert list(made) == names
+    assert made["loss"].caption == caption
+    assert charts(History([], 0, "interrupted"), plan) == {}

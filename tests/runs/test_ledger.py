@@ -91,15 +91,6 @@ def test_any_text_comes_back_as_it_was(rows: list[tuple[str, str, str]]) -> None
             assert found["note"] == note
 
 
-def test_a_run_made_again_takes_the_place_of_the_older_one(tmp_path: Path) -> None:
-    ledger = opened(tmp_path)
-    for seed, error in ((0, "5"), (1, "6"), (0, "4")):
-        ledger.add({"start": "stack", "seed": seed}, {"error": error})
-    found = [(row["seed"], row["error"]) for row in on_disk(tmp_path)]
-    assert found == [("0", "4"), ("1", "6")]
-    assert ledger.rows == on_disk(tmp_path)
-
-
 def test_two_processes_that_share_a_file_keep_each_other_s_runs(tmp_path: Path) -> None:
     first, second = opened(tmp_path), opened(tmp_path)
     first.add({"start": "stack", "seed": 0}, {"error": "1"})
@@ -107,6 +98,9 @@ def test_two_processes_that_share_a_file_keep_each_other_s_runs(tmp_path: Path) 
     first.add({"start": "stack", "seed": 1}, {"error": "3"})
     assert [row["error"] for row in on_disk(tmp_path)] == ["1", "2", "3"]
     assert first.find(start="random", seed=0) is not None
+    first.add({"start": "stack", "seed": 0}, {"error": "4"})  # made again: in its place
+    assert [row["error"] for row in on_disk(tmp_path)] == ["4", "2", "3"]
+    assert first.rows == on_disk(tmp_path)
 
 
 def test_a_claimed_place_is_an_empty_table_and_loses_nothing(tmp_path: Path) -> None:
@@ -220,18 +214,15 @@ def test_the_commit_is_git_s_with_a_plus_where_the_code_has_changed(
     assert commit.__wrapped__() == f"{head}+"
 
 
-def test_there_is_no_commit_outside_git_and_without_it(
+def test_there_is_no_commit_outside_git_in_another_s_repository_or_without_git(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(installed.parents[2]))
     assert commit.__wrapped__() == ""
-    monkeypatch.setenv("PATH", "")
-    assert commit.__wrapped__() == ""
-
-
-def test_there_is_no_commit_in_a_repository_of_somebody_else(installed: Path) -> None:
     git(installed.parent, "init", "-q", "..")
     (installed.parents[1] / "theirs.txt").write_text("x")
     git(installed.parents[1], "add", "theirs.txt")
     git(installed.parents[1], "commit", "-qm", "theirs")
+    assert commit.__wrapped__() == ""
+    monkeypatch.setenv("PATH", "")
     assert commit.__wrapped__() == ""

@@ -12,7 +12,6 @@ from caes import CAE, CAEClassifier, ImageSet
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labels_of
 from caes.tasks.classify import CODES, CONTROL, PIXELS, answers, contenders
-from tests import stripes
 
 
 def fitted(images: ImageSet, stack: CAE, **options: object) -> CAEClassifier:
@@ -64,14 +63,6 @@ def test_the_controls_learn_from_the_same_labels_and_from_nothing_else(
         np.testing.assert_allclose(each.probabilities, wanted, atol=1e-4)
 
 
-def test_a_classifier_from_random_weights_is_its_own_control(
-    images: ImageSet, stack: CAE, test_images: ImageSet
-) -> None:
-    classifier = fitted(images, stack, start="random")
-    found = contenders(classifier, stack, 1, images, test_images, print)
-    assert [each.name for each in found] == ["the classifier", CODES, PIXELS]
-
-
 def test_a_control_that_was_interrupted_says_so(
     images: ImageSet, stack: CAE, test_images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,9 +76,3 @@ def test_a_control_that_was_interrupted_says_so(
     monkeypatch.setattr(CAEClassifier, "fit", cut_short)
     _, control, *_ = contenders(classifier, stack, 1, images, test_images, print)
     assert control.name == f"{CONTROL}, interrupted"
-
-
-def test_the_stripes_are_told_apart(stack: CAE, test_images: ImageSet) -> None:
-    classifier = fitted(stripes.images(60), stack, epochs=12, learning_rate=0.01)
-    found = answers(classifier, test_images, test_images.classes).argmax(1)
-    assert (found == labels_of(test_images)).mean() >= 0.75

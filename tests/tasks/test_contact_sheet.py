@@ -102,23 +102,26 @@ def test_classes_stand_below_and_names_from_outside_are_no_formula(
         assert below.min() < 200
 
 
-def test_where_one_cannot_be_read_the_next_stands_in() -> None:
-    sheet = ContactSheet(4)
-    sheet.wanted = [1, 3]
-    one = ImageSet.from_pixels(np.zeros((1, 2, 2, 1), np.uint8), ["a"])
-    for piece in (one, Skipped("b", "empty"), one, one):
-        sheet.take(piece)
-    assert len(sheet.kept) == 2
-    assert sheet.wanted == []
+ONE = ImageSet.from_pixels(np.zeros((1, 2, 2, 1), np.uint8))
+TWO = ImageSet.from_pixels(np.zeros((2, 2, 2, 1), np.uint8))
 
 
-def test_a_picture_stands_there_once() -> None:
+@pytest.mark.parametrize(
+    ("wanted", "pieces", "left"),
+    [
+        ([1, 3], [ONE, Skipped("b", "empty"), ONE, ONE], 0),
+        ([0, 1, 2], [Skipped("a", "empty"), Skipped("b", "empty"), TWO], 1),
+    ],
+    ids=["the next stands in", "each stands there once"],
+)
+def test_of_what_cannot_be_read_others_take_the_place(
+    wanted: list[int], pieces: list[Any], left: int
+) -> None:
     sheet = ContactSheet(4)
-    sheet.wanted = [0, 1, 2]
-    two = ImageSet.from_pixels(np.zeros((2, 2, 2, 1), np.uint8))
-    for piece in (Skipped("a", "empty"), Skipped("b", "empty"), two):
+    sheet.wanted = wanted
+    for piece in pieces:
         sheet.take(piece)
-    assert len(sheet.kept) == 2
+    assert (len(sheet.kept), len(sheet.wanted)) == (2, left)
 
 
 def test_where_nothing_can_be_read_the_sheet_has_no_pictures(tmp_path: Path) -> None:

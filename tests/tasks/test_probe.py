@@ -104,8 +104,3 @@ def test_pixels_are_as_the_network_sees_them(images: ImageSet) -> None:
     assert seen.shape == (4, 144)
     assert seen.dtype == np.float32
     np.testing.assert_allclose(seen, deep.pixels[:4].reshape(4, -1) / 65_535, rtol=1e-6)
-
-
-def test_a_set_without_labels_has_none(images: ImageSet) -> None:
-    assert labels_of(replace(images, labels=None)).tolist() == [-1] * 30
-    assert labels_of(images) is images.labels

@@ -251,13 +251,6 @@ def test_an_affine_warp_is_that_of_scipy(height: int, width: int) -> None:
             np.testing.assert_allclose(one[:, :, channel], expected, atol=2e-5)
 
 
-def test_a_warp_to_where_pixels_are_changes_nothing() -> None:
-    pictures = _random(3, 9, 14, 2)
-    zero, one = torch.zeros(3), torch.ones(3)
-    still = affine(zero, one, zero, zero, zero)
-    torch.testing.assert_close(warp(pictures, still), pictures, atol=5e-6, rtol=0)
-
-
 @pytest.mark.parametrize(
     ("text", "times"), [("photos", 0), (WARPS, 1), (EVERYTHING, 1)]
 )
@@ -287,11 +280,8 @@ def test_elastic_moves_every_pixel_by_its_deviation(height: int, width: int) -> 
     moved = _fields(4000, height, width, 1.5)
     np.testing.assert_allclose(moved.std(0), 1.5, rtol=0.06)
     np.testing.assert_allclose(moved.mean(0), 0, atol=0.12)
-
-
-def test_elastic_moves_along_x_and_y_are_independent() -> None:
-    x, y = _fields(4000, 28, 28, 1).unbind(1)
-    assert float((x * y).mean(0).abs().max()) < 0.1
+    x, y = moved.unbind(1)
+    assert float((x * y).mean(0).abs().max()) < 0.1 * 1.5**2  # independent
 
 
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (64, 96)])

@@ -91,21 +91,17 @@ def _trained(
     )
 
 
-def test_only_pictures_without_a_label_are_guessed_and_only_when_sure() -> None:
-    guesses = pseudo_label(Bright(), GREY, LABELS, Scaling(0, 255), 0.9, CPU)
-    assert guesses.tolist() == [-1, 1, -1, 0, -1, 1]
-
-
-def test_guesses_come_in_the_pictures_order_beyond_one_batch(
+def test_guesses_come_in_the_pictures_order_and_only_when_sure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    guesses = pseudo_label(Bright(), GREY, LABELS, Scaling(0, 255), 0.9, CPU)
+    assert guesses.tolist() == [-1, 1, -1, 0, -1, 1]
     monkeypatch.setattr(module, "AT_ONCE", 3)
     light = np.random.default_rng(0).integers(0, 2, 20)
     labels = np.full(20, -1, np.int64)
     labels[4] = 0
-    guesses = pseudo_label(
-        Bright(), _images(*(255 * light)), labels, Scaling(0, 255), 0.9, CPU
-    )
+    images = _images(*(255 * light))
+    guesses = pseudo_label(Bright(), images, labels, Scaling(0, 255), 0.9, CPU)
     light[4] = -1
     np.testing.assert_array_equal(guesses, light)
 
@@ -140,21 +136,14 @@ def test_with_every_label_given_there_is_nothing_to_guess(
 
 
 @pytest.mark.parametrize("ending", ["interrupted", "diverged"])
-def test_a_round_that_is_broken_off_leaves_the_network_before_it(
-    ending: Ending, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("complete", [0, 1, 2])
+def test_a_training_that_is_broken_off_is_the_last_and_leaves_the_one_before(
+    complete: int, ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainings = Trainings("complete", "complete", ending)
+    endings: list[Ending] = ["complete"] * complete
+    trainings = Trainings(*endings, ending)
     trained = _trained(monkeypatch, trainings, rounds=3, confidence=0.9)
-    assert len(trainings.models) == 3
-    assert trained.model is trainings.models[1]
-    assert (trained.rounds, trained.history.ended) == (1, ending)
-
-
-@pytest.mark.parametrize("ending", ["interrupted", "diverged"])
-def test_after_a_first_training_that_was_broken_off_there_is_no_round(
-    ending: Ending, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainings = Trainings(ending)
-    trained = _trained(monkeypatch, trainings, rounds=3)
-    assert trained.model is trainings.models[0]
-    assert (trained.rounds, trained.history.ended) == (0, ending)
+    assert len(trainings.models) == complete + 1
+    before = max(0, complete - 1)  # there is none before the first
+    assert trained.model is trainings.models[before]
+    assert (trained.rounds, trained.history.ended) == (before, ending)
