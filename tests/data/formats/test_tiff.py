@@ -15,6 +15,7 @@ from caes.data.formats import tiff_pages
 from caes.data.formats.colour import ALPHA, CMYK, INVERTED, PALETTE
 from caes.data.formats.tiff_pages import believable
 from caes.data.reading import Reading
+from tests.hostile.bombs import relabelled
 from tests.refusals import unreadable
 from tests.written import by_pillow, tiff
 
@@ -280,6 +281,31 @@ def test_descriptions_that_promise_more_than_there_is_are_refused(
     assert not believable('<Pixels SizeC="2" SizeZ = "9999" SizeT="9999999999999"/>')
     monkeypatch.setattr(tiff_pages, "_SEEN_AT_ONCE", 99)
     assert unreadable(ome) == "an OME description of too many pages"
+
+
+def in_one_strip(compression: str) -> bytes:
+    """Write a strip that is a picture of its own, of what imagecodecs has written."""
+    about: dict[str, Any] = {"photometric": "minisblack", "rowsperstrip": 64}
+    return tiff(np.zeros((64, 96), np.uint8), compression=compression, **about)
+
+
+@pytest.mark.parametrize("compression", ["jpeg2000", "png", "jpeg"])
+def test_strips_larger_than_declared_are_refused(compression: str) -> None:
+    whole = in_one_strip(compression)
+    assert decode(whole, PLAIN).pixels.shape == (64, 96, 1)
+    assert unreadable(relabelled(whole)) == "strips or tiles larger than declared"
+
+
+@pytest.mark.parametrize("name", ["JPEG XL", "JPEG XR", "LERC"])
+def test_compressions_whose_size_nothing_tells_are_refused_by_name(name: str) -> None:
+    whole = in_one_strip(name.lower().replace(" ", ""))
+    assert unreadable(whole) == f"compressed as {name}, which is not read"
+
+
+def test_a_strip_that_says_no_size_is_left_to_its_decoder() -> None:
+    whole = bytearray(in_one_strip("png"))
+    whole[whole.index(b"\x89PNG")] ^= 0xFF
+    assert unreadable(bytes(whole)).startswith("damaged (")
 
 
 def test_pictures_of_other_channels_or_type_than_most_or_than_asked_are_skipped(

@@ -6,6 +6,7 @@ changed file makes another set.
 
 import hashlib
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -112,12 +113,11 @@ def _worth_it(asked: Asked) -> bool:
     count, reading = len(asked.names), asked.reading
     if count > MANY or count <= FEW:
         return count > MANY
-    height, width = reading.size or _first_size(asked)
+    height, width = reading.size or next(_sizes(asked), (0, 0))
     return count * height * width * (reading.channels or 3) > LARGE
 
 
-def _first_size(asked: Asked) -> tuple[int, int]:
+def _sizes(asked: Asked) -> Iterator[tuple[int, int]]:
     for picture in asked.pictures():
         with suppress(UnreadableError):
-            return upright_size(picture)
-    return 0, 0
+            yield upright_size(picture)
