@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Rows = NDArray[np.int64]
 AT_ONCE = 2**27  # bytes that are taken into memory without a thought; more stay on disk
 _FAULT = 2**16 + 2**12
 # Reading one byte of a mapped file makes the system map up to sixteen pages around it.
@@ -22,7 +23,7 @@ class OnDisk:
     """
 
     def __init__(
-        self, arrays: Sequence[NDArray[Any]], rows: NDArray[np.int64] | None = None
+        self, arrays: Sequence[NDArray[Any]], rows: Rows | None = None
     ) -> None:
         self.arrays = arrays
         self.ends = np.cumsum([len(array) for array in arrays])
@@ -63,11 +64,11 @@ class OnDisk:
     def __reduce__(self) -> tuple[Any, ...]:
         return np.asarray, (np.asarray(self),)  # another process has no such map
 
-    def take(self, rows: NDArray[np.int64], out: NDArray[Any]) -> None:
+    def take(self, rows: Rows, out: NDArray[Any]) -> None:
         """Copy rows, counted among these N, into an array of their own shape."""
         self._copy(self.rows[rows], out)
 
-    def expect(self, rows: NDArray[np.int64]) -> None:
+    def expect(self, rows: Rows) -> None:
         """Let the system fetch rows that are asked for soon, where it may not have."""
         if not self.scarce:
             return
@@ -83,7 +84,7 @@ class OnDisk:
                 page = start - start % mmap.PAGESIZE
                 _advise(held, "MADV_WILLNEED", page, start + size - page)
 
-    def _read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+    def _read(self, rows: Rows) -> NDArray[Any]:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         # By the part, so that no more is mapped than is meant to be.
         step = max(1, AT_ONCE // max(_row_bytes(self), _FAULT))
@@ -91,7 +92,7 @@ class OnDisk:
             self._copy(rows[start : start + step], out[start : start + step])
         return out
 
-    def _copy(self, rows: NDArray[np.int64], out: NDArray[Any]) -> None:
+    def _copy(self, rows: Rows, out: NDArray[Any]) -> None:
         if len(self.arrays) == 1:
             # mode="clip" writes straight into the buffer; the rows are known to fit.
             np.take(self.arrays[0], rows, axis=0, out=out, mode="clip")
@@ -104,9 +105,7 @@ class OnDisk:
             self._advise("MADV_DONTNEED")
             self.touched = 0
 
-    def _within(
-        self, number: int, rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _within(self, number: int, rows: Rows) -> tuple[Rows, Rows]:
         """Give the rows of one array, and their places among those asked for."""
         end = self.ends[number]
         start = end - len(self.arrays[number])
@@ -145,14 +144,14 @@ def lazily(pixels: Any) -> Any:
     return pixels if mapping(pixels) is None else OnDisk([pixels])
 
 
-def pick(pixels: Any, rows: slice | NDArray[np.int64]) -> Any:
+def pick(pixels: Any, rows: slice | Rows) -> Any:
     """Pick rows of an array; many of one on disk stay there, in their new order."""
     if isinstance(rows, slice) and not isinstance(pixels, OnDisk):
         return pixels[rows]
     return lazily(pixels)[rows]
 
 
-def take(pixels: Any, rows: NDArray[np.int64], out: NDArray[Any]) -> None:
+def take(pixels: Any, rows: Rows, out: NDArray[Any]) -> None:
     """Copy rows of an array, or of an `OnDisk`, into one of their shape and type."""
     if isinstance(pixels, OnDisk):
         pixels.take(rows, out)

@@ -20,6 +20,7 @@ SAMPLE = 2**24  # values of a channel of which all percentiles are exact
 DIGEST = 16  # bytes of a picture's digest
 
 PerChannel = NDArray[np.float64]  # C, in the pictures' units
+Pair = tuple[PerChannel, PerChannel]
 Ranked = Callable[[int], PerChannel]  # the values at a rank, from 0, of each channel
 
 
@@ -33,12 +34,12 @@ class Statistics:
         return Statistics, (self.pixels,)  # what a hash has seen cannot be pickled
 
     @cached_property
-    def extremes(self) -> tuple[PerChannel, PerChannel]:
+    def extremes(self) -> Pair:
         """Each channel's smallest and largest value; NaN where one is none."""
         return extremes(lazily(self.pixels))
 
     @cached_property
-    def moments(self) -> tuple[PerChannel, PerChannel]:
+    def moments(self) -> Pair:
         """Each channel's mean and standard deviation (of the whole, not a sample).
 
         Numbers of 8 and 16 bits are summed without any rounding. Other chunks are put
@@ -100,7 +101,7 @@ class Statistics:
         return hashlib.sha256(f"{self.pixels.shape}{self.pixels.dtype.str}".encode())
 
 
-def extremes(pixels: NDArray[Any]) -> tuple[PerChannel, PerChannel]:
+def extremes(pixels: NDArray[Any]) -> Pair:
     """Find each channel's smallest and largest value of finite pixels N×H×W×C."""
     found = [(chunk.min(1), chunk.max(1)) for chunk in _chunks(pixels)]
     lows, highs = (np.array(side, np.float64) for side in zip(*found, strict=True))
@@ -111,9 +112,7 @@ def _exact(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "bui" and dtype.itemsize <= 2
 
 
-def _moments(
-    pixels: NDArray[Any], low: PerChannel, high: PerChannel
-) -> tuple[PerChannel, PerChannel]:
+def _moments(pixels: NDArray[Any], low: PerChannel, high: PerChannel) -> Pair:
     span = np.where(high > low, high - low, 1.0)
     count, mean, square = 0, np.zeros_like(low), np.zeros_like(low)
     for chunk in _chunks(pixels):
@@ -127,7 +126,7 @@ def _moments(
     return low + mean * span, np.sqrt(square / count) * span
 
 
-def _exact_moments(pixels: NDArray[Any]) -> tuple[PerChannel, PerChannel]:
+def _exact_moments(pixels: NDArray[Any]) -> Pair:
     """Find the same of 8 or 16 bits: sums over a chunk are whole and below 2**53."""
     count = math.prod(pixels.shape[:3])
     sums, squares = [0] * pixels.shape[3], [0] * pixels.shape[3]
@@ -135,12 +134,9 @@ def _exact_moments(pixels: NDArray[Any]) -> tuple[PerChannel, PerChannel]:
         for channel, values in enumerate(chunk.astype(np.float64)):
             sums[channel] += int(values.sum())
             squares[channel] += int(values @ values)
-    means = [total / count for total in sums]
-    spreads = [
-        math.sqrt(count * square - total**2) / count
-        for total, square in zip(sums, squares, strict=True)
-    ]
-    return np.array(means), np.array(spreads)
+    both = zip(sums, squares, strict=True)
+    spreads = [math.sqrt(count * square - total**2) / count for total, square in both]
+    return np.array([total / count for total in sums]), np.array(spreads)
 
 
 def percentiles(pixels: NDArray[Any], shares: Sequence[float]) -> list[PerChannel]:

@@ -9,7 +9,7 @@ from caes.data.decode.gather import Gatherer, Tiling
 from caes.data.decode.resize import adapted
 from caes.data.decode.tiling import tiled
 from caes.data.imageset import ImageSet, Skipped, join
-from caes.data.reading import Pages, Reading, ResizeName, Side
+from caes.data.reading import Pages, Progress, Reading, ResizeName, Side
 from caes.data.sources import Source, open_source
 from caes.data.sources.splits import rows_of
 
@@ -26,7 +26,7 @@ def load(
     seed: int = 0,
     strict: bool = False,
     pages: Pages = "pictures",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     prepare: bool | None = None,
 ) -> ImageSet:
     """Read pictures from any source.
@@ -129,7 +129,7 @@ def survey(
     source: Any,
     *,
     pages: Pages = "pictures",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     seen: Callable[[ImageSet | Skipped], None] | None = None,
 ) -> Survey:
     """Look every picture of a source over, whatever their sizes.

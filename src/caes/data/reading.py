@@ -13,8 +13,8 @@ from caes.errors import ArgumentError, CaesError, DataError
 Pages = Literal["pictures", "channels"]
 ResizeName = Literal["stretch", "crop", "pad", "random-crop"]
 RESIZES: tuple[ResizeName, ...] = get_args(ResizeName)
-Side = tuple[int, int]
-"""(H, W), in pixels."""
+Side = tuple[int, int]  # (H, W), in pixels
+Progress = Callable[[int, int], None]  # takes pictures done, and pictures in all
 
 _LONGEST = 65_535  # the longest side that JPEG knows
 
@@ -30,7 +30,7 @@ class Reading:
     size: Side | None = None  # (H, W) to bring every picture to; None keeps theirs
     channels: int | None = None  # 1 for grey, 3 for colour, None for what is there
     strict: bool = False  # whether the first unreadable picture ends the reading
-    progress: Callable[[int, int], None] | None = None  # (done, in all) while reading
+    progress: Progress | None = None  # called while reading files
     pages: Pages = "pictures"  # what a file's pages are; or channels of one picture
     resize: ResizeName = "stretch"  # how pictures are brought to the size
     seed: int = 0  # draws random crops, together with the pictures' names

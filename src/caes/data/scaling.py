@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
 from caes.data.mapped import lazily
-from caes.data.measures import percentiles
+from caes.data.measures import Pair, percentiles
 from caes.data.scales import Scale, parse_scale
 
 Values = float | tuple[float, ...]
@@ -133,9 +133,7 @@ def as_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.rint(np.clip(np.nan_to_num(values), low, top)).astype(dtype)
 
 
-def _lines(
-    images: ImageSet, scale: Scale
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _lines(images: ImageSet, scale: Scale) -> Pair:
     """Give what becomes 0 and what becomes 1 of each channel."""
     if scale.kind == "standard":
         mean, deviation = images.statistics.moments

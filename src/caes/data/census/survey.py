@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from caes.data.census.duplicates import Contents, Group, Repeats
 from caes.data.imageset import ImageSet, Skipped, join
+from caes.data.reading import Progress
 from caes.data.sources.base import Source
 from caes.data.sources.tree import printable
 
@@ -217,9 +218,7 @@ class _Gathered:
 
 
 def survey_of(
-    opened: Source,
-    progress: Callable[[int, int], None] | None = None,
-    seen: Seen | None = None,
+    opened: Source, progress: Progress | None = None, seen: Seen | None = None
 ) -> Survey:
     """Look every picture of a source over."""
     found = Survey(printable((opened.called,)), opened.splits())

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data.imageset import ImageSet, counted
-from caes.data.reading import Reading, ResizeName, too_large
+from caes.data.reading import Reading, ResizeName, Side, too_large
 from caes.data.tiles import mirrored
 from caes.errors import DataError, by_signs
 
 Picture = NDArray[Any]  # H×W×C, any real number type
+Box = tuple[float, float, float, float]  # (left, upper, right, lower), in pixels
+Fitted = tuple[Picture, tuple[str, ...]]
 
 CROPPED = "Pictures of other proportions were cropped at the middle"
 PADDED = "Pictures of other proportions were padded by their mirror image"
@@ -25,12 +27,8 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow and OpenCV us
 
 
 def fitted(
-    picture: Picture,
-    size: tuple[int, int],
-    resize: ResizeName,
-    name: str = "",
-    seed: int = 0,
-) -> tuple[Picture, tuple[str, ...]]:
+    picture: Picture, size: Side, resize: ResizeName, name: str = "", seed: int = 0
+) -> Fitted:
     """Bring a picture to exactly H×W, antialiased where it is scaled.
 
     What is missing is filled by the picture's mirror image, which goes on with its
@@ -53,17 +51,13 @@ def fitted(
     return _padded(picture, size), (PADDED,)
 
 
-def resized(
-    picture: Picture,
-    size: tuple[int, int],
-    box: tuple[float, float, float, float] | None = None,
-) -> Picture:
+def resized(picture: Picture, size: Side, box: Box | None = None) -> Picture:
     """Resize with antialiasing to exactly H×W, proportions not kept.
 
     A triangle filter as wide as the reduction: unlike sharper ones, it never leaves the
     range of the values that it averages. Types other than uint8 pass through float32:
     wide ones as shares of the way between their extremes, which keeps large offsets.
-    The box is the part to take, (left, upper, right, lower) in pixels; None for all.
+    The box is the part to take; None for all.
     """
     if picture.shape[:2] == size and box is None:
         return picture
@@ -118,17 +112,14 @@ def adapted(images: ImageSet, reading: Reading) -> ImageSet:
         raise too_large(images.source, by_signs(form)) from error
     done: Counter[str] = Counter()
     for row, picture in enumerate(images.pixels):
-        brought, notes = fitted(
-            picture, size, reading.resize, images.names[row], reading.seed
-        )
+        name = images.names[row]
+        brought, notes = fitted(picture, size, reading.resize, name, reading.seed)
         pixels[row] = with_channels(brought, channels)
         done.update(notes)
     return replace(images, pixels=pixels, notes=(*images.notes, *counted(done)))
 
 
-def _resampled(
-    plane: Picture, size: tuple[int, int], box: tuple[float, float, float, float] | None
-) -> Picture:
+def _resampled(plane: Picture, size: Side, box: Box | None) -> Picture:
     height, width = size
     image = Image.fromarray(plane)
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box))
@@ -144,17 +135,15 @@ def _extent(picture: Picture) -> tuple[np.float64, np.float64]:
     return (low, span) if 0 < span < np.inf else (low, np.float64(1))
 
 
-def _middle(
-    have: tuple[int, int], size: tuple[int, int]
-) -> tuple[float, float, float, float]:
-    """Give the largest part of a size's proportions: (left, upper, right, lower)."""
+def _middle(have: Side, size: Side) -> Box:
+    """Give the largest part of a size's proportions."""
     scale = max(size[0] / have[0], size[1] / have[1])
     tall, wide = (min(size[axis] / scale, have[axis]) for axis in (0, 1))
     upper, left = (have[0] - tall) / 2, (have[1] - wide) / 2
     return left, upper, left + wide, upper + tall
 
 
-def _padded(picture: Picture, size: tuple[int, int]) -> Picture:
+def _padded(picture: Picture, size: Side) -> Picture:
     height, width = picture.shape[:2]
     scale = min(size[0] / height, size[1] / width)
     tall = min(max(round(height * scale), 1), size[0])
@@ -164,9 +153,7 @@ def _padded(picture: Picture, size: tuple[int, int]) -> Picture:
     return np.pad(resized(picture, (tall, wide)), frame, mode="symmetric")
 
 
-def _drawn(
-    picture: Picture, size: tuple[int, int], name: str, seed: int
-) -> tuple[Picture, tuple[str, ...]]:
+def _drawn(picture: Picture, size: Side, name: str, seed: int) -> Fitted:
     whole = mirrored(picture, size)
     spare = [whole.shape[axis] - size[axis] for axis in (0, 1)]
     draw = np.random.default_rng([seed, crc32(name.encode("utf-8", "replace"))])

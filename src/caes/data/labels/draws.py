@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.random import Generator
 
 from caes.data.imageset import ImageSet
 from caes.data.labels.classes import NONE, Indices
@@ -103,9 +104,7 @@ def keep_apart(
     return images[learn], replace(images[show], split=f"{images.split}, kept apart")
 
 
-def split_rows(
-    n: int, share: float, random: np.random.Generator
-) -> tuple[Indices, Indices]:
+def split_rows(n: int, share: float, random: Generator) -> tuple[Indices, Indices]:
     """Draw the rows to learn from, and the share of them to watch, both sorted."""
     apart = round(n * share)
     if share and not 0 < apart < n:
@@ -123,7 +122,7 @@ def _share_of(count: int, share: float, least: int) -> int:
     return min(max(round(count * share), least), count - 1)
 
 
-def _drawn(n: int, apart: int, random: np.random.Generator) -> tuple[Indices, Indices]:
+def _drawn(n: int, apart: int, random: Generator) -> tuple[Indices, Indices]:
     """Draw rows to be apart: the others and those, both sorted."""
     shuffled = random.permutation(n)
     return np.sort(shuffled[apart:]), np.sort(shuffled[:apart])

@@ -7,20 +7,21 @@ from itertools import combinations
 
 from caes.errors import ArgumentError
 
+Picked = list[tuple[str, range]]  # the name of a split, and some rows of it
+
 _ALLOWED = (
     "split names with an optional [start:stop] in pictures or whole percents, "
     "joined by +"
 )
 _EXAMPLES = "Try train, train[:1000], train[10%:] or train[:80%]+test."
 _CANONICAL = {"t10k": "test", "val": "validation", "valid": "validation"}
-SPLITS = ("train", "test", "validation")
-"""The splits that a file or folder can say it is, in their order."""
+SPLITS = ("train", "test", "validation")  # that a file or folder can say it is
 
 _PART = re.compile(r"\s*(?P<name>[^\s\[\]+:%]+)\s*(\[(?P<slice>[^\[\]]*)\])?\s*")
 _BOUND = re.compile(r"(?P<number>-?[0-9]{1,18})(?P<percent>%?)")
 
 
-def rows_of(split: str, counts: Mapping[str, int]) -> list[tuple[str, range]]:
+def rows_of(split: str, counts: Mapping[str, int]) -> Picked:
     """Find the rows of each split that a split expression picks.
 
     Bounds work as in Python: negative ones count from the end, and those beyond an end
@@ -88,9 +89,7 @@ def _bound(split: str, text: str, position: int, count: int) -> int | None:
     return round(number * count / 100)
 
 
-def _check_picked(
-    split: str, picked: list[tuple[str, range]], counts: Mapping[str, int]
-) -> None:
+def _check_picked(split: str, picked: Picked, counts: Mapping[str, int]) -> None:
     if not any(len(rows) for _, rows in picked):
         there = ", ".join(f"{name} ({count:,})" for name, count in counts.items())
         raise ArgumentError(
