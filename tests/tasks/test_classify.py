@@ -1,9 +1,6 @@
 """A classifier from labels, and its controls."""
 
-from collections.abc import Callable
-
 import numpy as np
-import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -12,6 +9,7 @@ from caes import CAE, CAEClassifier, ImageSet
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labels_of
 from caes.tasks.classify import CODES, CONTROL, PIXELS, answers, contenders
+from tests.tasks.conftest import Interrupt
 
 
 def fitted(images: ImageSet, stack: CAE, **options: object) -> CAEClassifier:
@@ -64,15 +62,9 @@ def test_the_controls_learn_from_the_same_labels_and_from_nothing_else(
 
 
 def test_a_control_that_was_interrupted_says_so(
-    images: ImageSet, stack: CAE, test_images: ImageSet, monkeypatch: pytest.MonkeyPatch
+    images: ImageSet, stack: CAE, test_images: ImageSet, interrupt: Interrupt
 ) -> None:
     classifier = fitted(images, stack)
-    fit: Callable[..., CAEClassifier] = CAEClassifier.fit
-
-    def cut_short(self: CAEClassifier, few: ImageSet) -> CAEClassifier:
-        fit(self, few).history_.ended = "interrupted"
-        return self
-
-    monkeypatch.setattr(CAEClassifier, "fit", cut_short)
+    interrupt(CAEClassifier)
     _, control, *_ = contenders(classifier, stack, 1, images, test_images, print)
     assert control.name == f"{CONTROL}, interrupted"

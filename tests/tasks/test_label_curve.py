@@ -1,7 +1,6 @@
 """Errors with few and with more labels: paired, kept as they come, and gone on with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,45 +18,15 @@ from caes.runs.ledger import Ledger
 from caes.tasks import label_curve as module
 from caes.tasks.classify import CODES, CONTROL, PIXELS
 from caes.tasks.label_curve import CONTENDERS, FIGURES, KEYS, STACK, label_curve
-from caes.tasks.probe import fit_probe
 from caes.train.recipes import FineTuning
 from tests import stripes
 from tests.cli.conftest import table
 from tests.refusals import refusing
+from tests.tasks.conftest import Fits, Interrupt
 
 OPTIONS = FineTuning(recipe="paper", head="none", epochs=1, rounds=1)
 CURVE = [3, 9]
 RUNS = len(CURVE) * 2 * len(CONTENDERS)
-
-
-@dataclass
-class Fits:
-    """What was trained: start, seed, and the pictures with and without labels."""
-
-    networks: list[tuple[str, int, tuple[str, ...], int]] = field(default_factory=list)
-    probes: list[tuple[int, ...]] = field(default_factory=list)
-
-
-@pytest.fixture
-def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
-    seen = Fits()
-    fit: Callable[..., CAEClassifier] = CAEClassifier.fit
-
-    def network(self: CAEClassifier, images: ImageSet) -> CAEClassifier:
-        known = labels_of(images) >= 0
-        names = tuple(images[known].names)
-        seen.networks.append(
-            (self.start, self.random_state, names, int((~known).sum()))
-        )
-        return fit(self, images)
-
-    def simple(name: str, features: Any, labels: Any) -> Any:
-        seen.probes.append(tuple(labels.tolist()))
-        return fit_probe(name, features, labels)
-
-    monkeypatch.setattr(CAEClassifier, "fit", network)
-    monkeypatch.setattr(module, "fit_probe", simple)
-    return seen
 
 
 @pytest.fixture
@@ -167,17 +136,9 @@ def test_an_interrupted_curve_goes_on_where_it_stopped(
 
 
 def test_a_training_that_was_interrupted_is_no_run(
-    curve: Curve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    curve: Curve, tmp_path: Path, interrupt: Interrupt
 ) -> None:
-    fit: Callable[..., CAEClassifier] = CAEClassifier.fit
-
-    def cut_short(self: CAEClassifier, images: ImageSet) -> CAEClassifier:
-        fit(self, images)
-        if self.start == "random":
-            self.history_.ended = "interrupted"
-        return self
-
-    monkeypatch.setattr(CAEClassifier, "fit", cut_short)
+    interrupt(CAEClassifier, "random")
     with pytest.raises(KeyboardInterrupt):
         curve()
     assert [row["contender"] for row in table(tmp_path / "runs.csv")] == [STACK]

@@ -1,6 +1,5 @@
 """What filters are like, and the figure of them."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from caes import CAE, ImageSet
+from caes import CAE
 from caes import load as load_all
 from caes.tasks.studies import filters as module
 from caes.tasks.studies.filters import (
@@ -21,6 +20,7 @@ from caes.tasks.studies.filters import (
     impulse_response,
 )
 from tests.cli.conftest import table
+from tests.tasks.conftest import Fits, Interrupt
 
 
 def test_a_delta_lies_on_one_pixel_and_a_flat_filter_on_all() -> None:
@@ -85,20 +85,12 @@ def test_filters_that_only_copy_answer_a_pixel_with_a_pixel() -> None:
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Learn from few pictures and count the trainings."""
-    trained: list[str] = []
-    fit: Callable[..., CAE] = CAE.fit
-
-    def counted(self: CAE, images: ImageSet) -> CAE:
-        trained.append(self.arch)
-        return fit(self, images)
-
+def few(fits: Fits, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Learn from few pictures; give what was trained."""
     monkeypatch.setattr(
         module, "load", lambda data, split: load_all(data, "train[:64]")
     )
-    monkeypatch.setattr(CAE, "fit", counted)
-    return trained
+    return fits.stacks
 
 
 def test_the_figure_and_its_table_are_written_and_kept(
@@ -159,15 +151,9 @@ def test_an_auto_encoder_that_was_deleted_is_trained_again_and_counted_once(
 
 
 def test_a_training_that_was_interrupted_is_not_kept(
-    tmp_path: Path, few: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, few: list[str], interrupt: Interrupt
 ) -> None:
-    fit: Callable[..., CAE] = CAE.fit
-
-    def cut_short(self: CAE, images: ImageSet) -> CAE:
-        fit(self, images).history_.ended = "interrupted"
-        return self
-
-    monkeypatch.setattr(CAE, "fit", cut_short)
+    interrupt(CAE)
     with pytest.raises(KeyboardInterrupt):
         draw_filters(tmp_path, quick=True, say=print)
     assert few == ["20C7"]

@@ -1,14 +1,14 @@
 """A table's runs: in pairs, kept as they come, and gone on with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import ttest_rel
 
-from caes import CAE, CAEClassifier, ImageSet, load
+from caes import CAE, CAEClassifier, load
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labels_of
 from caes.errors import DataError
@@ -25,6 +25,7 @@ from caes.tasks.studies.study import (
     summary_lines,
 )
 from tests.refusals import refusing
+from tests.tasks.conftest import Fits, Interrupt
 
 TINY = Table(
     name="tiny",
@@ -49,37 +50,6 @@ PLAN = [
     for each in ((20, 0), (20, 1), (30, 0))
     for start in ("stack", "random")
 ]
-
-
-@dataclass
-class Fits:
-    """What was trained: stacks; and start, seed, labelled names and others' number."""
-
-    stacks: list[str] = field(default_factory=list)
-    networks: list[tuple[str, int, tuple[str, ...], int]] = field(default_factory=list)
-
-
-@pytest.fixture
-def fits(monkeypatch: pytest.MonkeyPatch) -> Fits:
-    seen = Fits()
-    fit: Callable[..., CAEClassifier] = CAEClassifier.fit
-    fit_stack: Callable[..., CAE] = CAE.fit
-
-    def network(self: CAEClassifier, images: ImageSet) -> CAEClassifier:
-        known = labels_of(images) >= 0
-        names = tuple(images[known].names)
-        seen.networks.append(
-            (self.start, self.random_state, names, int((~known).sum()))
-        )
-        return fit(self, images)
-
-    def stack(self: CAE, images: ImageSet) -> CAE:
-        seen.stacks.append(self.arch)
-        return fit_stack(self, images)
-
-    monkeypatch.setattr(CAEClassifier, "fit", network)
-    monkeypatch.setattr(CAE, "fit", stack)
-    return seen
 
 
 def study(folder: Path, table: Table = TINY, say: Callable[[str], Any] = str) -> Ledger:
@@ -170,15 +140,9 @@ def test_a_finished_study_opens_nothing_and_trains_nothing(
 
 @pytest.mark.parametrize("who", [CAE, CAEClassifier])
 def test_a_training_that_was_interrupted_is_not_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: type[CAE | CAEClassifier]
+    tmp_path: Path, interrupt: Interrupt, who: type[CAE | CAEClassifier]
 ) -> None:
-    fit: Callable[..., Any] = who.fit
-
-    def cut_short(self: Any, images: ImageSet) -> Any:
-        fit(self, images).history_.ended = "interrupted"
-        return self
-
-    monkeypatch.setattr(who, "fit", cut_short)
+    interrupt(who)
     with pytest.raises(KeyboardInterrupt):
         study(tmp_path)
     assert runs(Ledger(tmp_path / "runs.csv", KEYS, FIGURES)) == []
