@@ -202,45 +202,35 @@ def _mended(run: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-MANY = [65_536] * 4
+NO_ORDER = [[], [0], [0, 1, 1], [2, 1, 0], [0, 1, "2"], [0, 1, None], [None, None]]
+NO_HEADS = [[0], [0, 0], [-5], ["5"], [2.5], [[5]], [10**9]]
+TOO_MANY = "weights, far more than are there"
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"head": None}, "head that are no list"),
-        ({"head": "5"}, "head that are no list"),
-        ({"head": [0]}, "a head of [0] units"),
-        ({"head": [0, 0]}, "a head of [0, 0] units"),
-        ({"head": [-5]}, "a head of [-5] units"),
-        ({"head": ["5"]}, "a head of ['5'] units"),
-        ({"head": [2.5]}, "a head of [2.5] units"),
-        ({"head": [[5]]}, "a head of [[5]] units"),
-        ({"head": [10**9]}, "a head of [1000000000] units"),
-        ({"head": MANY}, "a network of 12,888,834,251 weights, far more than are there"),
-        ({"architecture": "60000N-60000N"}, "a network of 7,217,760,144 weights, far more than are there"),
-        ({"classes": None}, "classes that are no list"),
-        ({"classes": "abc"}, "classes that are no list"),
-        ({"classes": {"a": 1}}, "classes that are no list"),
-        ({"classes": []}, "classes that are not different ones in order"),
-        ({"classes": [0]}, "classes that are not different ones in order"),
-        ({"classes": [0, 1, 1]}, "classes that are not different ones in order"),
-        ({"classes": [2, 1, 0]}, "classes that are not different ones in order"),
-        ({"classes": [0, 1, "2"]}, "classes that are not different ones in order"),
-        ({"classes": [0, 1, None]}, "classes that are not different ones in order"),
+        *(({"head": head}, "head that are no list") for head in (None, "5")),
+        *(({"head": head}, f"a head of {head} units") for head in NO_HEADS),
+        ({"head": [65_536] * 4}, f"a network of 12,888,834,251 {TOO_MANY}"),
+        ({"architecture": "60000N-60000N"}, f"a network of 7,217,760,144 {TOO_MANY}"),
+        *(
+            ({"classes": classes}, "classes that are no list")
+            for classes in (None, "abc", {"a": 1})
+        ),
+        *(
+            ({"classes": classes}, "classes that are not different ones in order")
+            for classes in NO_ORDER
+        ),
         ({"classes": [[0], [1], [2]]}, "unhashable type: 'list'"),
-        ({"classes": [None, None]}, "classes that are not different ones in order"),
         ({"classes": [0, 1]}, "3 names for 2 classes"),
-        ({"names": None}, "names that are no list"),
-        ({"names": "abc"}, "names that are no list"),
+        *(({"names": names}, "names that are no list") for names in (None, "abc")),
         ({"names": ["a"]}, "1 names for 3 classes"),
-        ({"dropout": 1}, "a dropout of 1.0"),
-        ({"dropout": -0.5}, "a dropout of -0.5"),
-        ({"dropout": float("nan")}, "a dropout of nan"),
+        *(({"dropout": x}, f"a dropout of {x}") for x in (1.0, -0.5, float("nan"))),
         ({"dropout": "much"}, "could not convert string to float: 'much'"),
         ({"network": {"normalised": 3}}, "a network with normalised 3"),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_description_is_refused_in_one_line(
     run: Path, changes: dict[str, Any], reason: str
 ) -> None:

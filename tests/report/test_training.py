@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 
@@ -20,59 +21,34 @@ def of(about: History, plan: Plan = PLAN) -> list[Phase]:
     return phases(about, plan)
 
 
+CUT: dict[str, Any] = {"ended": "interrupted"}
+OF = "of 3 + 2 + 2 + 4:"
+
+
 @pytest.mark.parametrize(
-    ("about", "plan", "expected"),
+    ("about", "plan", "value", "detail"),
     [
-        (DONE, PLAN, ("3 + 2 + 2 + 4", "as asked, level by level, then all at once")),
-        (
-            stack_history({1: [2, 1], 2: [1]}),
-            Plan({1: 2, 2: 1}),
-            ("2 + 1", "as asked, level by level"),
-        ),
-        (
-            stack_history({3: [2, 1]}),
-            Plan({1: 2, 2: 2, 3: 2}),
-            ("2", "as asked, of level 3"),
-        ),
-        (
-            stack_history({2: [2, 1], 3: [2, 1], 0: [1]}),
-            Plan({1: 2, 2: 2, 3: 2, 0: 1}),
-            ("2 + 2 + 1", "as asked, of levels 2 and 3 and the refinement"),
-        ),
-        (
-            stack_history({1: [2, 1], 2: [2], 3: [1200] * 1200}),
-            Plan({1: 9, 2: 2, 3: 1200}, best=True),
-            ("2 + 1 + 1,200", "of 9 + 2 + 1,200: levels 1 and 2 stopped early"),
-        ),
-        (
-            stack_history({1: [3, 2, 1], 2: [2]}, ended="interrupted"),
-            PLAN,
-            ("3 + 1 + 0 + 0", "of 3 + 2 + 2 + 4: interrupted after epoch 1 of level 2"),
-        ),
-        (
-            stack_history({1: [3, 2]}, ended="interrupted", best_epoch=0),
-            PLAN,
-            (
-                "2 + 0 + 0 + 0",
-                "of 3 + 2 + 2 + 4: level 1 stopped early; interrupted in the first epoch of level 2",
-            ),
-        ),
-        (
-            stack_history({1: [3, math.nan]}, ended="diverged"),
-            PLAN,
-            ("2 + 0 + 0 + 0", "of 3 + 2 + 2 + 4: diverged in epoch 2 of level 1"),
-        ),
-        (
-            history([], ended="interrupted"),
-            PLAN,
-            ("0", "of 3 + 2 + 2 + 4: not one was finished"),
-        ),
+        (DONE, PLAN, "3 + 2 + 2 + 4", "as asked, level by level, then all at once"),
+        (stack_history({1: [2, 1], 2: [1]}), Plan({1: 2, 2: 1}), "2 + 1", "as asked, level by level"),
+        (stack_history({3: [2, 1]}), Plan({1: 2, 2: 2, 3: 2}), "2", "as asked, of level 3"),
+        (stack_history({2: [2, 1], 3: [2, 1], 0: [1]}), PLAN, "2 + 2 + 1", "as asked, of levels 2 and 3 and the refinement"),
+        (stack_history({1: [3, 2, 1], 2: [2]}, **CUT), PLAN, "3 + 1 + 0 + 0", f"{OF} interrupted after epoch 1 of level 2"),
+        (stack_history({1: [3, 2]}, **CUT, best_epoch=0), PLAN, "2 + 0 + 0 + 0", f"{OF} level 1 stopped early; interrupted in the first epoch of level 2"),
+        (stack_history({1: [3, math.nan]}, ended="diverged"), PLAN, "2 + 0 + 0 + 0", f"{OF} diverged in epoch 2 of level 1"),
+        (history([], **CUT), PLAN, "0", f"{OF} not one was finished"),
     ],
-)
+)  # fmt: skip
 def test_epochs_are_counted_level_by_level(
-    about: History, plan: Plan, expected: tuple[str, str]
+    about: History, plan: Plan, value: str, detail: str
 ) -> None:
-    assert epochs(of(about, plan)) == Fact("Epochs", *expected)
+    assert epochs(of(about, plan)) == Fact("Epochs", value, detail)
+
+
+def test_levels_that_stopped_early_are_named_together() -> None:
+    about = stack_history({1: [2, 1], 2: [2], 3: [1200] * 1200})
+    told = "of 9 + 2 + 1,200: levels 1 and 2 stopped early"
+    found = epochs(of(about, Plan({1: 9, 2: 2, 3: 1200}, best=True)))
+    assert found == Fact("Epochs", "2 + 1 + 1,200", told)
 
 
 def test_the_table_tells_what_each_level_learned_to_give_back() -> None:

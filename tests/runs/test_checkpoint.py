@@ -116,58 +116,40 @@ def test_weights_that_are_not_finite_are_refused(run: Path, value: float) -> Non
 
 
 LINE = {"low": [0, 0], "high": [1, 1], "kind": "minmax", "dtype": "uint16"}
+DAMAGED: dict[str, list[Any]] = {
+    "picture": [[9, 8], [9, 8, -2], "9×8×2", [9, 8, 10**9]],
+    "architecture": ["import os", None, "65536C60000"],
+    "provenance": [3, [], {"seed": "[red]"}],
+    "training": [None],
+    "format": ["1"],
+    "ended": [None],
+    "best_epoch": ["x"],
+    "network": [
+        *(None, 3, "tied", ["tied"]),
+        *({"decoder": "sideways"}, {"decoder": ["tied"]}, {"decoder": {"tied": True}}),
+        *({"padding": "full"}, {"padding": "valid"}),  # the mirrored one has no "valid"
+        *({"activation": "__import__('os')"}, {"output": 1}, {"normalised": "yes"}),
+    ],
+    "sparsity": [3, "wta:2", ["wta"]],
+    "scaling": [
+        *({"low": 0}, {"low": "x", "high": 1}, {"low": 0, "high": 0}),
+        *(
+            LINE | {"low": [None, 0]},
+            LINE | {"low": {"0": 1}},
+            LINE | {"low": [[0], [0]]},
+        ),
+        *(LINE | {"kind": "zscore"}, LINE | {"kind": 3}, LINE | {"kind": ["auto"]}),
+        *(LINE | {"value_range": 1}, LINE | {"value_range": {}}),
+        *(LINE | {"dtype": "float99"}, LINE | {"dtype": 8}, LINE | {"more": 1}),
+    ],
+}
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"picture": [9, 8]},
-        {"picture": [9, 8, -2]},
-        {"picture": "9×8×2"},
-        {"architecture": "import os"},
-        {"architecture": None},
-        {"scaling": {"low": 0}},
-        {"provenance": 3},
-        {"training": None},
-        {"format": "1"},
-        {"picture": [9, 8, 10**9]},
-        {"architecture": "65536C60000"},
-        {"scaling": {"low": "x", "high": 1}},
-        {"scaling": {"low": 0, "high": 0}},
-        {"ended": None},
-        {"provenance": []},
-        {"provenance": {"seed": "[red]"}},
-        {"best_epoch": "x"},
-        {"network": None},
-        {"network": 3},
-        {"network": "tied"},
-        {"network": ["tied"]},
-        {"network": {"decoder": "sideways"}},
-        {"network": {"decoder": ["tied"]}},
-        {"network": {"decoder": {"tied": True}}},
-        {"network": {"padding": "full"}},
-        {"network": {"padding": "valid"}},  # the mirrored decoder knows no such thing
-        {"network": {"activation": "__import__('os')"}},
-        {"network": {"output": 1}},
-        {"network": {"normalised": "yes"}},
-        {"sparsity": 3},
-        {"sparsity": "wta:2"},
-        {"sparsity": ["wta"]},
-        {"scaling": LINE | {"low": [None, 0]}},
-        {"scaling": LINE | {"low": {"0": 1}}},
-        {"scaling": LINE | {"low": [[0], [0]]}},
-        {"scaling": LINE | {"kind": "zscore"}},
-        {"scaling": LINE | {"kind": 3}},
-        {"scaling": LINE | {"kind": ["auto"]}},
-        {"scaling": LINE | {"value_range": 1}},
-        {"scaling": LINE | {"value_range": {}}},
-        {"scaling": LINE | {"dtype": "float99"}},
-        {"scaling": LINE | {"dtype": 8}},
-        {"scaling": LINE | {"more": 1}},
-    ],
+    ("name", "value"), [(name, value) for name in DAMAGED for value in DAMAGED[name]]
 )
-def test_a_damaged_description_is_refused(run: Path, changes: dict[str, Any]) -> None:
-    _mended(run, **changes)
+def test_a_damaged_description_is_refused(run: Path, name: str, value: Any) -> None:
+    _mended(run, **{name: value})
     with pytest.raises(RunError, match=r"model\.json: received"):
         CAE.load(run)
 
