@@ -1,7 +1,6 @@
 """The classifier against plain formulations: NumPy, one thread, autograd by hand."""
 
 import copy
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -15,10 +14,9 @@ from caes.nn.architecture import Architecture, Shape, parse
 from caes.nn.classifier import Classifier
 from caes.nn.kernels import fused, threads
 from caes.nn.layers import activate
-from caes.nn.model import Model
 from caes.nn.runner import runner
 from caes.nn.stack import autoencoder
-from tests.nn.compared import classified
+from tests.nn.given import classified, needs_compiler, numbers, pictures_of, stirred
 
 PICTURE: Shape = (9, 10, 2)
 MIRROR = parse("4C3-MP2-6C3-MP2")
@@ -32,36 +30,19 @@ COUNT = "num_batches_tracked"
 pytestmark = pytest.mark.usefixtures("three_threads")
 
 
-def _trunk(arch: Architecture) -> Model:
-    trunk = autoencoder(arch, PICTURE, seed=5)
-    _stir(trunk)
-    return trunk
-
-
-def _stir(module: torch.nn.Module) -> None:
-    """Let no bias be zero, so that a lost one is seen."""
-    generator = torch.Generator().manual_seed(1)
-    for name, parameter in module.named_parameters():
-        if "bias" in name:
-            torch.nn.init.normal_(parameter, std=0.1, generator=generator)
-
-
 def _classifier(
     arch: Architecture = MIRROR,
     head: tuple[int, ...] = (11,),
     dropout: float = 0.0,
     seed: int = 0,
 ) -> Classifier:
-    model = Classifier(_trunk(arch), head, CLASSES, dropout=dropout, seed=seed)
-    _stir(model.head)
-    return model
+    trunk = autoencoder(arch, PICTURE, seed=5)
+    return stirred(Classifier(trunk, head, CLASSES, dropout=dropout, seed=seed))
 
 
 def _batch(n: int = 29) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(2)
-    pictures = torch.rand(n, *PICTURE, generator=generator)
-    labels = torch.randint(0, CLASSES, (n,), generator=generator)
-    return pictures, labels
+    labels = torch.Generator().manual_seed(3)
+    return pictures_of(n, PICTURE), torch.randint(0, CLASSES, (n,), generator=labels)
 
 
 # The network
@@ -69,7 +50,7 @@ def _batch(n: int = 29) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("arch", ENCODERS, ids=str)
 def test_the_convolutions_are_those_of_the_stack(arch: Architecture) -> None:
-    stack = _trunk(arch)
+    stack = stirred(autoencoder(arch, PICTURE, seed=5))
     trunk = autoencoder(replace(arch, normalised=True), PICTURE, seed=77)
     missing = trunk.load_state_dict(stack.state_dict(), strict=False)
     assert not missing.unexpected_keys
@@ -84,21 +65,17 @@ def test_the_convolutions_are_those_of_the_stack(arch: Architecture) -> None:
         assert torch.equal(model.trunk.encode(pictures), stack.encode(pictures))
 
 
-def _as_numpy(tensor: Tensor) -> NDArray[np.float64]:
-    return tensor.detach().double().numpy()
-
-
 def _naive_logits(
     model: Classifier, pictures: Tensor, masks: Tensor | None = None
 ) -> NDArray[np.float64]:
     """Give log-odds by matrix products in NumPy, from the stack's codes."""
-    features = _as_numpy(model.trunk.encode(pictures)).reshape(len(pictures), -1)
-    rest = None if masks is None else _as_numpy(masks)
+    features = numbers(model.trunk.encode(pictures)).reshape(len(pictures), -1)
+    rest = None if masks is None else numbers(masks)
     for layer in model.head:
         if rest is not None:
             width = features.shape[1]
             features, rest = features * rest[:, :width], rest[:, width:]
-        weight, bias = map(_as_numpy, layer.parameters())
+        weight, bias = map(numbers, layer.parameters())
         features = features @ weight.T + bias
         if layer is not model.head[-1]:
             used = activate(torch.from_numpy(features), model.arch.activation)
@@ -114,9 +91,9 @@ def test_the_head_is_a_chain_of_dense_layers(
 ) -> None:
     model = _classifier(arch, head)
     pictures, *_ = _batch()
-    found = _as_numpy(model(pictures))
+    found = numbers(model(pictures))
     np.testing.assert_allclose(found, _naive_logits(model, pictures), atol=1e-5)
-    probabilities = _as_numpy(model.probabilities(pictures))
+    probabilities = numbers(model.probabilities(pictures))
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
     odds = np.exp(found)
     np.testing.assert_allclose(
@@ -140,7 +117,7 @@ def test_the_number_of_parameters_is_the_notation_s_and_the_head_s(
 
 def test_the_seed_is_of_the_head_s_weights() -> None:
     def weights(**seed: int) -> Tensor:
-        head = Classifier(_trunk(MIRROR), (11,), CLASSES, **seed).head
+        head = Classifier(autoencoder(MIRROR, PICTURE), (11,), CLASSES, **seed).head
         return torch.cat([each.flatten() for each in head.parameters()])
 
     assert torch.equal(weights(seed=3), weights(seed=3))
@@ -326,7 +303,7 @@ def test_a_shared_batch_is_evaluated_as_on_one_thread(
     )
 
 
-@pytest.mark.skipif(not fused.available(), reason="no C compiler on this machine")
+@needs_compiler
 def test_the_compiled_loop_is_not_set_up_again_by_every_thread(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -367,12 +344,3 @@ def test_what_learns_can_be_chosen_again() -> None:
     found = _gradients(model, classified(model, *_batch()))
     assert all(name.startswith("head.") for name in found)
     assert len(found) == 4
-
-
-def test_a_copy_and_a_pickle_decide_alike() -> None:
-    model = _classifier(UNTIED)
-    pictures, _ = _batch()
-    with torch.no_grad():
-        wanted = model(pictures)
-        for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-            assert torch.equal(twin(pictures), wanted)

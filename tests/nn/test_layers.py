@@ -1,6 +1,5 @@
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,14 +22,9 @@ from caes.nn.layers import (
     up_convolve,
 )
 from tests import naive
-from tests.nn.stages import convolution
+from tests.nn.given import convolution, first
 
 sides = st.integers(1, 7)
-
-
-def _maps(tensor: Tensor) -> naive.Maps:
-    """First picture of N×C×H×W, as H×W×C."""
-    return tensor[0].permute(1, 2, 0).double().numpy()
 
 
 ACTIVATIONS: dict[ActivationName, Callable[[float], float]] = {
@@ -79,14 +73,14 @@ def test_convolution_there_and_back_is_the_plain_loops(
     bias, bias_back = torch.randn(3, generator=draw), torch.randn(2, generator=draw)
     kernels = weight.double().numpy()
     there = convolve(maps, weight, bias, padding)
-    expected = naive.convolve(_maps(maps), kernels, bias.double().numpy(), padding)
-    np.testing.assert_allclose(_maps(there), expected, atol=2e-5)
+    expected = naive.convolve(first(maps), kernels, bias.double().numpy(), padding)
+    np.testing.assert_allclose(first(there), expected, atol=2e-5)
     back = convolve_back(there, weight, bias_back, padding)
     assert back.shape == maps.shape
     expected = naive.convolve_back(
-        _maps(there), kernels, bias_back.double().numpy(), padding
+        first(there), kernels, bias_back.double().numpy(), padding
     )
-    np.testing.assert_allclose(_maps(back), expected, atol=2e-4)
+    np.testing.assert_allclose(first(back), expected, atol=2e-4)
 
 
 @paddings
@@ -145,38 +139,12 @@ def test_up_convolution_is_up_sampling_and_then_convolution(
     weight = torch.rand(3, 2, kernel, kernel, generator=draw)
     bias = torch.rand(3, generator=draw)
     expected = naive.convolve(
-        naive.up_sample(_maps(maps), factor),
+        naive.up_sample(first(maps), factor),
         weight.double().numpy(),
         bias.double().numpy(),
     )
-    found = _maps(up_convolve(maps, weight, bias, factor))
+    found = first(up_convolve(maps, weight, bias, factor))
     np.testing.assert_allclose(found, expected, atol=2e-5)
-
-
-@pytest.mark.parametrize("pool", [1, 2, 3])
-@pytest.mark.parametrize("kernel", [2, 3, 5])
-def test_relu_after_pooling_is_relu_before_it(kernel: int, pool: int) -> None:
-    layer = Convolution(convolution(2, Level(4, kernel, pool), activation="relu"))
-    torch.nn.init.normal_(layer.weight)
-    torch.nn.init.normal_(layer.bias)
-    maps = torch.randn(1, 2, 6, 12, requires_grad=True)
-    found = layer(maps)
-    weight, bias = (p.detach().double().numpy() for p in layer.parameters())
-    rectified = np.maximum(naive.convolve(_maps(maps.detach()), weight, bias), 0)
-    expected = naive.pool(rectified, pool)
-    np.testing.assert_allclose(_maps(found.detach()), expected, atol=1e-5)
-
-    before = F.conv2d(
-        F.pad(maps, ((kernel - 1) // 2, kernel // 2, (kernel - 1) // 2, kernel // 2)),
-        layer.weight,
-        layer.bias,
-    ).relu()
-    plain = F.max_pool2d(before, pool)
-    outer = torch.randn_like(plain)
-    one = torch.autograd.grad((found * outer).sum(), (maps, layer.weight))
-    two = torch.autograd.grad((plain * outer).sum(), (maps, layer.weight))
-    for a, b in zip(one, two, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
 
 @settings(max_examples=60, deadline=None)
@@ -188,7 +156,7 @@ def test_odd_sizes_are_padded_inside_and_cropped_back_exactly(
     height, width = stride + more_rows, stride + more_columns
     picture = torch.rand(1, 2, height, width)
     padded = pad(picture, arch)
-    np.testing.assert_array_equal(_maps(padded), naive.pad(_maps(picture), stride))
+    np.testing.assert_array_equal(first(padded), naive.pad(first(picture), stride))
     assert torch.equal(crop(padded, height, width, arch), picture)
 
 
@@ -200,17 +168,3 @@ def test_weights_are_glorot_uniform_and_biases_zero() -> None:
     assert layer.weight.abs().max() > 0.99 * bound
     assert float(layer.weight.detach().var()) == pytest.approx(bound**2 / 3, rel=0.05)
     assert not layer.bias.any()
-
-
-@pytest.mark.parametrize(("height", "width"), [(13, 10), (10, 10), (11, 17)])
-def test_valid_convolutions_are_padded_to_whole_cells(height: int, width: int) -> None:
-    arch = replace(parse("1C3-MP2-1C2-MP3"), decoder="tied", padding="valid")
-    picture = torch.rand(1, 2, height, width)
-    padded = pad(picture, arch)
-    tall, wide = arch.padded(height, width)
-    assert padded.shape == (1, 2, tall, wide)
-    top, left = arch.margins(height, width)
-    frame = ((top, tall - height - top), (left, wide - width - left), (0, 0))
-    expected = np.pad(_maps(picture), frame, mode="edge")
-    np.testing.assert_array_equal(_maps(padded), expected)
-    assert torch.equal(crop(padded, height, width, arch), picture)

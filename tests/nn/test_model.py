@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from caes.nn.architecture import Shape, parse
+from caes.nn.architecture import Architecture, Shape, parse
 from caes.nn.autoencoder import Autoencoder
+from caes.nn.classifier import Classifier
 from caes.nn.kernels import fused
-from tests.nn.compared import compared
+from caes.nn.sparsity import Sparsity
+from caes.nn.stack import autoencoder
+from tests.nn.given import compared, needs_compiler, pictures_of, stirred
 
 NETWORKS: list[tuple[str, Shape]] = [
     ("16C3-MP2-8C3-MP2", (28, 28, 1)),
@@ -29,9 +31,6 @@ NETWORKS: list[tuple[str, Shape]] = [
     ("8C3", (7, 5, 8)),
     ("3C1-MP2-9C2-MP4", (17, 9, 13)),
 ]
-needs_compiler = pytest.mark.skipif(
-    not fused.available(), reason="no C compiler on this machine"
-)
 
 
 def plain(model: Autoencoder, pictures: Tensor) -> Tensor:
@@ -59,17 +58,7 @@ def plain(model: Autoencoder, pictures: Tensor) -> Tensor:
 
 
 def _model(text: str, picture: Shape) -> Autoencoder:
-    model = Autoencoder(parse(text), picture, seed=5)
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            torch.nn.init.normal_(
-                parameter, std=0.1, generator=torch.Generator().manual_seed(1)
-            )
-    return model
-
-
-def _pictures(n: int, picture: Shape) -> Tensor:
-    return torch.rand(n, *picture, generator=torch.Generator().manual_seed(2))
+    return stirred(Autoencoder(parse(text), picture, seed=5))
 
 
 @pytest.fixture(params=["fused", "torch", "shares"])
@@ -92,7 +81,7 @@ def test_all_paths_give_the_plain_formulation_s_loss_and_gradients(
 ) -> None:
     model = _model(text, picture)
     assert model.path == path
-    pictures = _pictures(19, picture)
+    pictures = pictures_of(19, picture)
     targets = pictures.square().round(decimals=1)
     logits = plain(model, pictures)
     expected = (
@@ -118,7 +107,7 @@ def test_all_paths_reconstruct_as_the_plain_formulation(
     path: str, text: str, picture: Shape
 ) -> None:
     model = _model(text, picture)
-    pictures = _pictures(9, picture)
+    pictures = pictures_of(9, picture)
     with torch.no_grad():
         assert (model(pictures) - plain(model, pictures).sigmoid()).abs().max() < 1e-6
         codes = model.encode(pictures)
@@ -132,7 +121,7 @@ def test_a_convolutional_model_takes_every_size_above_its_stride(
     height: int, width: int, channels: int
 ) -> None:
     model = _model("3C3-MP2-4C3-MP2", (8, 8, channels))
-    pictures = _pictures(2, (height, width, channels))
+    pictures = pictures_of(2, (height, width, channels))
     with torch.no_grad():
         expected = plain(model, pictures).sigmoid()
         torch.testing.assert_close(model(pictures), expected)
@@ -163,7 +152,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 def test_the_fused_path_gives_the_same_bits_for_every_number_of_threads() -> None:
     arch, picture = parse("16C3-MP2-8C3-MP2"), (28, 28, 1)
     weights = list(Autoencoder(arch, picture).parameters())
-    pictures = _pictures(50, picture)
+    pictures = pictures_of(50, picture)
     results = [
         fused.FusedAutoencoder(arch, picture, "bce", n, weights).step(
             pictures, pictures
@@ -195,7 +184,7 @@ def test_accuracy_counts_the_pixels_of_the_picture_alone(
     for text in ("2C3", "2C3-MP2"):
         model = _model(text, shape)
         assert model.path == path
-        pictures = _pictures(3, shape)
+        pictures = pictures_of(3, shape)
         with torch.no_grad():
             black_and_white = (model(pictures) > 0.5).float()
             wrong = 1 - black_and_white
@@ -230,39 +219,42 @@ def test_of_equal_values_in_a_cell_the_first_one_has_the_gradient(
     torch.testing.assert_close(found[0, 0], neighbours * found[0, 0, 1, 1])
 
 
-@needs_compiler
-def test_wide_levels_are_left_to_pytorch() -> None:
-    assert Autoencoder(parse("16C3-MP2"), (8, 8, 1)).path == "fused"
-    assert Autoencoder(parse("100C5-MP2-150C5"), (8, 8, 1)).path == "torch"
-    assert Autoencoder(parse("16C3-MP2-4N"), (8, 8, 1)).path == "torch"
+FORM = parse("16C3-MP2")
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("arch", "side", "fits"),
     [
-        {"activation": "linear"},
-        {"activation": "tanh"},
-        {"output": "linear"},
-        {"output": "tanh"},
-        {"decoder": "tied"},
-        {"padding": "valid"},
-        {"normalised": True},
+        (FORM, 8, True),
+        (parse("100C5-MP2-150C5"), 8, False),  # wide levels
+        (parse("16C3-MP2-4N"), 8, False),
+        (parse("2C62-MP2"), 80, True),
+        (parse("2C63-MP2"), 80, False),  # 63 taps, and 2 times up
+        (replace(FORM, activation="linear"), 8, False),
+        (replace(FORM, activation="tanh"), 8, False),
+        (replace(FORM, output="linear"), 8, False),
+        (replace(FORM, output="tanh"), 8, False),
+        (replace(FORM, decoder="tied"), 8, False),
+        (replace(FORM, padding="valid"), 8, False),
+        (replace(FORM, normalised=True), 8, False),
     ],
+    ids=str,
 )
-def test_other_forms_are_left_to_pytorch(changed: dict[str, Any]) -> None:
-    arch = parse("16C3-MP2")
-    assert fused.fits(arch, (8, 8, 1))
-    assert not fused.fits(replace(arch, **changed), (8, 8, 1))
+def test_other_forms_are_left_to_pytorch(
+    arch: Architecture, side: int, fits: bool
+) -> None:
+    assert fused.fits(arch, (side, side, 1)) == fits
 
 
-def test_wide_kernels_are_left_to_pytorch() -> None:
-    assert fused.fits(parse("2C62-MP2"), (80, 80, 1))
-    assert not fused.fits(parse("2C63-MP2"), (80, 80, 1))  # 63 taps, and 2 times up
+@needs_compiler
+def test_a_model_says_how_it_is_trained() -> None:
+    assert _model("16C3-MP2", (8, 8, 1)).path == "fused"
+    assert _model("100C5-MP2-150C5", (8, 8, 1)).path == "torch"
 
 
 def test_a_dense_network_encodes_to_its_units_and_learns() -> None:
     model = _model("4C3-MP2-6N", (9, 8, 2))
-    pictures = _pictures(5, (9, 8, 2))
+    pictures = pictures_of(5, (9, 8, 2))
     assert model.encode(pictures).shape == (5, 6)
     assert model(pictures).shape == pictures.shape
     figures = compared(model, pictures, pictures, "mse")
@@ -270,13 +262,21 @@ def test_a_dense_network_encodes_to_its_units_and_learns() -> None:
     assert all(gradient.any() for gradient in found)
 
 
-def test_a_copy_and_a_pickle_give_the_same_codes() -> None:
-    model = _model("16C3-MP2", (8, 8, 1))
-    pictures = _pictures(3, (8, 8, 1))
+@pytest.mark.parametrize("kind", ["mirrored", "stack", "classifier"])
+def test_a_copy_and_a_pickle_compute_alike(kind: str) -> None:
+    picture = (8, 8, 1)
+    model: torch.nn.Module = _model("16C3-MP2", picture)
+    if kind == "stack":
+        arch = replace(parse("3C3-MP2-4N"), decoder="tied")
+        model = stirred(autoencoder(arch, picture, 5, Sparsity(0.5)))
+    elif kind == "classifier":
+        model = stirred(Classifier(_model("16C3-MP2", picture), (7,), 3))
+    pictures = pictures_of(16, picture)
     with torch.no_grad():
-        codes = model.encode(pictures)
+        wanted = model(pictures)
         for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-            assert torch.equal(twin.encode(pictures), codes)
+            assert torch.equal(twin(pictures), wanted)
+            assert getattr(twin, "sparsity", None) == getattr(model, "sparsity", None)
 
 
 # Keras's own, on its torch backend.
@@ -306,7 +306,7 @@ def test_the_network_is_the_keras_example_s(
     model = _model("16C3-MP2-8C3-MP2", shape)
     assert net.count_params() == sum(p.numel() for p in model.parameters()) == 3217
     net.set_weights([_as_keras(p) for p in model.parameters()])
-    pictures = _pictures(64, shape).square().round(decimals=1)
+    pictures = pictures_of(64, shape).square().round(decimals=1)
     with torch.no_grad():
         ours = model(pictures).numpy()
     theirs = net.predict(pictures.numpy(), verbose=0)
@@ -338,7 +338,7 @@ def test_accuracy_over_colours_is_counted_as_keras_does(
     monkeypatch.setitem(os.environ, "KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras")
     model = _model("4C3-MP2", (6, 6, 3))
-    pictures = _pictures(16, (6, 6, 3))
+    pictures = pictures_of(16, (6, 6, 3))
     with torch.no_grad():
         found = compared(model, pictures, pictures, "mse")[2]
         metric = keras.metrics.CategoricalAccuracy()

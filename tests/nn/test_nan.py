@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,7 @@ from caes.train.loop import fabric_for
 from caes.train.options import Options
 from caes.train.pretrain import pretrain
 from caes.train.progress import Progress
-from tests.nn.compared import compared
-from tests.nn.stages import convolution
+from tests.nn.given import compared, convolution, needs_compiler, pictures_of, stirred
 
 POOLED, PLAIN, COLOURS = "4C3-MP2-3C3-MP2", "5C3-9C2", "16C3-MP3-8C3"
 PICTURES: dict[str, Shape] = {
@@ -33,15 +33,7 @@ PICTURES: dict[str, Shape] = {
     PLAIN: (6, 7, 2),
     COLOURS: (9, 6, 3),
 }
-LAYERS = {POOLED: 5, PLAIN: 5, COLOURS: 5}
-PLACES = [
-    (text, place)
-    for text, count in LAYERS.items()
-    for place in ("inputs", "targets", *range(2 * count))
-]
-needs_compiler = pytest.mark.skipif(
-    not fused.available(), reason="no C compiler on this machine"
-)
+PLACES = [*product(PICTURES, ("inputs", "targets", *range(2 * 5)))]  # of five layers
 
 
 class Found(NamedTuple):
@@ -64,8 +56,8 @@ def _model(text: str) -> Autoencoder:
 
 
 def _batch(shape: Shape) -> tuple[Tensor, Tensor]:
-    pictures = torch.rand(9, *shape, generator=torch.Generator().manual_seed(2))
-    return pictures, pictures.square().round()
+    inputs = pictures_of(9, shape)
+    return inputs, inputs.square().round()
 
 
 def _broken(text: str, place: str | int) -> tuple[Autoencoder, Tensor, Tensor]:
@@ -218,10 +210,8 @@ def test_learning_from_winners_alone_shows_nan_where_whole_maps_do(
 ) -> None:
     stage = convolution(2, Level(6, 3, pool), activation="relu")
     level = ConvolutionalLevel(stage, tied=False, output="linear")
-    drawn = torch.Generator().manual_seed(3)
-    for parameter in level.parameters():
-        nn.init.normal_(parameter, std=0.5, generator=drawn)
-    maps = torch.rand(7, 2, 10, 12, generator=drawn)
+    stirred(level, 0.5, of="")
+    maps = torch.rand(7, 2, 10, 12, generator=torch.Generator().manual_seed(3))
     broken = maps if place == "inputs" else level.get_parameter(place)
     with torch.no_grad():
         broken[0] = math.nan

@@ -14,18 +14,14 @@ from caes.nn.architecture import Level, PaddingName
 from caes.nn.layers import frame
 from caes.nn.sparsity import Sparsity
 from caes.nn.stack import ConvolutionalLevel, StackLevel, extract_patches, fold_patches
-from tests.nn.stages import convolution
+from tests.nn.given import convolution, drawn, stirred
 
 PADDINGS: list[PaddingName] = ["same", "valid"]
 
 
-def _draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def _places(n: int, maps: int, across: int, down: int) -> Tensor:
-    drawn = torch.Generator().manual_seed(1)
-    return torch.randint(across * down, (n, maps), generator=drawn)
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(across * down, (n, maps), generator=generator)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -33,7 +29,7 @@ def _places(n: int, maps: int, across: int, down: int) -> Tensor:
 def test_a_patch_is_what_the_convolution_sees_there(
     padding: PaddingName, kernel: int
 ) -> None:
-    maps = _draw(2, 3, 5, 7)
+    maps = drawn(2, 3, 5, 7)
     whole = F.pad(maps, frame(kernel)) if padding == "same" else maps
     down, across = (side - kernel + 1 for side in whole.shape[2:])
     places = _places(2, 4, across, down)
@@ -53,8 +49,8 @@ def test_pasting_is_the_adjoint_of_cutting(
 ) -> None:
     less = kernel - 1 if padding == "valid" else 0
     places = _places(3, 5, width - less, height - less)
-    maps = _draw(3, 2, height, width).double()
-    patches = _draw(3, 2, 5, kernel**2, seed=2).double()
+    maps = drawn(3, 2, height, width).double()
+    patches = drawn(3, 2, 5, kernel**2, seed=2).double()
     there = (extract_patches(maps, places, kernel, padding) * patches).sum()
     back = (fold_patches(patches, places, (height, width), padding) * maps).sum()
     torch.testing.assert_close(there, back)
@@ -65,10 +61,7 @@ def _level(**options: Any) -> ConvolutionalLevel:
     pool, kernel = options.pop("pool", 1), options.pop("kernel", 3)
     stage = convolution(2, Level(6, kernel, pool), **{"activation": "relu", **options})
     level = ConvolutionalLevel(stage, **{"tied": True, "output": "linear", **own})
-    drawn = torch.Generator().manual_seed(3)
-    for parameter in level.parameters():
-        torch.nn.init.normal_(parameter, std=0.5, generator=drawn)
-    return level.double()
+    return stirred(level, 0.5, of="").double()
 
 
 @pytest.mark.parametrize("sparsity", [Sparsity(), Sparsity(0.3)])
@@ -88,7 +81,7 @@ def test_learning_from_winners_alone_is_learning_from_whole_maps(
     options = dict(options)
     side = options.pop("side", 12)
     level = _level(**options)
-    maps = _draw(7, 2, 10, side).double().requires_grad_()
+    maps = drawn(7, 2, 10, side).double().requires_grad_()
     figures = []
     for way in (
         level.reconstruct,
@@ -111,6 +104,6 @@ def test_a_map_that_is_0_everywhere_reconstructs_nothing() -> None:
     level = _level()
     with torch.no_grad():
         level.bias.fill_(-1e3)
-    found = level.reconstruct(_draw(2, 2, 5, 5).double(), Sparsity())
+    found = level.reconstruct(drawn(2, 2, 5, 5).double(), Sparsity())
     expected = level.bias_back[:, None, None].expand(2, 2, 5, 5)
     torch.testing.assert_close(found, expected)

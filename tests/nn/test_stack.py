@@ -1,7 +1,6 @@
 """The stack against its levels, against the paper's equations as plain loops."""
 
 import copy
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -24,9 +23,9 @@ from caes.nn.architecture import (
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.model import Model
 from caes.nn.sparsity import Sparsity
-from caes.nn.stack import Code, ConvolutionalLevel, OneLevel, Stack, autoencoder
+from caes.nn.stack import Code, OneLevel, Stack, autoencoder
 from tests import naive
-from tests.nn.compared import compared
+from tests.nn.given import compared, numbers, pictures_of, stirred
 
 PAPER = replace(
     parse("3C3-MP2-4C3-MP2"),
@@ -35,6 +34,7 @@ PAPER = replace(
     activation="tanh",
     output="tanh",
 )
+
 """The paper's form in small."""
 FORMS = [
     (PAPER, (18, 22, 2)),
@@ -48,21 +48,7 @@ FORMS = [
 def _stack(
     arch: Architecture, picture: Shape, sparsity: Sparsity | None = None
 ) -> Stack:
-    """A stack with biases that are not 0."""
-    model = Stack(arch, picture, 5, sparsity)
-    draw = torch.Generator().manual_seed(1)
-    for name, parameter in model.named_parameters():
-        if "bias" in name:
-            nn.init.normal_(parameter, std=0.2, generator=draw)
-    return model
-
-
-def _pictures(n: int, picture: Shape) -> Tensor:
-    return torch.rand(n, *picture, generator=torch.Generator().manual_seed(2))
-
-
-def _numbers(parameter: Tensor) -> naive.Maps:
-    return parameter.detach().double().numpy()
+    return stirred(Stack(arch, picture, 5, sparsity), 0.2)
 
 
 def _gradients(loss: Tensor, model: nn.Module) -> list[Tensor]:
@@ -76,10 +62,10 @@ def test_two_levels_are_the_paper_s_equations_as_plain_loops(
     """Up: convolve, tanh, pool; down: each value to its place, convolve, tanh."""
     size = (10, 14) if padding == "valid" else (8, 12)  # whole cells
     model = _stack(replace(PAPER, padding=padding), (*size, 2))
-    pictures = _pictures(1, (*size, 2))
-    maps, shapes, sparse = _numbers(pictures[0]), [], []
+    pictures = pictures_of(1, (*size, 2))
+    maps, shapes, sparse = numbers(pictures[0]), [], []
     for level in model.each:
-        weight, bias = _numbers(level.weight), _numbers(level.bias)
+        weight, bias = numbers(level.weight), numbers(level.bias)
         hidden = np.tanh(naive.convolve(maps, weight, bias, padding))
         maps = naive.pool(hidden, 2)
         shapes.append(maps.shape)
@@ -88,7 +74,7 @@ def test_two_levels_are_the_paper_s_equations_as_plain_loops(
     np.testing.assert_allclose(model.encode(pictures)[0].detach(), maps, atol=1e-5)
     for level, places in zip(reversed(model.each), reversed(sparse), strict=True):
         maps = np.where(places, naive.up_sample(maps, 2), 0)
-        weight, bias = _numbers(level.weight), _numbers(level.bias_back)
+        weight, bias = numbers(level.weight), numbers(level.bias_back)
         maps = np.tanh(naive.convolve_back(maps, weight, bias, padding))
     raw = model.raw(pictures)[0].detach()
     np.testing.assert_allclose(raw.tanh(), maps, atol=1e-5)
@@ -100,33 +86,12 @@ def test_a_code_is_one_level_s_after_the_other(
     arch: Architecture, picture: Shape
 ) -> None:
     model = _stack(arch, picture)
-    pictures = _pictures(3, picture)
+    pictures = pictures_of(3, picture)
     codes = pictures
     for index in range(arch.depth):
         codes = OneLevel(model, index).encode(codes)
     torch.testing.assert_close(model.encode(pictures), codes)
     assert tuple(codes.shape[1:]) == arch.code_shape(picture)
-
-
-@pytest.mark.parametrize(("arch", "picture"), FORMS)
-def test_a_reconstruction_goes_down_by_the_winners_of_the_way_up(
-    arch: Architecture, picture: Shape
-) -> None:
-    model = _stack(arch, picture)
-    pictures = _pictures(3, picture)
-    tall, wide = arch.padded(*picture[:2])
-    top, left = arch.margins(*picture[:2])
-    frame = (left, wide - picture[1] - left, top, tall - picture[0] - top)
-    maps = F.pad(pictures.permute(0, 3, 1, 2), frame, mode="replicate")
-    codes: list[Code] = []
-    for level in model.each:
-        codes.append(level.encode(maps, winners=True))
-        maps = codes[-1].maps
-    for level, code in zip(model.each[::-1], codes[::-1], strict=True):
-        maps = level.decode(Code(maps, code.winners))
-    expected = maps[..., top : top + picture[0], left : left + picture[1]]
-    found = model.raw(pictures)
-    torch.testing.assert_close(found, expected.permute(0, 2, 3, 1))
 
 
 @settings(max_examples=12, deadline=None)
@@ -140,7 +105,7 @@ def test_any_size_is_padded_by_its_edges_and_cropped_back(
     height: int, width: int, padding: PaddingName, channels: int
 ) -> None:
     model = _stack(replace(PAPER, padding=padding), (10, 10, channels))
-    arch, picture = model.arch, _pictures(1, (height, width, channels))
+    arch, picture = model.arch, pictures_of(1, (height, width, channels))
     (tall, wide), (top, left) = arch.padded(height, width), arch.margins(height, width)
     frame = ((top, tall - height - top), (left, wide - width - left), (0, 0))
     padded = torch.from_numpy(np.pad(picture[0].numpy(), frame, mode="edge"))[None]
@@ -162,7 +127,7 @@ def test_pictures_that_come_out_lie_between_0_and_1(
     model = _stack(arch, picture)
     for level in model.each:
         nn.init.normal_(level.bias_back, std=3)
-    pictures = _pictures(4, picture)
+    pictures = pictures_of(4, picture)
     for found in (model(pictures), model.decode(model.encode(pictures))):
         assert found.shape == pictures.shape
         assert found.min() >= 0
@@ -171,7 +136,7 @@ def test_pictures_that_come_out_lie_between_0_and_1(
 
 def test_decoding_knows_no_places_and_takes_their_mean() -> None:
     model = _stack(PAPER, (10, 10, 1))
-    codes = model.encode(_pictures(2, (10, 10, 1)))
+    codes = model.encode(pictures_of(2, (10, 10, 1)))
     maps = codes.permute(0, 3, 1, 2)
     for level in model.each[::-1]:
         maps = level.decode(Code(maps))
@@ -188,9 +153,9 @@ def test_the_figures_are_those_of_the_activated_pictures(
 ) -> None:
     arch = replace(PAPER, output=output)
     for model in (_stack(arch, (10, 10, 1)), OneLevel(_stack(arch, (10, 10, 1)), 0)):
-        pictures = _pictures(5, (10, 10, 1))
+        pictures = pictures_of(5, (10, 10, 1))
         targets = pictures.square()
-        raw = _numbers(model.raw(pictures))
+        raw = numbers(model.raw(pictures))
         shown = {"sigmoid": 1 / (1 + np.exp(-raw)), "tanh": np.tanh(raw), "linear": raw}
         y, t = shown[output], targets.double().numpy()
         entropy = -(t * np.log(np.abs(y)) + (1 - t) * np.log(np.abs(1 - y)))
@@ -207,7 +172,7 @@ def test_the_figures_are_those_of_the_activated_pictures(
 def test_above_the_lowest_the_figures_are_of_codes(loss: str) -> None:
     """Always the squared error, and nothing to count right."""
     model = _stack(PAPER, (10, 10, 1))
-    codes = OneLevel(model, 0).encode(_pictures(5, (10, 10, 1))).detach()
+    codes = OneLevel(model, 0).encode(pictures_of(5, (10, 10, 1))).detach()
     noisy = codes + 0.1
     second = OneLevel(model, 1)
     expected = F.mse_loss(second.raw(noisy), codes)
@@ -225,7 +190,7 @@ def test_shared_between_threads_a_batch_gives_the_same_figures_and_gradients(
     arch: Architecture, picture: Shape, sparsity: Sparsity | None
 ) -> None:
     stack = _stack(arch, picture, sparsity)
-    pictures = _pictures(21, picture)
+    pictures = pictures_of(21, picture)
     codes = OneLevel(stack, 0).encode(pictures).detach()
     parts: list[tuple[Model, Tensor]] = [
         (stack, pictures),
@@ -262,25 +227,16 @@ def test_of_equal_values_in_a_cell_the_first_one_goes_back(
 @pytest.mark.parametrize(("arch", "picture"), FORMS)
 def test_every_weight_takes_part(arch: Architecture, picture: Shape) -> None:
     model = _stack(arch, picture)
-    pictures = _pictures(9, picture)
+    pictures = pictures_of(9, picture)
     figures = model.compare(pictures, pictures, "mse")
     assert all(gradient.any() for gradient in _gradients(figures[0], model))
-
-
-def test_one_level_has_its_own_weights_and_shares_them_with_the_stack() -> None:
-    stack = _stack(PAPER, (10, 10, 1))
-    second = OneLevel(stack, 1)
-    assert {*second.parameters()} == {*stack.each[1].parameters()}
-    with torch.no_grad():
-        second.level.bias.fill_(7)
-    assert torch.equal(stack.each[1].bias, torch.full((4,), 7.0))
 
 
 def test_only_the_way_back_needs_the_decoder_s_parameters() -> None:
     for arch, picture in FORMS:
         model = _stack(arch, picture)
         needed = {id(parameter) for parameter in model.decoder_parameters()}
-        codes = model.encode(_pictures(2, picture)).square().sum()
+        codes = model.encode(pictures_of(2, picture)).square().sum()
         grads = torch.autograd.grad(codes, list(model.parameters()), allow_unused=True)
         for parameter, gradient in zip(model.parameters(), grads, strict=True):
             assert (id(parameter) in needed) == (gradient is None)
@@ -314,17 +270,6 @@ def test_a_seed_draws_the_weights_and_biases_start_at_0() -> None:
         assert bool(mine.any()) == ("bias" not in name)
 
 
-def test_a_copy_and_a_pickle_give_the_same_codes() -> None:
-    model = _stack(PAPER, (10, 10, 1), Sparsity(0.5))
-    pictures = _pictures(16, (10, 10, 1))
-    with torch.no_grad():
-        codes, again = model.encode(pictures), model(pictures)
-        for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-            assert torch.equal(twin.encode(pictures), codes)
-            assert torch.equal(twin(pictures), again)
-            assert twin.sparsity == Sparsity(0.5)
-
-
 def test_the_decoder_decides_which_network_is_built() -> None:
     assert isinstance(autoencoder(parse("2C3"), (4, 4, 1)), Autoencoder)
     names: list[DecoderName] = ["tied", "untied"]
@@ -333,19 +278,7 @@ def test_the_decoder_decides_which_network_is_built() -> None:
         model = autoencoder(arch, (4, 4, 1), 0, Sparsity())
         assert isinstance(model, Stack)
         assert model.sparsity == Sparsity()
-        (level,) = model.each
-        assert isinstance(level, ConvolutionalLevel)
-        assert (level.weight_back is None) == (name == "tied")
-
-
-def test_pictures_too_small_for_a_stack_are_refused() -> None:
-    with pytest.raises(NotationError) as caught:
-        Stack(PAPER, (9, 12, 1))
-    assert str(caught.value) == (
-        "arch: received '3C3-MP2-4C3-MP2' for pictures of 9×12; allowed: pictures of "
-        "at least 10×10 for its valid convolutions and poolings. "
-        "Take MP parts away, or give larger pictures."
-    )
+        assert (model.each[0].weight_back is None) == (name == "tied")
 
 
 def test_valid_convolutions_cannot_be_mirrored() -> None:

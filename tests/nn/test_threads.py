@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from caes import CAE, CAEClassifier
-from caes.nn.kernels import fused
 from caes.nn.kernels.threads import Shares
+from tests.nn.given import needs_compiler
 
 Fitted = CAE | CAEClassifier
 LABELS = np.arange(60) % 3
@@ -52,7 +52,7 @@ def _same_bits(one: list[Tensor | float | None], other: object) -> None:
     torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-@pytest.mark.skipif(not fused.available(), reason="no C compiler on this machine")
+@needs_compiler
 @pytest.mark.parametrize("threads", [2, 3])
 @pytest.mark.parametrize("arch", ["4C3-MP2-3C3-MP2", "9C3"])
 def test_the_compiled_loop_trains_to_the_same_bits_with_any_number_of_threads(

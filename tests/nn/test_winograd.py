@@ -15,7 +15,7 @@ from caes.nn import layers
 from caes.nn.architecture import Architecture, Level
 from caes.nn.kernels import winograd
 from caes.nn.stack import Stack
-from tests import naive
+from tests.nn.given import drawn
 
 Function = Callable[[Tensor, Tensor], Tensor]
 IN_USE = [(m, k) for k in range(3, 9) for m in winograd.blocks(k)]
@@ -26,10 +26,6 @@ def _error(found: Tensor, exact: Tensor) -> float:
     """Root mean square of the error, relative to that of the exact result."""
     square = (found.detach().double() - exact).square().mean() / exact.square().mean()
     return float(square.sqrt())
-
-
-def _drawn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def _exactly(maps: Tensor, weight: Tensor) -> Tensor:
@@ -52,12 +48,9 @@ def test_along_one_axis_the_changes_of_basis_are_exact(m: int, k: int) -> None:
     g = [Fraction(int(value), 3) for value in draw.integers(-99, 99, k)]
     found = outputs @ ((filters @ g) * (inputs @ d))
     assert [*found] == [sum(d[y + x] * g[x] for x in range(k)) for y in range(m)]
-    assert all(
-        int(np.float32(value)) == value for value in np.kron(inputs, inputs).flat
-    )
-    assert all(
-        int(np.float32(value)) == value for value in np.kron(outputs, outputs).flat
-    )
+    for one in (inputs, outputs):
+        both = np.kron(one, one).flat
+        assert all(int(np.float32(value)) == value for value in both)
 
 
 @pytest.mark.parametrize(("m", "k"), IN_USE)
@@ -70,38 +63,29 @@ def test_both_axes_at_once_are_one_axis_after_the_other(m: int, k: int) -> None:
         np.testing.assert_allclose(found.reshape(rows, rows), expected, rtol=1e-5)
 
 
-def _check_values_and_gradients(
-    found: Tensor, exact: Tensor, leaves: tuple[Tensor, Tensor]
+@pytest.mark.parametrize("back", [False, True], ids=["there", "back"])
+@pytest.mark.parametrize(("m", "k"), IN_USE)
+def test_convolution_and_both_gradients_are_the_plain_ones(
+    m: int, k: int, back: bool
 ) -> None:
+    rows, columns = 11, 8  # no block divides both
+    weight = drawn(34, 33, k, k, seed=1).requires_grad_()
+    if back:
+        maps = drawn(2, rows, columns, 34).requires_grad_()
+        found = winograd.convolve_adjoint(maps, weight, m)
+        exact = _exactly_back(maps, weight)
+        assert found.shape == (2, rows + k - 1, columns + k - 1, 33)
+    else:
+        maps = drawn(2, rows + k - 1, columns + k - 1, 33).requires_grad_()
+        found, exact = winograd.convolve(maps, weight, m), _exactly(maps, weight)
+    assert found.shape == exact.shape
     assert _error(found, exact.detach()) < 5e-6
-    outer = _drawn(*found.shape, seed=2)
-    given = torch.autograd.grad(found, leaves, outer)
-    wanted = torch.autograd.grad(exact, leaves, outer.double())
+    outer = drawn(*found.shape, seed=2)
+    given = torch.autograd.grad(found, (maps, weight), outer)
+    wanted = torch.autograd.grad(exact, (maps, weight), outer.double())
     for mine, theirs in zip(given, wanted, strict=True):
         assert mine.shape == theirs.shape
         assert _error(mine, theirs.double()) < 5e-6
-
-
-@pytest.mark.parametrize(("m", "k"), IN_USE)
-def test_convolution_and_both_gradients_are_the_plain_ones(m: int, k: int) -> None:
-    height, width = k + 10, k + 7  # outputs of 11×8: no block divides both
-    maps = _drawn(2, height, width, 33).requires_grad_()
-    weight = _drawn(34, 33, k, k, seed=1).requires_grad_()
-    found, exact = winograd.convolve(maps, weight, m), _exactly(maps, weight)
-    assert found.shape == exact.shape
-    _check_values_and_gradients(found, exact, (maps, weight))
-
-
-@pytest.mark.parametrize(("m", "k"), IN_USE)
-def test_the_adjoint_and_both_its_gradients_are_the_plain_ones(m: int, k: int) -> None:
-    maps = _drawn(2, 11, 8, 34).requires_grad_()
-    weight = _drawn(34, 33, k, k, seed=1).requires_grad_()
-    found, exact = (
-        winograd.convolve_adjoint(maps, weight, m),
-        _exactly_back(maps, weight),
-    )
-    assert found.shape == exact.shape == (2, 11 + k - 1, 8 + k - 1, 33)
-    _check_values_and_gradients(found, exact, (maps, weight))
 
 
 Results = tuple[Tensor, ...]
@@ -118,7 +102,7 @@ def _there_and_back(
         for function, start in ((convolve, maps), (adjoint, back)):
             leaves = [each.to(dtype).requires_grad_() for each in (start, weight)]
             result = function(*leaves)
-            outer = _drawn(*result.shape, seed=3).to(dtype)
+            outer = drawn(*result.shape, seed=3).to(dtype)
             found += [result.detach(), *torch.autograd.grad(result, leaves, outer)]
         return tuple(found)
 
@@ -141,9 +125,9 @@ def _times_the_error_of_pytorch(
 ) -> float:
     """Give the worst ratio of root mean square errors, for kernels of mean zero."""
     lost = k - 1
-    maps = offset + 0.05 * _drawn(8, channels, side + lost, side + lost, seed=seed)
-    back = offset + 0.05 * _drawn(8, channels, side, side, seed=seed + 1)
-    weight = _drawn(channels, channels, k, k, seed=seed + 2)
+    maps = offset + 0.05 * drawn(8, channels, side + lost, side + lost, seed=seed)
+    back = offset + 0.05 * drawn(8, channels, side, side, seed=seed + 1)
+    weight = drawn(channels, channels, k, k, seed=seed + 2)
     weight -= weight.mean((2, 3), keepdim=True)
     triples = zip(*_there_and_back(maps, back, weight, m), strict=True)
     return max(_error(ours, e) / _error(theirs, e) for ours, theirs, e in triples)
@@ -187,26 +171,15 @@ def test_whatever_the_offset_rounding_errs_at_most_20_times_as_much(
 def test_where_a_value_is_not_finite_neither_are_the_results(
     m: int, k: int, value: float
 ) -> None:
-    maps, back = _drawn(2, 4, k + 6, k + 6), _drawn(2, 4, 7, 7, seed=1)
+    maps, back = drawn(2, 4, k + 6, k + 6), drawn(2, 4, 7, 7, seed=1)
     maps[0, 1, 5, 4] = back[0, 1, 5, 4] = value
-    weight = _drawn(4, 4, k, k, seed=2)
+    weight = drawn(4, 4, k, k, seed=2)
     ours, _, exact = _there_and_back(maps, back, weight, m)
     for mine, theirs in zip(ours, exact, strict=True):
         assert not (mine.isfinite() & ~theirs.isfinite()).any()
     for result in (ours[0], ours[3]):
         assert not result[0].isfinite().all()
         assert result[1].isfinite().all()  # the other picture
-
-
-def test_convolution_and_adjoint_are_the_plain_loops() -> None:
-    maps, weight = _drawn(1, 6, 7, 2), _drawn(3, 2, 3, 3, seed=1)
-    kernels, nothing = weight.double().numpy(), np.zeros(3)
-    found = winograd.convolve(maps, weight, 2)[0]
-    expected = naive.convolve(maps[0].double().numpy(), kernels, nothing, "valid")
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    back = winograd.convolve_adjoint(found[None], weight, 2)[0]
-    expected = naive.convolve_back(expected, kernels, nothing, "valid")
-    np.testing.assert_allclose(back, expected, atol=1e-4)
 
 
 @settings(max_examples=30, deadline=None)
@@ -217,28 +190,12 @@ def test_any_size_and_number_of_pictures_comes_out_whole(
     block: tuple[int, int], n: int, rows: int, columns: int
 ) -> None:
     m, k = block
-    maps, weight = _drawn(n, rows + k - 1, columns + k - 1, 3), _drawn(4, 3, k, k)
+    maps, weight = drawn(n, rows + k - 1, columns + k - 1, 3), drawn(4, 3, k, k)
     found, exact = winograd.convolve(maps, weight, m), _exactly(maps, weight)
     assert found.shape == exact.shape == (n, rows, columns, 4)
     assert float((found - exact).abs().max()) < 1e-3  # few values: no average over many
     back = winograd.convolve_adjoint(found, weight, m)
     assert back.shape == maps.shape
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.sampled_from(IN_USE), st.integers(1, 9), st.integers(0, 99))
-def test_the_adjoint_is_the_adjoint(
-    block: tuple[int, int], side: int, seed: int
-) -> None:
-    """⟨Ax, y⟩ = ⟨x, Aᵀy⟩."""
-    m, k = block
-    x = _drawn(2, side + k - 1, side + k, 5, seed=seed)
-    y = _drawn(2, side, side + 1, 6, seed=seed + 1)
-    weight = _drawn(6, 5, k, k, seed=seed + 2)
-    there = (winograd.convolve(x, weight, m).double() * y).sum()
-    back = (x.double() * winograd.convolve_adjoint(y, weight, m)).sum()
-    size = float((x.norm() * y.norm() * weight.norm()).double())
-    assert abs(float(there - back)) < 1e-5 * size
 
 
 def test_only_the_gradients_that_are_needed_are_computed(
@@ -257,7 +214,7 @@ def test_only_the_gradients_that_are_needed_are_computed(
 
     note("_analyse_adjoint")
     note("_filters_adjoint")
-    fixed, weight = _drawn(1, 6, 6, 2), _drawn(3, 2, 3, 3).requires_grad_()
+    fixed, weight = drawn(1, 6, 6, 2), drawn(3, 2, 3, 3).requires_grad_()
     winograd.convolve(fixed, weight, 2).sum().backward()  # type: ignore[no-untyped-call]
     assert steps == ["_filters_adjoint"]
     steps.clear()
@@ -354,7 +311,7 @@ def test_few_pictures_are_convolved_directly(
 
     monkeypatch.setattr(winograd, "convolve", noted)
     monkeypatch.setattr(winograd, "places_for", asked)
-    maps, weight = _drawn(n, 40, 8, 6), _drawn(40, 40, 3, 3, seed=1)
+    maps, weight = drawn(n, 40, 8, 6), drawn(40, 40, 3, 3, seed=1)
     found = layers.convolve(maps, weight, torch.zeros(40))
     exact = F.conv2d(maps.double(), weight.double(), padding=1)
     assert _error(found, exact) < 5e-6
@@ -363,7 +320,7 @@ def test_few_pictures_are_convolved_directly(
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_precisions_are_convolved_directly(dtype: torch.dtype) -> None:
-    maps, weight = _drawn(8, 40, 8, 8).to(dtype), _drawn(40, 40, 3, 3, seed=1).to(dtype)
+    maps, weight = drawn(8, 40, 8, 8).to(dtype), drawn(40, 40, 3, 3, seed=1).to(dtype)
     bias = torch.zeros(40, dtype=dtype)
     found = layers.convolve(maps, weight, bias)
     assert torch.equal(found, F.conv2d(maps, weight, bias, padding=1))
@@ -383,8 +340,8 @@ def test_a_code_alone_is_the_one_in_a_batch(kernels: tuple[int, int, int]) -> No
 
 @pytest.mark.parametrize("kernel", range(3, 9))
 def test_bright_maps_alone_are_those_in_a_batch(kernel: int) -> None:
-    maps = 1 + 0.05 * _drawn(8, 64, 14, 14)
-    weight, nothing = _drawn(64, 64, kernel, kernel, seed=1), torch.zeros(64)
+    maps = 1 + 0.05 * drawn(8, 64, 14, 14)
+    weight, nothing = drawn(64, 64, kernel, kernel, seed=1), torch.zeros(64)
     weight -= weight.mean((2, 3), keepdim=True)
     for function in (layers.convolve, layers.convolve_back):
         together = function(maps, weight, nothing)[:1]
