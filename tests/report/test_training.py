@@ -153,6 +153,11 @@ def test_two_kinds_of_loss_are_told_apart() -> None:
     assert made["psnr"].caption == (
         "Of level 1 by itself, then of all levels in the refinement."
     )
+    grown = charts(stack_history({2: [0.3], 0: [0.2]}), Plan({1: 1, 2: 1, 0: 1}), "bce")
+    assert grown["loss"].caption.startswith(
+        "The refinement gives back pictures (binary cross-entropy), level 2 gives back "
+        "the code below (mean squared error); "
+    )
 
 
 @pytest.mark.parametrize(

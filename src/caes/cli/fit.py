@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from caes.cli.per_level import per_level
+from caes.cli.parse import per_level
 from caes.cli.pictures import Pictures
 from caes.data.reading import Pages
 from caes.errors import ArgumentError
@@ -15,8 +15,6 @@ from caes.options import values
 from caes.train.options import Options
 
 if TYPE_CHECKING:
-    from caes.data import ImageSet
-    from caes.estimators import CAE
     from caes.runs.pictures import Opening
 
 
@@ -66,7 +64,7 @@ class Fit(Pictures, Options):
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.output import decoding, introduce, run_folder, run_name
+        from caes.cli.output import decoding, introduce, run_folder, run_name, say
         from caes.estimators import CAE
         from caes.files import new_folder
         from caes.report import write_report
@@ -86,7 +84,15 @@ class Fit(Pictures, Options):
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.
             page = write_report(folder, cae, train, test, command=typed)
-        self._close(cae, page, train)
+        history = cae.history_
+        kept = f"the weights of epoch {history.best_epoch} are kept"
+        if history.interrupted and self.patience is None:
+            kept = "what was learnt so far is kept"
+        if history.ended != "complete":
+            say(f"Training ended: {history.ended}; {kept}.", self.quiet)
+        if train.skipped:
+            say(f"{len(train.skipped)} pictures skipped.", self.quiet)
+        print(page)
 
     def _opening(self) -> "Opening":
         from caes.runs.pictures import Opening
@@ -116,16 +122,3 @@ class Fit(Pictures, Options):
             seed=self.random_state or 0,
             **given,
         )
-
-    def _close(self, cae: "CAE", page: Path, train: "ImageSet") -> None:
-        from caes.cli.output import say
-
-        history = cae.history_
-        kept = f"the weights of epoch {history.best_epoch} are kept"
-        if history.interrupted and self.patience is None:
-            kept = "what was learnt so far is kept"
-        if history.ended != "complete":
-            say(f"Training ended: {history.ended}; {kept}.", self.quiet)
-        if train.skipped:
-            say(f"{len(train.skipped)} pictures skipped.", self.quiet)
-        print(page)

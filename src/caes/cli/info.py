@@ -49,7 +49,7 @@ class Info:
         self._check_sheet()
         found = self._survey()
         if self.json:
-            print_json(found.as_dict())
+            _print_json(found.as_dict())
             return
         print_survey(found)
         if self.sheet is not None:
@@ -66,7 +66,7 @@ class Info:
                 f"See {folder / 'report.html'} for pictures of a run.",
             )
         if self.json:
-            print_json(run_as_dict(folder))
+            _print_json(run_as_dict(folder))
         else:
             print_run(folder)
 
@@ -104,6 +104,6 @@ class Info:
         return found
 
 
-def print_json(values: Mapping[str, Any]) -> None:
+def _print_json(values: Mapping[str, Any]) -> None:
     """Print JSON in ASCII, which every terminal and every pipe can take."""
     print(json.dumps(values, indent=2, allow_nan=False))

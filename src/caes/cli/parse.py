@@ -134,6 +134,34 @@ def plain(box: str) -> str:
     return text.removeprefix("Error parsing ") + "."
 
 
+def per_level(
+    number: type[int] | type[float],
+) -> "tyro.constructors.PrimitiveConstructorSpec[Any]":
+    """Read one value, or one a level: ``3`` as a number, ``3,2,1`` as a tuple."""
+
+    def read(words: list[str]) -> Any:
+        try:
+            values = tuple(number(word) for word in words[0].split(","))
+        except ValueError:
+            kind = _KINDS[number.__name__]
+            allowed = f"{kind}, or one for each level with commas between"
+            raise ValueError(f"received {words[0]!r}; allowed: {allowed}") from None
+        return values if len(values) > 1 else values[0]
+
+    def write(value: Any) -> list[str]:
+        values = value if isinstance(value, tuple) else (value,)
+        return [",".join(map(str, values))]
+
+    name = number.__name__.upper()
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=f"{name}[,{name}…]",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, int | float | tuple),
+        str_from_instance=write,
+    )
+
+
 def _meant(word: str, known: list[str]) -> str:
     names = {each.lstrip("-"): each for each in known}
     close = get_close_matches(word.lstrip("-"), names, n=1)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -101,17 +100,22 @@ def _write(
     bands: Iterable[tuple[Band, Band]],
     folder: Path,
 ) -> tuple[float, ...]:
-    """Write what there is of one picture; give its row of the table."""
-    scaling = cae.scaling_
-    again, errors = np.empty_like(pixels), ErrorStatistics(scaling.span)
+    """Write what there is of one picture; give its row of the table.
+
+    That is mse in the network's units; in the source's psnr, rmse, mae and max.
+    """
+    scaling, again = cae.scaling_, np.empty_like(pixels)
     left, right = Thumbnail(*pixels.shape), Thumbnail(*pixels.shape)
-    done = 0
+    done, largest, sums = 0, 0.0, np.zeros(3)
     for before, after in bands:
         here = slice(done, done := done + len(after))
         again[here] = scaling.to_source(after, pixels.dtype)
-        errors.add(before, after, pixels[here], again[here])
         left.add(scaling.shown(before))
         right.add(scaling.shown(after))
+        apart = np.abs(again[here].astype(np.float64) - pixels[here].astype(np.float64))
+        network = np.square(before - after, dtype=np.float64)
+        sums += network.sum(), np.square(apart).sum(), apart.sum()
+        largest = max(largest, float(apart.max()))
     gap = np.full((len(left.rows), GAP, pixels.shape[2]), 0.5, np.float32)
     pair = np.concatenate([left.picture(), gap, right.picture()], axis=1)
     shown = pair[..., :3] if pair.shape[2] >= 3 else pair[..., 0]
@@ -119,7 +123,10 @@ def _write(
     with write_atomically(folder / picture_path(name)) as file:
         looked_at.save(file, "PNG")
     write_picture(folder / picture_path(name, "reconstructed"), again)
-    return errors.row()
+    mse, square, mae = (sums / pixels.size).tolist()
+    rmse = math.sqrt(square)
+    psnr = 20 * math.log10(scaling.span / rmse) if rmse > 0 else math.inf
+    return mse, psnr, rmse, mae, largest
 
 
 def picture_path(name: str, kind: str = "") -> PurePosixPath:
@@ -157,43 +164,6 @@ def write_picture(path: Path, pixels: NDArray[Any]) -> None:
     with write_atomically(path) as file:
         named = FileHandle(file, name=path.name)  # it asks for one, and this has none
         imwrite(named, kept, photometric=colour, planarconfig=together)
-
-
-@dataclass
-class ErrorStatistics:
-    """Gathers the errors of a picture's bands of rows."""
-
-    span: float  # of the value range in the source's units, the peak of the PSNR
-    _count: int = 0
-    _network: float = 0.0
-    _squares: float = 0.0
-    _sizes: float = 0.0
-    _largest: float = 0.0
-
-    def add(
-        self,
-        before: NDArray[np.float32],
-        after: NDArray[np.float32],
-        pixels: NDArray[Any],
-        again: NDArray[Any],
-    ) -> None:
-        """Take in the next rows, h×W×C of the picture and its reconstruction.
-
-        First both as the network sees them, then both as they are written.
-        """
-        apart = np.abs(again.astype(np.float64) - pixels.astype(np.float64))
-        self._count += apart.size
-        self._network += float(np.square(before - after, dtype=np.float64).sum())
-        self._squares += float(np.square(apart).sum())
-        self._sizes += float(apart.sum())
-        self._largest = max(self._largest, float(apart.max()))
-
-    def row(self) -> tuple[float, float, float, float, float]:
-        """Give mse in the network's units; in the source's psnr, rmse, mae, max."""
-        rmse = math.sqrt(self._squares / self._count)
-        psnr = 20 * math.log10(self.span / rmse) if rmse > 0 else math.inf
-        mse, mae = self._network / self._count, self._sizes / self._count
-        return mse, psnr, rmse, mae, self._largest
 
 
 class Thumbnail:
