@@ -17,9 +17,8 @@ def numbered(count: int, **about: Any) -> ImageSet:
 
 
 def test_rows_are_picked_alike_by_slice_index_and_mask() -> None:
-    images = numbered(
-        5, labels=np.array([0, 1, 0, 1, 1]), classes=("cat", "dog"), source="pets"
-    )
+    labels = np.array([0, 1, 0, 1, 1])
+    images = numbered(5, labels=labels, classes=("cat", "dog"), source="pets")
     mask = np.array([False, True, False, True, False])
     for rows in (slice(1, 4, 2), [1, 3], np.array([1, 3]), mask):
         picked = images[rows]

@@ -51,9 +51,8 @@ def test_the_cross_entropy_of_pictures_beyond_its_range_is_refused(scale: str) -
 
 def test_salt_and_pepper_without_black_and_white_is_refused() -> None:
     noise = "salt-and-pepper:0.1"
-    assert refused(
-        Options(scale="standard", loss="mse", noise=noise).check, error=ArgumentError
-    ) == (
+    options = Options(scale="standard", loss="mse", noise=noise)
+    assert refused(options.check, error=ArgumentError) == (
         "noise: received 'salt-and-pepper:0.1' with scale='standard'; allowed: masking "
         "or gaussian for pictures without black and white. Try gaussian:0.1."
     )

@@ -18,9 +18,8 @@ SCALES = ("auto", "dtype", "minmax", "percentiles:10,90", "standard")
 
 def test_bytes_are_divided_by_255_exactly_as_numpy_divides() -> None:
     pixels = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(
-        Scaling(0, 255).to_unit(pixels), pixels.astype(np.float32) / np.float32(255)
-    )
+    expected = pixels.astype(np.float32) / np.float32(255)
+    np.testing.assert_array_equal(Scaling(0, 255).to_unit(pixels), expected)
 
 
 def test_values_of_more_than_16_bits_are_divided_before_they_are_rounded() -> None:

@@ -2,10 +2,7 @@
 
 import re
 import struct
-from collections.abc import Callable
 from random import Random
-
-Mutation = Callable[[Random, bytes], bytes]
 
 EXTREMES = (0, 1, 2, 255, 65_535, 65_536, 2**31 - 1, 2**32 - 1, 2**63 - 1, -1, -(2**31))
 WORDS = (b"0", b"1", b"-1", b"65535", b"2147483647", b"4294967295", b"1e999", b"nan")
@@ -85,7 +82,7 @@ def renumbered(random: Random, content: bytes) -> bytes:
     return content[: old.start()] + new + content[old.end() :]
 
 
-MUTATIONS: tuple[Mutation, ...] = (
+MUTATIONS = (
     *(truncated, beheaded, flipped, flipped, overwritten, copied, swapped),
     *(zeroed, removed, inserted, extreme, extreme, renumbered),
 )

@@ -1,7 +1,6 @@
 """What caes reads beside pictures: runs, tables of labels, and what is typed."""
 
 import tempfile
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -92,6 +91,4 @@ def _cut(random: Random, text: str) -> str:
     return text[: random.randint(0, len(text))]
 
 
-_CHANGES: tuple[Callable[[Random, str], str], ...] = (
-    *(_number, _number, _letter, _letter, _repeated, _cut),
-)
+_CHANGES = (_number, _number, _letter, _letter, _repeated, _cut)

@@ -53,9 +53,8 @@ class Reading:
         if self.size is not None:
             object.__setattr__(self, "size", size_of(self.size))
         if not isinstance(self.seed, Integral) or self.seed < 0:
-            raise _cannot_be(
-                "seed", self.seed, "a whole number of at least 0", "Try 0."
-            )
+            allowed = "a whole number of at least 0"
+            raise _cannot_be("seed", self.seed, allowed, "Try 0.")
         object.__setattr__(self, "seed", int(self.seed))
         if self.tiles is not None and self.prepare:
             raise ArgumentError(
@@ -77,9 +76,8 @@ class Reading:
 def size_of(size: Any) -> Side:
     """Read (H, W), whole numbers of any kind."""
     pair = isinstance(size, tuple | list) and len(size) == 2
-    if not pair or not all(
-        isinstance(n, Integral) and 1 <= int(n) <= _LONGEST for n in size
-    ):
+    whole = pair and all(isinstance(n, Integral) for n in size)
+    if not whole or not all(1 <= int(n) <= _LONGEST for n in size):
         allowed = f"height and width, two whole numbers from 1 to {_LONGEST:,}"
         raise _cannot_be("size", size, allowed, "Try size=(64, 96).")
     return int(size[0]), int(size[1])

@@ -188,9 +188,8 @@ def test_a_strict_stream_stops_and_one_without_any_picture_is_an_error(
     next(pieces), next(pieces)
     told = f"1b.png in {tmp_path}: received an unreadable picture ({NO_PICTURE});"
     assert refused(next, pieces).startswith(told)
-    assert "received an unreadable picture" in refused(
-        list, stream(tmp_path / "1b.png")
-    )
+    told = refused(list, stream(tmp_path / "1b.png"))
+    assert "received an unreadable picture" in told
 
 
 def test_a_stream_decodes_a_picture_only_when_it_is_due(
@@ -283,9 +282,8 @@ def test_grey_is_luma_and_colour_is_repetition() -> None:
 
 
 def test_a_set_keeps_its_names_labels_type_and_range() -> None:
-    images = ImageSet.from_pixels(
-        np.full((2, 4, 4, 3), 9, np.uint16), labels=np.array([1, 0]), classes=("a", "b")
-    )
+    about: dict[str, Any] = {"labels": np.array([1, 0]), "classes": ("a", "b")}
+    images = ImageSet.from_pixels(np.full((2, 4, 4, 3), 9, np.uint16), **about)
     small = adapted(images, Reading((2, 3), 1))
     assert (small.shape, small.dtype) == ((2, 2, 3, 1), np.dtype(np.uint16))
     assert (small.pixels == 9).all()

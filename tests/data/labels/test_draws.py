@@ -83,9 +83,8 @@ def test_the_rows_of_a_seed_stay_those_that_they_are() -> None:
 
 @pytest.mark.parametrize("count", [2, 7, 0, -1, 3.0, 0.5, None])
 def test_counts_that_cannot_be_drawn_are_refused(count: Any) -> None:
-    assert refused(
-        stratified, np.array([0, 1, 2, 0, 1, -1, 2]), count, 0, error=ArgumentError
-    ) == (
+    labels = np.array([0, 1, 2, 0, 1, -1, 2])
+    assert refused(stratified, labels, count, 0, error=ArgumentError) == (
         f"labels: received {count}; allowed: a whole number from 3 (one for each class) "
         "to 6 (all that have a label). Try labels=6."
     )

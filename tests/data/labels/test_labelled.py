@@ -108,9 +108,8 @@ def test_test_classes_are_numbered_as_the_learned_ones() -> None:
 
 
 def test_a_test_class_that_was_not_learned_is_named() -> None:
-    assert refused(
-        same_classes, blank([0, 1], ("a", "b")), blank([0, 1], ("a", "d"))
-    ) == (
+    learned, other = blank([0, 1], ("a", "b")), blank([0, 1], ("a", "d"))
+    assert refused(same_classes, learned, other) == (
         "blank: received the class 'd', which the classifier does not know; allowed: "
         "a, b. Train it on this class too, or leave its pictures out."
     )

@@ -119,9 +119,8 @@ def test_rows_without_a_whole_picture_are_skipped_and_named(
 @PREFIXES
 def test_a_split_without_any_known_label_has_none(tmp_path: Path, prefix: str) -> None:
     (tmp_path / "set").mkdir()
-    dataset([by_pillow(GREY[0])] * 2, [-1, -1]).to_parquet(
-        tmp_path / "set" / "train.parquet"
-    )
+    rows = dataset([by_pillow(GREY[0])] * 2, [-1, -1])
+    rows.to_parquet(tmp_path / "set" / "train.parquet")
     images = load(f"{prefix}{tmp_path / 'set'}")
     assert (images.labels, images.classes) == (None, ())
 
@@ -246,27 +245,17 @@ def test_the_library_is_asked_for_what_the_address_says(
     assert found == [{**asked, "path": path}]
 
 
-UNREAD = "an address that cannot be read", "Try hf:ylecun/mnist."
-MISSING = "a path that does not exist", "Check the spelling."
+UNREAD = ("hf:", "hf:a/b/c/d", "hf-stream:a b/c", "hf:a/b@")
+MISSING = ("hf:./none", "hf:~/none/at/all", "hf:/none.arrow")
 
 
-@pytest.mark.parametrize(
-    ("source", "told"),
-    [
-        *(
-            (each, UNREAD)
-            for each in ("hf:", "hf:a/b/c/d", "hf-stream:a b/c", "hf:a/b@")
-        ),
-        *(
-            (each, MISSING)
-            for each in ("hf:./none", "hf:~/none/at/all", "hf:/none.arrow")
-        ),
-    ],
-)
+@pytest.mark.parametrize("source", [*UNREAD, *MISSING])
 def test_other_addresses_and_missing_paths_are_refused(
-    in_empty_folder: Path, source: str, told: tuple[str, str]
+    in_empty_folder: Path, source: str
 ) -> None:
-    received, step = told
+    received, step = "an address that cannot be read", "Try hf:ylecun/mnist."
+    if source in MISSING:
+        received, step = "a path that does not exist", "Check the spelling."
     assert refused(load, source) == (
         f"{source}: received {received}; allowed: hf:owner/name, "
         f"hf:owner/name@revision/config, or hf: and a path. {step}"

@@ -74,9 +74,8 @@ def test_gzipped_files_that_end_early_or_promise_too_much_are_refused(
     path = tmp_path / "x.idx.gz"
     whole = gzip.compress(idx(IMAGES))
     path.write_bytes(whole[:-12])
-    assert "Compressed file ended before the end-of-stream marker" in refused(
-        load, path
-    )
+    told = refused(load, path)
+    assert "Compressed file ended before the end-of-stream marker" in told
     path.write_bytes(gzip.compress(idx(IMAGES)[:-1]))
     assert "received a file that ends early;" in refused(load, path)
     path.write_bytes(gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12))

@@ -193,9 +193,8 @@ def test_without_a_connection_every_mirror_is_named(
     set_mirrors(monkeypatch, address, "wrong")
     mirrors = (*standard.MIRRORS, f"http://{closed}/")
     monkeypatch.setattr(standard, "MIRRORS", mirrors)
-    assert f"({address}: wrong checksum; {closed}: no connection)" in refused(
-        load, "mnist", "test"
-    )
+    told = refused(load, "mnist", "test")
+    assert f"({address}: wrong checksum; {closed}: no connection)" in told
 
 
 def test_files_on_disk_are_verified_however_they_are_packed(folder: Path) -> None:

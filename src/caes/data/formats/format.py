@@ -80,9 +80,8 @@ def from_extra(name: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise UnreadableError(
-            f'{name} needs another package: pip install "caes[{name.lower()}]"'
-        ) from error
+        way = f'pip install "caes[{name.lower()}]"'
+        raise UnreadableError(f"{name} needs another package: {way}") from error
 
 
 def native(pixels: NDArray[Any]) -> NDArray[Any]:

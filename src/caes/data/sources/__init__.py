@@ -49,14 +49,12 @@ def open_source(spec: Any, reading: Reading) -> Source:
         if kind.opens(spec):
             return kind(spec, reading)
     if isinstance(spec, Path):
-        raise DataError(
-            str(spec), "a file of another kind", _FILES, "Check the name's ending."
-        )
+        received = "a file of another kind"
+        raise DataError(str(spec), received, _FILES, "Check the name's ending.")
+    given = f"an object of type {type(spec).__name__}"
     raise DataError(
         "source",
-        repr(spec)
-        if isinstance(spec, str)
-        else f"an object of type {type(spec).__name__}",
+        repr(spec) if isinstance(spec, str) else given,
         f"{', '.join(_NAMES)}, a path, an array, a tensor or a list of arrays",
         "Try the path of a folder of pictures.",
     )

@@ -132,9 +132,8 @@ class Folder(EncodedSource):
     def _rows_of(self, parts: Parts) -> list[Row]:
         several = self.reading.pages == "pictures" and has_pages(parts[-1])
         count = count_pages(self._root.joinpath(*parts)) if several else 1
-        return (
-            [Row(parts, page) for page in range(count)] if count > 1 else [Row(parts)]
-        )
+        pages = range(count) if count > 1 else [None]
+        return [Row(parts, page) for page in pages]
 
     @cached_property
     def _class_depth(self) -> int:

@@ -55,9 +55,8 @@ class Memory(Source):
             return self.spec
         with guarded(self.called, "numbers as N×H×W or N×H×W×C (tensors: N×C×H×W)"):
             pixels = _pixels(self.spec)
-        return ImageSet.from_pixels(
-            pixels, source=self.called, notes=doubtful_axes(pixels)
-        )
+        notes = doubtful_axes(pixels)
+        return ImageSet.from_pixels(pixels, source=self.called, notes=notes)
 
     @property
     def called(self) -> str:
