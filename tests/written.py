@@ -33,6 +33,24 @@ def by_pillow(picture: Any, form: str = "PNG", **options: Any) -> bytes:
     return file.getvalue()
 
 
+def paint(
+    path: Path, mode: str = "L", size: tuple[int, int] = (6, 8), **options: Any
+) -> NDArray[Any]:
+    """Write a picture of random values, whose type fits the mode, and give them."""
+    random = np.random.default_rng(sum(path.name.encode()))
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    deep = mode == "I;16"
+    shape = size if bands == 1 else (*size, bands)
+    pixels = random.integers(0, 65536 if deep else 256, shape)
+    pixels = pixels.astype(np.uint16 if deep else np.uint8)
+    image = Image.fromarray(pixels)
+    if mode in ("CMYK", "LA"):
+        image = Image.frombytes(mode, size[::-1], pixels.tobytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
 def by_pypng(pixels: NDArray[Any], **options: Any) -> bytes:
     """Write H×W or H×W×C of 8 or 16 bits; an even number of channels has opacity."""
     height, width, channels = np.atleast_3d(pixels).shape

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from tifffile import imwrite
 
 from caes.cli import main
@@ -25,9 +24,7 @@ from caes.data.decode import parallel as decoding
 from caes.data.decode.pictures import decode
 from caes.errors import MixedSizesError, OutputError
 from tests.refusals import refused
-from tests.written import by_pillow, parquet, structs
-
-Paint = Callable[..., NDArray[Any]]
+from tests.written import by_pillow, paint, parquet, structs
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def photos(tmp_path: Path, paint: Paint) -> Path:
+def photos(tmp_path: Path) -> Path:
     for number in range(12):
         paint(tmp_path / "photos" / f"kind {number % 3}" / f"{number}.png")
     return tmp_path / "photos"
@@ -66,7 +63,7 @@ def assert_same(found: ImageSet, expected: ImageSet) -> None:
     assert found.fingerprint == expected.fingerprint
 
 
-def nested_with_splits(folder: Path, paint: Paint) -> dict[str, Any]:
+def nested_with_splits(folder: Path) -> dict[str, Any]:
     for number in range(8):
         paint(folder / "train" / "abc"[number % 3] / f"{number}.png")
     paint(folder / "test" / "a" / "8.png")
@@ -74,7 +71,7 @@ def nested_with_splits(folder: Path, paint: Paint) -> dict[str, Any]:
     return {"split": "train[1:]+test"}
 
 
-def unreadable_ones(folder: Path, paint: Paint) -> dict[str, Any]:
+def unreadable_ones(folder: Path) -> dict[str, Any]:
     for number in range(9):
         paint(folder / "ab"[number % 2] / f"{number}.png")
     (folder / "a" / "0.png").write_bytes(b"no picture")
@@ -84,13 +81,13 @@ def unreadable_ones(folder: Path, paint: Paint) -> dict[str, Any]:
     return {}
 
 
-def deep_and_colour_among_grey(folder: Path, paint: Paint) -> dict[str, Any]:
+def deep_and_colour_among_grey(folder: Path) -> dict[str, Any]:
     for number, mode in enumerate(("L", "L", "I;16", "L", "RGB", "LA", "I;16")):
         paint(folder / f"{number}.png", mode)
     return {}
 
 
-def of_several_families(folder: Path, paint: Paint) -> dict[str, Any]:
+def of_several_families(folder: Path) -> dict[str, Any]:
     folder.mkdir()
     bands = np.random.default_rng(0).normal(0, 9, (7, 6, 8, 4))
     kinds = ("u1", "f4", "i2", "f4", "f8", "f4", "i2")
@@ -100,20 +97,20 @@ def of_several_families(folder: Path, paint: Paint) -> dict[str, Any]:
     return {}
 
 
-def pages(folder: Path, paint: Paint) -> dict[str, Any]:
+def pages(folder: Path) -> dict[str, Any]:
     folder.mkdir()
     scan = np.random.default_rng(0).integers(0, 256, (5, 6, 8), np.uint8)
     imwrite(folder / "scan.tif", scan, photometric="minisblack")
     return {"split": "train[1:]"}
 
 
-def of_many_sizes(folder: Path, paint: Paint) -> dict[str, Any]:
+def of_many_sizes(folder: Path) -> dict[str, Any]:
     for number in range(6):
         paint(folder / f"{number}.jpg", "RGB", (8 + number, 9))
     return {"size": (5, 7), "channels": 1}
 
 
-def table(folder: Path, paint: Paint) -> dict[str, Any]:
+def table(folder: Path) -> dict[str, Any]:
     folder.mkdir()
     pictures = [by_pillow(np.full((6, 8), 9 * n, np.uint8)) for n in range(7)]
     pictures[3] = b"no picture"
@@ -130,9 +127,9 @@ LAYOUTS = (
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_prepared_set_is_what_is_read_into_memory(
-    layout: Callable[[Path, Paint], dict[str, Any]], tmp_path: Path, paint: Paint
+    layout: Callable[[Path], dict[str, Any]], tmp_path: Path
 ) -> None:
-    options = layout(tmp_path / "pictures", paint)
+    options = layout(tmp_path / "pictures")
     expected = load(tmp_path / "pictures", prepare=False, **options)
     assert prepared_sets() == []
     for _ in ("built", "found"):
@@ -230,10 +227,8 @@ def test_only_many_or_large_pictures_are_prepared_unasked(
     assert not isinstance(load(photos, "train[1:]", channels=1).pixels, np.memmap)
 
 
-def test_strict_refuses_a_set_in_which_pictures_are_missing(
-    tmp_path: Path, paint: Paint
-) -> None:
-    unreadable_ones(tmp_path / "x", paint)
+def test_strict_refuses_a_set_in_which_pictures_are_missing(tmp_path: Path) -> None:
+    unreadable_ones(tmp_path / "x")
     plain = refused(load, tmp_path / "x", strict=True, prepare=False)
     assert refused(load, tmp_path / "x", strict=True, prepare=True) == plain
     assert prepared_sets() == []
@@ -241,10 +236,8 @@ def test_strict_refuses_a_set_in_which_pictures_are_missing(
     assert refused(load, tmp_path / "x", strict=True, prepare=True) == plain
 
 
-def test_pictures_of_several_sizes_leave_nothing_behind(
-    tmp_path: Path, paint: Paint
-) -> None:
-    of_many_sizes(tmp_path / "x", paint)
+def test_pictures_of_several_sizes_leave_nothing_behind(tmp_path: Path) -> None:
+    of_many_sizes(tmp_path / "x")
     refused(load, tmp_path / "x", prepare=True, error=MixedSizesError)
     assert list(prepared_folder().glob("*/*")) == []
 
@@ -295,7 +288,7 @@ def test_two_processes_at_once_share_one_build(photos: Path, tmp_path: Path) -> 
 
 
 def test_a_killed_build_never_looks_finished_and_is_made_again(
-    tmp_path: Path, paint: Paint, decodes: list[str]
+    tmp_path: Path, decodes: list[str]
 ) -> None:
     for number in range(64):
         paint(tmp_path / "many" / f"{number}.png")
@@ -424,7 +417,7 @@ def test_a_set_that_is_being_built_is_not_removed(photos: Path) -> None:
 
 
 def test_a_training_on_a_prepared_set_is_that_in_memory(
-    in_empty_folder: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
+    in_empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(30):
         paint(Path("data") / "ab"[number % 2] / f"{number}.png", "L", (12, 12))

@@ -1,10 +1,8 @@
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +12,7 @@ from caes.data import Skipped, load, split_names
 from caes.data.labels.labelled import labels_of
 from caes.errors import MixedSizesError
 from tests.refusals import FORMATS, NO_PICTURE, refused
-from tests.written import huge_png
-
-Paint = Callable[..., Any]
+from tests.written import huge_png, paint
 
 
 def labels(folder: Path, split: str = "train") -> tuple[list[int], tuple[str, ...]]:
@@ -24,9 +20,7 @@ def labels(folder: Path, split: str = "train") -> tuple[list[int], tuple[str, ..
     return labels_of(images).tolist(), images.classes
 
 
-def test_pictures_come_in_natural_order_by_their_paths(
-    tmp_path: Path, paint: Paint
-) -> None:
+def test_pictures_come_in_natural_order_by_their_paths(tmp_path: Path) -> None:
     names = ["a/2.png", "a/10.png", "B/x.PNG", "b9.bmp", "b10.jpg", "C.webp", "d.jpeg"]
     painted = {name: paint(tmp_path / name) for name in reversed(names)}
     (tmp_path / "notes.txt").write_text("not a picture")
@@ -36,9 +30,7 @@ def test_pictures_come_in_natural_order_by_their_paths(
     assert images.shape == (7, 6, 8, 1)
 
 
-def test_sub_folders_are_classes_where_there_are_several(
-    tmp_path: Path, paint: Paint
-) -> None:
+def test_sub_folders_are_classes_where_there_are_several(tmp_path: Path) -> None:
     for name in ("cat 10/1.png", "cat 9/deep/er/1.png", "cat 9/2.png"):
         paint(tmp_path / "all" / name)
     assert labels(tmp_path) == ([0, 0, 1], ("cat 9", "cat 10"))
@@ -48,7 +40,7 @@ def test_sub_folders_are_classes_where_there_are_several(
     "names", [["one/1.png", "one/2.png"], ["1.png", "a/2.png", "b/3.png"], ["1.png"]]
 )
 def test_pictures_outside_classes_leave_all_without(
-    tmp_path: Path, paint: Paint, names: list[str]
+    tmp_path: Path, names: list[str]
 ) -> None:
     for name in names:
         paint(tmp_path / name)
@@ -56,7 +48,7 @@ def test_pictures_outside_classes_leave_all_without(
     assert (images.labels, images.classes) == (None, ())
 
 
-def test_folders_named_as_splits_are_splits(tmp_path: Path, paint: Paint) -> None:
+def test_folders_named_as_splits_are_splits(tmp_path: Path) -> None:
     names = ["Train/good/1.png", "Train/good/2.png"]
     names += ["test/good/1.png", "test/bad/1.png"]
     for name in [*names, "val/good/1.png", "ground truth/bad/1.png", "cover.png"]:
@@ -71,7 +63,7 @@ def test_folders_named_as_splits_are_splits(tmp_path: Path, paint: Paint) -> Non
     )
 
 
-def test_only_the_wanted_pictures_are_decoded(tmp_path: Path, paint: Paint) -> None:
+def test_only_the_wanted_pictures_are_decoded(tmp_path: Path) -> None:
     for number in range(6):
         paint(tmp_path / f"{number}.png")
     (tmp_path / "5.png").write_bytes(b"")
@@ -83,7 +75,7 @@ def test_only_the_wanted_pictures_are_decoded(tmp_path: Path, paint: Paint) -> N
 
 
 def test_grey_among_colour_is_repeated_and_eight_bits_among_sixteen_deepened(
-    tmp_path: Path, paint: Paint
+    tmp_path: Path,
 ) -> None:
     for name, mode in (("1", "L"), ("2", "L"), ("3", "I;16"), ("4", "RGB"), ("5", "L")):
         paint(tmp_path / f"{name}.png", mode)
@@ -101,9 +93,7 @@ def test_grey_among_colour_is_repeated_and_eight_bits_among_sixteen_deepened(
     )
 
 
-def test_hidden_files_are_ignored_and_links_do_not_loop(
-    tmp_path: Path, paint: Paint
-) -> None:
+def test_hidden_files_are_ignored_and_links_do_not_loop(tmp_path: Path) -> None:
     for name in ("z/1.png", ".hidden/2.png", "__MACOSX/3.png", "z/._1.png"):
         paint(tmp_path / "in" / name)
     paint(tmp_path / "elsewhere" / "9.png")
@@ -114,13 +104,13 @@ def test_hidden_files_are_ignored_and_links_do_not_loop(
     assert load(tmp_path / "in").names == ["out/9.png", "z/1.png"]
 
 
-def test_names_that_are_no_text_are_escaped(tmp_path: Path, paint: Paint) -> None:
+def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
     paint(tmp_path / "1.png")
     os.rename(tmp_path / "1.png", os.fsencode(tmp_path) + b"/\xff.png")
     assert load(tmp_path).names == ["\\udcff.png"]
 
 
-def test_mixed_sizes_are_told_with_their_counts(tmp_path: Path, paint: Paint) -> None:
+def test_mixed_sizes_are_told_with_their_counts(tmp_path: Path) -> None:
     for number in range(9):
         paint(tmp_path / f"{number}.png", size=(48, 64) if number < 4 else (number, 64))
     exif = Image.Exif()
@@ -135,9 +125,7 @@ def test_mixed_sizes_are_told_with_their_counts(tmp_path: Path, paint: Paint) ->
     assert load(tmp_path, size=(8, 9)).shape == (10, 8, 9, 3)
 
 
-def test_bad_pictures_are_skipped_and_named_with_the_reason(
-    tmp_path: Path, paint: Paint
-) -> None:
+def test_bad_pictures_are_skipped_and_named_with_the_reason(tmp_path: Path) -> None:
     for name in ("1.png", "2.png", "cut.png"):
         paint(tmp_path / name)
     cut = (tmp_path / "cut.png").read_bytes()
@@ -160,7 +148,7 @@ def test_bad_pictures_are_skipped_and_named_with_the_reason(
 
 
 def test_labels_stay_with_their_pictures_when_others_are_skipped(
-    tmp_path: Path, paint: Paint
+    tmp_path: Path,
 ) -> None:
     for name in ("a/1.png", "a/2.png", "b/3.png", "b/4.png"):
         paint(tmp_path / name)
@@ -168,7 +156,7 @@ def test_labels_stay_with_their_pictures_when_others_are_skipped(
     assert labels(tmp_path) == ([0, 1, 1], ("a", "b"))
 
 
-def test_strict_stops_at_the_first_bad_picture(tmp_path: Path, paint: Paint) -> None:
+def test_strict_stops_at_the_first_bad_picture(tmp_path: Path) -> None:
     paint(tmp_path / "1.png")
     (tmp_path / "2.png").touch()
     assert refused(load, tmp_path, strict=True) == (
@@ -204,17 +192,11 @@ def test_a_folder_without_pictures_says_what_is_there(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def open_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def open_folder() -> Iterator[Path]:
     """A folder that everybody may look into, which those of pytest are not."""
-    folder = tmp_path_factory.mktemp("open")
-    every = Path(tempfile.gettempdir())
-    way = [folder, *takewhile(lambda path: path != every, folder.parents)]
-    rights = [path.stat().st_mode for path in way]
-    for path in way:
-        path.chmod(0o755)
-    yield folder
-    for path, right in zip(way, rights, strict=True):
-        path.chmod(right)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @contextmanager
@@ -230,7 +212,7 @@ def as_nobody() -> Iterator[None]:
             os.seteuid(0)
 
 
-def test_what_may_not_be_read_is_skipped_too(open_folder: Path, paint: Paint) -> None:
+def test_what_may_not_be_read_is_skipped_too(open_folder: Path) -> None:
     for name in ("1.png", "2.png", "closed/3.png"):
         paint(open_folder / name)
     (open_folder / "2.png").chmod(0)
