@@ -87,11 +87,9 @@ def test_epochs_are_numbered_within_each_phase() -> None:
     def numbers(axes: Axes) -> list[str]:
         return [label.get_text() for label in axes.get_xticklabels()]
 
-    first, second = course(
-        stretch([3, 2, 1], "level 1"), stretch([1.5] * 50, "level 2")
-    )
-    assert numbers(first) == ["1", "2", "3"]
-    assert numbers(second) == ["10", "20", "30", "40", "50"]
+    short, long = stretch([3, 2, 1], "level 1"), stretch([1.5] * 50, "level 2")
+    tens = ["10", "20", "30", "40", "50"]
+    assert [numbers(axes) for axes in course(short, long)] == [["1", "2", "3"], tens]
     many = course(*[stretch([1.0] * 50, "level 1")] * 9)
     assert [numbers(axes) for axes in many] == [["50"]] * 9
     assert [axes.get_title() for axes in many] == ["1"] * 9
@@ -204,12 +202,9 @@ def test_a_confusion_has_a_number_and_a_colour_in_every_cell_that_is_not_empty()
     assert names == ["$a$", "b", "no. 3"]
     (bars,) = axes.containers
     assert isinstance(bars, BarContainer)
-    for bar, colour, share in zip(
-        bars,
-        (FIRST, SECOND, SECOND, FIRST),
-        (12 / 16, 3 / 16, 1 / 5001, 5000 / 5001),
-        strict=True,
-    ):
+    colours = (FIRST, SECOND, SECOND, FIRST)
+    shares = (12 / 16, 3 / 16, 1 / 5001, 5000 / 5001)
+    for bar, colour, share in zip(bars, colours, shares, strict=True):
         expected = to_rgba(colour, math.sqrt(share))
         assert bar.get_facecolor() == pytest.approx(expected)
 

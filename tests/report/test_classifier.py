@@ -228,13 +228,6 @@ def test_scores_are_scikit_learns(size: tuple[int, int, int]) -> None:
     np.testing.assert_allclose(np.array(measured).T, np.array(expected))
 
 
-def test_the_classes_with_most_mistakes_are_drawn_in_their_order() -> None:
-    counts = np.diag(np.full(40, 7))
-    counts[38, 3] = 2
-    counts[5, 39] = 1
-    assert classifier.most_confused(counts).tolist() == [*range(28), 38, 39]
-
-
 def test_what_is_not_defined_is_left_empty() -> None:
     counts = np.array([[3, 1, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]])
     rows = scores(counts, ["a", "b", "c", "d"])
@@ -249,9 +242,11 @@ def test_what_is_not_defined_is_left_empty() -> None:
     assert math.isnan(rows[2].f1)
 
 
-def test_a_class_is_taken_for_its_most_frequent_wrong_answer() -> None:
-    counts = np.array([[9, 1, 2], [0, 5, 0], [4, 4, 0]])
-    rows = scores(counts, ["a", "b", "c"])
+def test_classes_are_drawn_by_their_mistakes_and_told_by_the_most_frequent() -> None:
+    counts = np.diag(np.full(40, 7))
+    counts[38, 3], counts[5, 39] = 2, 1
+    assert classifier.most_confused(counts).tolist() == [*range(28), 38, 39]
+    rows = scores(np.array([[9, 1, 2], [0, 5, 0], [4, 4, 0]]), ["a", "b", "c"])
     told = [(row.number, row.taken_for, row.taken) for row in rows]
     assert told == [(1, "c", 2), (2, "", 0), (3, "a", 4)]
 
@@ -266,11 +261,7 @@ def test_the_surest_mistakes_come_first() -> None:
     assert told == [("00004", 1, 2), ("00000", 0, 1), ("00002", 2, 0)]
     sure = [each.probability for each in found]
     assert sure == pytest.approx([0.9, 0.5, 0.5])
-
-
-def test_there_may_be_none_or_more_than_are_shown() -> None:
-    truth = np.zeros(90, np.int64)
-    images = pictures(90, 4, 4, 1)
+    truth, images = np.zeros(90, np.int64), pictures(90, 4, 4, 1)
     assert mistakes(images, truth, answers(truth, 2)) == []
     assert len(mistakes(images, truth, answers(truth, 2, range(90)))) == 24
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,22 +106,14 @@ def test_dropout_and_augmentation_follow_the_seed() -> None:
 # Which pictures are met
 
 
+@dataclass
 class Prepared(Exception):  # noqa: N818
     """Ends a training before it starts, with all that was prepared for it."""
 
-    def __init__(
-        self,
-        objective: Classification,
-        batches: Batches,
-        validation: Batches | None,
-        settings: Settings,
-        **rest: object,
-    ) -> None:
-        super().__init__()
-        self.objective = objective
-        self.batches = batches
-        self.validation = validation
-        self.settings = settings
+    objective: Classification
+    batches: Batches
+    validation: Batches | None
+    settings: Settings
 
 
 def _images(n: int = 40) -> ImageSet:
@@ -168,7 +160,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """Give what prepares a training with some options."""
 
     def stop(*given: Any, **named: Any) -> None:
-        raise Prepared(*given, **named)
+        raise Prepared(*given)
 
     def prepare(model: Classifier | None = None, **options: Any) -> Prepared:
         with pytest.raises(Prepared) as caught:

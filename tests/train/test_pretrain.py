@@ -118,35 +118,37 @@ class Trained:
 ONLY = {1: [True, False, False], 2: [False, True, False], 3: [False, False, True]}
 
 
-@pytest.mark.parametrize("decoder", ["tied", "untied"])
-def test_each_level_is_trained_while_all_others_stay_to_the_bit(decoder: str) -> None:
-    trained = Trained(decoder=decoder)
-    assert trained.watching.changes() == [(n, ONLY[n]) for n in (1, 1, 2, 2, 3, 3)]
-    assert trained.rows == [(n, epoch) for n in (1, 2, 3) for epoch in (1, 2)]
+ONE_BY_ONE = [(n, ONLY[n]) for n in (1, 1, 2, 2, 3, 3)]
+TOGETHER = (0, [True] * 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ({"decoder": "tied"}, ONE_BY_ONE),
+        ({"decoder": "untied"}, ONE_BY_ONE),
+        ({"fixed": 2}, [(3, ONLY[3])] * 2),
+        ({"schedule": "joint"}, [TOGETHER] * 2),
+        ({"epochs": 1, "refine": 2}, [*ONE_BY_ONE[::2], TOGETHER, TOGETHER]),
+    ],
+    ids=["tied", "untied", "above fixed levels", "all at once", "refined"],
+)
+def test_what_does_not_learn_stays_to_the_bit(
+    options: dict[str, Any], changes: list[tuple[int, list[bool]]]
+) -> None:
+    trained = Trained(**options)
+    assert trained.watching.changes() == changes
+    levels = [level for level, _ in changes]
+    epochs = [levels[: at + 1].count(level) for at, level in enumerate(levels)]
+    assert trained.rows == [*zip(levels, epochs, strict=True)]
     assert (trained.history.ended, trained.history.best_epoch) == ("complete", 2)
     assert not trained.stack.training
 
 
-def test_fixed_levels_are_taken_as_they_are() -> None:
-    trained = Trained(fixed=2)
-    assert trained.watching.changes() == [(3, ONLY[3])] * 2
-    assert trained.rows == [(3, 1), (3, 2)]
-
-
-def test_all_at_once_every_level_learns() -> None:
-    trained = Trained(schedule="joint")
-    assert trained.watching.changes() == [(0, [True] * 3)] * 2
-    first, last = trained.history.rows
+def test_all_at_once_learns_and_counts_right_pixels() -> None:
+    first, last = Trained(schedule="joint").history.rows
     assert last.loss < first.loss
     assert last.accuracy is not None
-
-
-def test_refining_trains_all_levels_in_the_end() -> None:
-    trained = Trained(epochs=1, refine=3)
-    one_each = [(n, ONLY[n]) for n in (1, 2, 3)]
-    assert trained.watching.changes() == [*one_each, *[(0, [True] * 3)] * 3]
-    assert trained.rows == [(1, 1), (2, 1), (3, 1), (0, 1), (0, 2), (0, 3)]
-    assert trained.history.best_epoch == 3
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_bit() -> None:
