@@ -110,7 +110,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     found = re.fullmatch(r"(\d{1,6})[xX×](\d{1,6})", text.strip())
-    if not found or "0" in (found[1].lstrip("0") or "0", found[2].lstrip("0") or "0"):
+    if not found or 0 in (int(found[1]), int(found[2])):
         raise ArgumentError(
             "--size", repr(text), "HEIGHTxWIDTH in pixels", "Try --size 64x96."
         )

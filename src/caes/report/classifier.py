@@ -190,12 +190,6 @@ def most_confused(counts: NDArray[np.int64]) -> NDArray[np.intp]:
     return np.sort(np.argsort(-wrong, kind="stable")[:DRAWN])
 
 
-def counts_table(counts: NDArray[np.int64], classes: Sequence[str]) -> Table:
-    """Lay the whole confusion matrix out for a file."""
-    rows = zip(classes, counts.tolist(), strict=True)
-    return [["true class", *classes], *([name, *row] for name, row in rows)]
-
-
 def write_classification_report(
     folder: Path,
     *,
@@ -245,8 +239,10 @@ def write_classification_report(
         **sources({"Test": images}, notes),
     )
     shown = {"mistakes": surest(results)} if results.mistakes else {}
+    named = zip(classes, results.counts.tolist(), strict=True)
+    counts = [[name, *row] for name, row in named]
     tables = {
-        "confusion": counts_table(results.counts, classes),
+        "confusion": [["true class", *classes], *counts],
         "per_class": scores_table(results.scores),
     }
     return publish(folder, page, drawn.values(), shown, tables)
@@ -279,10 +275,8 @@ def draw(results: Results) -> Iterator[Chart]:
         f"Confusion matrix of {count(k, 'class')}: {results.own.wrong:,} of "
         f"{count(results.own.n, 'test picture')} lie off its diagonal."
     )
-    confusion = partial(
-        charts.confusion, results.counts, results.drawn, labels(results.classes)
-    )
-    yield chart("confusion", confusion, alt, caption)
+    matrix = results.counts, results.drawn, labels(results.classes)
+    yield chart("confusion", partial(charts.confusion, *matrix), alt, caption)
     alt = f"Reliability diagram. {how_reliable(results.bins)}"
     yield chart("reliability", partial(charts.reliability, results.bins), alt)
 

@@ -150,7 +150,9 @@ def _model(about: dict[str, Any], picture: Shape, most: float) -> Model | Classi
                 raise ValueError(f"a network with {name} {value!r}")
     arch = replace(parse(about["architecture"]), **given)
     classifies = "classes" in about
-    units = _head(about) if classifies else ()
+    units = _listed(about, "head") if classifies else []
+    if not all(isinstance(each, int) and 1 <= each <= LARGEST for each in units):
+        raise ValueError(f"a head of {units} units")
     widths = [math.prod(arch.code_shape(picture)), *units]
     count = arch.parameters(picture) + sum(a * b for a, b in pairwise(widths))
     if count > most:
@@ -160,16 +162,7 @@ def _model(about: dict[str, Any], picture: Shape, most: float) -> Model | Classi
     return autoencoder(arch, picture, 0, parse_sparsity(about.get("sparsity")))
 
 
-def _head(about: dict[str, Any]) -> tuple[int, ...]:
-    units = _listed(about, "head")
-    if not all(isinstance(each, int) and 1 <= each <= LARGEST for each in units):
-        raise ValueError(f"a head of {units} units")
-    return tuple(units)
-
-
-def _classifier(
-    about: dict[str, Any], trunk: Model, units: tuple[int, ...]
-) -> Classifier:
+def _classifier(about: dict[str, Any], trunk: Model, units: list[int]) -> Classifier:
     classes, names = _listed(about, "classes"), _listed(about, "names")
     # As numpy.unique gives them; and of one kind, or comparing them is an error.
     kinds = {*map(type, classes)}
@@ -180,7 +173,7 @@ def _classifier(
     dropout = float(about["dropout"])
     if not 0 <= dropout < 1:
         raise ValueError(f"a dropout of {dropout}")
-    return Classifier(trunk, units, len(classes), dropout=dropout)
+    return Classifier(trunk, tuple(units), len(classes), dropout=dropout)
 
 
 def _listed(about: dict[str, Any], name: str) -> list[Any]:
