@@ -1,7 +1,7 @@
 """What tests of networks begin with: stages, drawn numbers, figures as in a training."""
 
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from caes.nn.classifier import Classifier
 from caes.nn.kernels import fused
 from caes.nn.model import Model
 from caes.nn.runner import runner
+from caes.nn.stack import ConvolutionalLevel
 
 Module = TypeVar("Module", bound=nn.Module)
 needs_compiler = pytest.mark.skipif(
@@ -43,8 +44,17 @@ def convolution(
     )
 
 
-def dense(inputs: tuple[int, ...], units: int, activation: ActivationName) -> Stage:
-    return Stage("encoder", "connect", inputs, (units,), activation=activation)
+def level_of(
+    inputs: int,
+    level: Level,
+    *,
+    tied: bool = True,
+    output: ActivationName = "linear",
+    **options: Any,
+) -> ConvolutionalLevel:
+    """A level with no weight or bias of 0."""
+    stage = convolution(inputs, level, **options)
+    return stirred(ConvolutionalLevel(stage, tied=tied, output=output), 0.5, of="")
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:

@@ -8,30 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caes.nn.architecture import ActivationName, Level, PaddingName
+from caes.nn.architecture import Level, PaddingName, Stage
 from caes.nn.layers import convolve
 from caes.nn.stack import Code, ConvolutionalLevel, DenseLevel
 from tests import naive
-from tests.nn.given import convolution, dense, drawn, first, numbers, stirred
+from tests.nn.given import drawn, first, level_of, numbers, stirred
 
 paddings = pytest.mark.parametrize("padding", ["same", "valid"])
-
-
-def _level(
-    inputs: int,
-    level: Level,
-    *,
-    tied: bool = True,
-    padding: PaddingName = "same",
-    activation: ActivationName = "linear",
-    output: ActivationName = "linear",
-    normalised: bool = False,
-) -> ConvolutionalLevel:
-    stage = convolution(
-        inputs, level, padding=padding, activation=activation, normalised=normalised
-    )
-    made = ConvolutionalLevel(stage, tied=tied, output=output)
-    return stirred(made, 0.5, of="")
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -41,7 +24,7 @@ def _level(
 def test_a_level_is_equations_4_and_5_of_the_paper(
     padding: PaddingName, kernel: int, pool: int, tied: bool
 ) -> None:
-    level = _level(
+    level = level_of(
         2,
         Level(3, kernel, pool),
         tied=tied,
@@ -79,7 +62,7 @@ def test_a_tied_way_back_is_the_adjoint_of_the_way_there(
     kernel: int, pool: int, padding: PaddingName, rows: int, columns: int
 ) -> None:
     """⟨Ax, y⟩ = ⟨x, Aᵀy⟩, with A the convolution and the picking of the winners."""
-    level = _level(2, Level(3, kernel, pool), padding=padding)
+    level = level_of(2, Level(3, kernel, pool), padding=padding)
     for bias in (level.bias, level.bias_back):
         torch.nn.init.zeros_(bias)
     lost = kernel - 1 if padding == "valid" else 0
@@ -93,7 +76,7 @@ def test_a_tied_way_back_is_the_adjoint_of_the_way_there(
 
 def _copying(pool: int) -> ConvolutionalLevel:
     """A level whose convolution is the identity, so that only pooling is left."""
-    level = _level(2, Level(2, 1, pool))
+    level = level_of(2, Level(2, 1, pool))
     torch.nn.init.dirac_(level.weight)
     for bias in (level.bias, level.bias_back):
         torch.nn.init.zeros_(bias)
@@ -118,7 +101,7 @@ def test_the_gradient_flows_to_the_winners_alone() -> None:
 
 
 def test_winners_are_places_in_the_map_before_pooling() -> None:
-    level = _level(2, Level(3, 3, 2))
+    level = level_of(2, Level(3, 3, 2))
     pictures = drawn(2, 2, 4, 6)
     code = level.encode(pictures, winners=True)
     assert code.winners is not None
@@ -126,11 +109,11 @@ def test_winners_are_places_in_the_map_before_pooling() -> None:
     picked = before.gather(2, code.winners.flatten(2)).view_as(code.maps)
     assert torch.equal(picked, code.maps)
     assert level.encode(pictures).winners is None
-    assert _level(2, Level(3, 3)).encode(pictures, winners=True).winners is None
+    assert level_of(2, Level(3, 3)).encode(pictures, winners=True).winners is None
 
 
 def test_without_winners_the_way_back_is_the_mean_over_all_places() -> None:
-    level = _level(2, Level(1, 3, 2), output="linear")
+    level = level_of(2, Level(1, 3, 2), output="linear")
     maps = torch.tensor([[[[0.7, -1.2]]]])  # one map of two cells: 4² ways to place
     ways = []
     for (y, x), (v, u) in product(np.ndindex(2, 2), repeat=2):
@@ -141,9 +124,9 @@ def test_without_winners_the_way_back_is_the_mean_over_all_places() -> None:
 
 
 def test_a_tied_weight_learns_from_both_ways() -> None:
-    level = _level(2, Level(3, 3, 2), activation="tanh", output="tanh")
+    level = level_of(2, Level(3, 3, 2), activation="tanh", output="tanh")
     pictures = drawn(2, 2, 4, 6)
-    twin = _level(2, Level(3, 3, 2), tied=False, activation="tanh", output="tanh")
+    twin = level_of(2, Level(3, 3, 2), tied=False, activation="tanh", output="tanh")
     state = level.state_dict()
     twin.load_state_dict(state | {"weight_back": state["weight"]})
     for each in (level, twin):
@@ -158,7 +141,7 @@ def test_a_tied_weight_learns_from_both_ways() -> None:
 
 
 def test_normalisation_comes_between_pooling_and_activation() -> None:
-    level = _level(2, Level(3, 3, 2), activation="tanh", normalised=True)
+    level = level_of(2, Level(3, 3, 2), activation="tanh", normalised=True)
     assert level.norm is not None
     level.norm.running_mean = torch.tensor([0.5, -1, 2])
     level.norm.running_var = torch.tensor([2, 0.5, 1])
@@ -174,7 +157,8 @@ def test_normalisation_comes_between_pooling_and_activation() -> None:
 
 def _dense(inputs: tuple[int, ...], *, tied: bool) -> DenseLevel:
     outside = (*inputs[1:], inputs[0])  # H, W, C
-    level = DenseLevel(dense(outside, 5, "tanh"), tied=tied, output="sigmoid")
+    stage = Stage("encoder", "connect", outside, (5,), activation="tanh")
+    level = DenseLevel(stage, tied=tied, output="sigmoid")
     return stirred(level, 0.5, of="")
 
 

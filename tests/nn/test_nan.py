@@ -20,12 +20,12 @@ from caes.nn.classifier import Classifier
 from caes.nn.kernels import fused, winograd
 from caes.nn.model import Model
 from caes.nn.sparsity import Sparsity
-from caes.nn.stack import ConvolutionalLevel, StackLevel, autoencoder
+from caes.nn.stack import StackLevel, autoencoder
 from caes.train.loop import fabric_for
 from caes.train.options import Options
 from caes.train.pretrain import pretrain
 from caes.train.progress import Progress
-from tests.nn.given import compared, convolution, needs_compiler, pictures_of, stirred
+from tests.nn.given import compared, level_of, needs_compiler, pictures_of
 
 POOLED, PLAIN, COLOURS = "4C3-MP2-3C3-MP2", "5C3-9C2", "16C3-MP3-8C3"
 PICTURES: dict[str, Shape] = {
@@ -208,9 +208,7 @@ WTA = ["inputs", "weight", "bias", "bias_back", "weight_back"]
 def test_learning_from_winners_alone_shows_nan_where_whole_maps_do(
     place: str, pool: int, lifetime: float
 ) -> None:
-    stage = convolution(2, Level(6, 3, pool), activation="relu")
-    level = ConvolutionalLevel(stage, tied=False, output="linear")
-    stirred(level, 0.5, of="")
+    level = level_of(2, Level(6, 3, pool), tied=False, activation="relu")
     maps = torch.rand(7, 2, 10, 12, generator=torch.Generator().manual_seed(3))
     broken = maps if place == "inputs" else level.get_parameter(place)
     with torch.no_grad():

@@ -13,8 +13,8 @@ from torch import Tensor
 from caes.nn.architecture import Level, PaddingName
 from caes.nn.layers import frame
 from caes.nn.sparsity import Sparsity
-from caes.nn.stack import ConvolutionalLevel, StackLevel, extract_patches, fold_patches
-from tests.nn.given import convolution, drawn, stirred
+from caes.nn.stack import StackLevel, extract_patches, fold_patches
+from tests.nn.given import drawn, level_of
 
 PADDINGS: list[PaddingName] = ["same", "valid"]
 
@@ -56,31 +56,23 @@ def test_pasting_is_the_adjoint_of_cutting(
     torch.testing.assert_close(there, back)
 
 
-def _level(**options: Any) -> ConvolutionalLevel:
-    own = {name: options.pop(name) for name in ("tied", "output") if name in options}
-    pool, kernel = options.pop("pool", 1), options.pop("kernel", 3)
-    stage = convolution(2, Level(6, kernel, pool), **{"activation": "relu", **options})
-    level = ConvolutionalLevel(stage, **{"tied": True, "output": "linear", **own})
-    return stirred(level, 0.5, of="").double()
-
-
 @pytest.mark.parametrize("sparsity", [Sparsity(), Sparsity(0.3)])
 @pytest.mark.parametrize(
-    "options",
+    ("form", "options"),
     [
-        {},
-        {"pool": 2},
-        {"pool": 3, "kernel": 2, "padding": "valid", "side": 13},
-        {"pool": 2, "kernel": 5, "tied": False, "activation": "tanh"},
-        {"kernel": 4, "output": "tanh", "tied": False, "padding": "valid"},
+        (Level(6, 3), {}),
+        (Level(6, 3, 2), {}),
+        (Level(6, 2, 3), {"padding": "valid"}),
+        (Level(6, 5, 2), {"tied": False, "activation": "tanh"}),
+        (Level(6, 4), {"output": "tanh", "tied": False, "padding": "valid"}),
     ],
+    ids=str,
 )
 def test_learning_from_winners_alone_is_learning_from_whole_maps(
-    sparsity: Sparsity, options: dict[str, Any]
+    sparsity: Sparsity, form: Level, options: dict[str, Any]
 ) -> None:
-    options = dict(options)
-    side = options.pop("side", 12)
-    level = _level(**options)
+    level = level_of(2, form, **{"activation": "relu", **options}).double()
+    side = 13 if form.pool == 3 else 12  # of whole cells
     maps = drawn(7, 2, 10, side).double().requires_grad_()
     figures = []
     for way in (
@@ -101,7 +93,7 @@ def test_learning_from_winners_alone_is_learning_from_whole_maps(
 
 
 def test_a_map_that_is_0_everywhere_reconstructs_nothing() -> None:
-    level = _level()
+    level = level_of(2, Level(6, 3), activation="relu").double()
     with torch.no_grad():
         level.bias.fill_(-1e3)
     found = level.reconstruct(drawn(2, 2, 5, 5).double(), Sparsity())
