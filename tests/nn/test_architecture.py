@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from caes.errors import NotationError
 from caes.nn.architecture import Architecture, Level, Shape, parse
 from caes.nn.stack import autoencoder
+from tests.refusals import refused
 
 levels = st.builds(
     Level,
@@ -233,9 +234,7 @@ AFTER = "a pooling only straight after a convolution"
     ],
 )
 def test_a_bad_network_is_pointed_at(text: str, at: str, allowed: str) -> None:
-    with pytest.raises(NotationError) as caught:
-        parse(text)
-    assert str(caught.value) == (
+    assert refused(parse, text, error=NotationError) == (
         f"arch: received {text!r}, wrong at character {at}; allowed: {allowed}. "
         "A network reads like 16C3-MP2-8C3-MP2."
     )
@@ -267,10 +266,8 @@ def test_a_picture_too_small_for_the_network_is_refused(
     arch: Architecture, size: tuple[int, int], least: str
 ) -> None:
     assert arch.code_shape((arch.smallest, arch.smallest + 2, 1))[0] == 1
-    for refusing in (arch.code_shape, partial(autoencoder, arch)):
-        with pytest.raises(NotationError) as caught:
-            refusing((*size, 1))
-        assert str(caught.value) == (
+    for ask in (arch.code_shape, partial(autoencoder, arch)):
+        assert refused(ask, (*size, 1), error=NotationError) == (
             f"arch: received '{arch}' for pictures of {size[0]}×{size[1]}; allowed: "
             f"pictures of at least {least}. Take MP parts away, or give larger pictures."
         )

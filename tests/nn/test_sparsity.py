@@ -12,6 +12,7 @@ from caes.nn.architecture import Architecture, Level
 from caes.nn.sparsity import Sparsity, parse_sparsity
 from caes.nn.stack import OneLevel, Stack
 from tests.nn.given import drawn, pictures_of
+from tests.refusals import refused
 
 Codes = NDArray[np.float32]
 
@@ -101,9 +102,7 @@ def test_what_is_printed_reads_back_exactly(share: float) -> None:
     ["", "WTA", "wta:", "wta:0", "wta:-0.1", "wta:1.5", "wta:5%", "wta:nan", "top:0.1"],
 )
 def test_other_texts_are_refused(text: str) -> None:
-    with pytest.raises(ArgumentError) as caught:
-        parse_sparsity(text)
-    assert str(caught.value) == (
+    assert refused(parse_sparsity, text, error=ArgumentError) == (
         f"sparsity: received {text!r}; allowed: wta, or wta:SHARE with a share above 0 "
         "and up to 1. Try wta:0.05."
     )

@@ -26,6 +26,7 @@ from caes.nn.sparsity import Sparsity
 from caes.nn.stack import Code, OneLevel, Stack, autoencoder
 from tests import naive
 from tests.nn.given import compared, numbers, pictures_of, stirred
+from tests.refusals import refused
 
 PAPER = replace(
     parse("3C3-MP2-4C3-MP2"),
@@ -282,9 +283,8 @@ def test_the_decoder_decides_which_network_is_built() -> None:
 
 
 def test_valid_convolutions_cannot_be_mirrored() -> None:
-    with pytest.raises(NotationError) as caught:
-        autoencoder(replace(parse("2C3-MP2"), padding="valid"), (8, 8, 1))
-    assert str(caught.value) == (
+    arch = replace(parse("2C3-MP2"), padding="valid")
+    assert refused(autoencoder, arch, (8, 8, 1), error=NotationError) == (
         "padding: received 'valid' with the mirrored decoder; allowed: a decoder of "
         "each level's own for it. Add decoder='tied'."
     )
