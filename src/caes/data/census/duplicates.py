@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.imageset import ImageSet
+from caes.data.measures import DIGEST
 
 SHOWN = 10
 """Groups of the same picture that are told of, and names in each."""
@@ -105,32 +106,27 @@ class Contents:
 
         Groups are in the order of their first pictures, as are the rows in each.
         """
-        halves = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
-        order = np.lexsort(halves.T)  # stable: the first of the same comes first
-        new = np.ones(len(order), bool)
-        new[1:] = (halves[order[1:]] != halves[order[:-1]]).any(1)
-        group = np.cumsum(new) - 1
-        leaders = order[np.flatnonzero(new)][group]
-        again = np.bincount(group)[group] > 1 if len(group) else new
-        rows, leaders = order[again], leaders[again]
-        rows = rows[np.argsort(leaders, kind="stable")]
-        return rows, np.unique(np.sort(leaders), return_inverse=True)[1]
+        digests = np.frombuffer(self._digests, f"V{DIGEST}")
+        _, firsts, group, count = np.unique(
+            digests, return_index=True, return_inverse=True, return_counts=True
+        )
+        rows = np.flatnonzero(count[group] > 1)
+        rows = rows[np.argsort(firsts[group[rows]], kind="stable")]
+        return rows, np.unique(firsts[group[rows]], return_inverse=True)[1]
 
     def _across(
         self, groups: NDArray[np.int64], splits: NDArray[np.intc], count: int
     ) -> tuple[dict[tuple[str, str], int], NDArray[np.bool_]]:
         """Count what later splits share with earlier ones; tell which groups are so."""
-        held = [
-            np.bincount(groups[splits == number], minlength=count)
-            for number in self._split_names.values()
-        ]
+        held = {
+            name: np.bincount(groups[splits == number], minlength=count)
+            for name, number in self._split_names.items()
+        }
         found = {}
-        for (earlier, before), (later, here) in combinations(
-            zip(self._split_names, held, strict=True), 2
-        ):
-            if shared := int(here[before > 0].sum()):
+        for earlier, later in combinations(held, 2):
+            if shared := int(held[later][held[earlier] > 0].sum()):
                 found[later, earlier] = shared
-        return found, np.sum([each > 0 for each in held], axis=0) > 1
+        return found, np.sum([each > 0 for each in held.values()], axis=0) > 1
 
     def _differing(
         self, rows: NDArray[np.int64], groups: NDArray[np.int64], count: int
