@@ -91,8 +91,6 @@ def test_a_dense_network_takes_only_the_tile_it_was_trained_on(
 ) -> None:
     CAE("4C3-MP2-5N", epochs=1, tile=32).fit(np.zeros((1, 40, 70))).save("run")
     expected = "caes: --tile: received 64×64 for a network with dense layers; allowed: 32×32, the size it was trained on. Give that one, or train with other tiles."
-    assert (
-        refused("reconstruct", "run", "mixed", "--tile", "64", "--out", "out")
-        == expected
-    )
+    words = ("reconstruct", "run", "mixed", "--tile", "64", "--out", "out")
+    assert refused(*words) == expected
     assert not Path("out").exists()

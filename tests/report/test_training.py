@@ -128,9 +128,8 @@ def test_the_charts_of_one_training_are_told_in_words() -> None:
     assert "Loss (binary cross-entropy)" in made["loss"].svg
     made = charts(history([4, 0.3]), Plan({0: 2}))
     assert made["loss"].caption == "The axis is logarithmic."
-    assert (
-        charts(history([0.3]), Plan({0: 2}))["loss"].alt == "Loss over 1 epoch: 0.300."
-    )
+    made = charts(history([0.3]), Plan({0: 2}))
+    assert made["loss"].alt == "Loss over 1 epoch: 0.300."
 
 
 def test_the_charts_say_what_a_level_gives_back() -> None:

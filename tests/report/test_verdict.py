@@ -140,9 +140,8 @@ def test_a_stack_is_judged_with_what_it_is_told(own: float, lead: str) -> None:
 
 def test_winner_take_all_is_judged_by_what_reconstructs() -> None:
     found = verdict(of_stack(STACK, 0.02, sparsity="wta:0.5"))
-    assert (
-        "from 8 code values, of which 2 reconstruct, and 4 places of" in found.figures
-    )
+    told = "from 8 code values, of which 2 reconstruct, and 4 places of"
+    assert told in found.figures
     assert "alone" not in found.figures
     assert "roomy" not in found.context
     expected = "Only the largest value of each of the 2 maps of the code reconstructs, while PCA was given all 8 values: this flatters PCA."
