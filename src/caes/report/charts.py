@@ -209,12 +209,12 @@ def ticks(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     tried = [[step * 10.0**p for p in powers for step in each] for each in LADDERS]
     steps = MaxNLocator(nbins=TICKS[1], steps=STEPS).tick_values(low, high)
-    found: list[float] = []
-    for rungs in [*tried, steps]:
-        found = [float(f"{rung:.9g}") for rung in rungs if low <= rung <= high]
-        if len(found) >= TICKS[0]:
-            return found[:: math.ceil(len(found) / TICKS[1])]
-    return found
+    within = [
+        [float(f"{rung:.9g}") for rung in rungs if low <= rung <= high]
+        for rungs in [*tried, steps]
+    ]
+    found = next((rungs for rungs in within if len(rungs) >= TICKS[0]), within[-1])
+    return found[:: math.ceil(len(found) / TICKS[1])]
 
 
 def histogram(errors: NDArray[np.float64], pca_median: float) -> Figure:
