@@ -3,12 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from caes.data import ImageSet
+from caes.nn import linear
 from caes.nn.architecture import PaddingName, parse
 from caes.nn.sparsity import Sparsity
 from caes.nn.stack import ConvolutionalLevel, Stack
@@ -17,63 +15,10 @@ from caes.report.baseline import Places, Winners, winners
 from tests.report.fake import FakeCAE, pictures
 
 
-def by_svd(
-    train: NDArray[np.float32], test: NDArray[np.float32], components: int
-) -> NDArray[np.float64]:
-    """Each test row's mean squared error, by the book and in 64 bits."""
-    mean = train.mean(axis=0, dtype=np.float64)
-    _, _, directions = np.linalg.svd(train - mean, full_matrices=False)
-    kept = directions[: min(components, len(train) - 1)]
-    residue = (test - mean) - (test - mean) @ kept.T @ kept
-    return np.asarray(np.square(residue).mean(axis=1))
-
-
-@pytest.mark.parametrize(("rows", "features"), [(80, 30), (30, 80)])
-@settings(max_examples=40, deadline=None)
-@given(components=st.integers(1, 40), seed=st.integers(0, 99))
-def test_errors_are_those_of_the_singular_value_decomposition(
-    rows: int, features: int, components: int, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    mixing = rng.normal(size=(features, features)) * 0.8 ** np.arange(features)
-    train, test = (
-        (rng.normal(size=(n, features)) @ mixing.T).astype(np.float32)
-        for n in (rows, 7)
-    )
-    errors, mean_errors = baseline.fit(train.copy(), components).errors(test)
-    # What 32 bits resolve of pictures that are so far from their mean.
-    floor = 1e-6 * float(mean_errors.max())
-    expected = by_svd(train, test, components)
-    np.testing.assert_allclose(errors, expected, rtol=1e-3, atol=floor)
-    np.testing.assert_allclose(mean_errors, by_svd(train, test, 0), rtol=1e-5)
-
-
-def test_both_ways_agree_with_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = np.random.default_rng(1).random((60, 20), dtype=np.float32)
-    expected = PCA(5, svd_solver="full").fit(rows)
-    again = expected.inverse_transform(expected.transform(rows))
-    errors = np.square(rows - again).mean(axis=1)
-    np.testing.assert_allclose(
-        baseline.fit(rows.copy(), 5).errors(rows)[0], errors, 1e-4
-    )
-    monkeypatch.setattr(baseline, "SIDE", 10)
-    monkeypatch.setattr(baseline, "CHUNK", 30)  # half of one feature of all rows
-    np.testing.assert_allclose(
-        baseline.fit(rows.copy(), 5).errors(rows)[0], errors, 1e-4
-    )
-
-
-def test_directions_without_variance_are_left_out() -> None:
-    few = np.random.default_rng(2).random((3, 50), dtype=np.float32)
-    assert len(baseline.fit(few, 10).components) == 2
-    assert len(baseline.fit(np.full((5, 50), 0.3, np.float32), 10).components) == 0
-    assert len(baseline.fit(np.full((50, 5), 0.3, np.float32), 10).components) == 0
-
-
 def test_large_sets_are_sampled_and_the_sample_is_always_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(baseline, "MATRIX", 20 * 36)
+    monkeypatch.setattr(linear, "MATRIX", 20 * 36)
     monkeypatch.setattr(baseline, "CHUNK", 36 * 3)
     train, test = pictures(50, 6, 6, 1), pictures(10, 6, 6, 1, seed=1)
     first, second = (

@@ -128,6 +128,8 @@ class Architecture:
         output: Activation of the reconstructed picture.
         normalised: Whether each convolution is followed by batch normalisation.
         bounded: Whether pictures, and with them reconstructions, lie in [0, 1].
+        linear: Whether a linear path, from the whole picture to the code and back,
+            leads beside the network; for a mirrored one with a dense code.
     """
 
     levels: tuple[Level, ...]
@@ -138,6 +140,7 @@ class Architecture:
     output: ActivationName = "sigmoid"
     normalised: bool = False
     bounded: bool = True
+    linear: bool = False
 
     def __str__(self) -> str:
         return "-".join([*map(str, self.levels), *(f"{n}N" for n in self.dense)])
@@ -208,11 +211,17 @@ class Architecture:
 
     def parameters(self, picture: Shape) -> int:
         """Count weights and biases of encoder and decoder for a picture (H, W, C)."""
-        return sum(stage.parameters for stage in self.stages(picture))
+        return sum(row.parameters for row in self.rows(picture))
 
     def rows(self, picture: Shape, part: str | None = None) -> tuple[Row, ...]:
         """Give the summary for a picture (H, W, C), of one part or of both."""
         rows = [row for stage in self.stages(picture) for row in stage.rows()]
+        if self.linear:
+            values, code = math.prod(picture), self.dense[-1]
+            title = f"linear path {values:,} → {code}, added to it"
+            rows.append(Row("encoder", title, (code,), code * (values + 1)))
+            title = f"linear path {code} → {values:,}, added to it"
+            rows.append(Row("decoder", title, tuple(picture), (code + 1) * values))
         if (padded := self.padded(*picture[:2])) != tuple(picture[:2]):
             rows.insert(0, Row("encoder", "pad", (*padded, picture[2])))
             rows.append(Row("decoder", "crop", tuple(picture)))
@@ -333,6 +342,31 @@ def _seen(stages: list[Stage], low: int, high: int) -> tuple[int, int]:
         more = stage.kernel - 1 if full else stage.kernel // 2
         low, high = (low - more) // stage.up, (high + more) // stage.up
     return low, high
+
+
+MAPS = 16, 32, 64, 64, 64
+"""Feature maps of the first levels."""
+HIDDEN = 256
+"""Units between the uppermost maps and the code."""
+COARSE = 8
+"""Sides of maps, at most, that go into the dense layers."""
+
+
+def network_for(picture: Shape, code: int) -> str:
+    """Choose an encoder for pictures (H, W, C): convolutions under a dense code.
+
+    Levels of 3×3 kernels with poolings follow until the maps are small; the first pools
+    more strongly where pictures are large, since most of the time is spent there.
+    """
+    side, least = max(picture[:2]), min(picture[:2])
+    parts = []
+    for maps in MAPS:
+        pool = 1 if side <= COARSE or least < 4 else 4 if side > 128 else 2
+        parts.append(str(Level(maps, 3, pool)))
+        side, least = -(-side // pool), -(-least // pool)
+        if side <= COARSE or least < 4:
+            break
+    return "-".join([*parts, f"{HIDDEN}N", f"{code}N"])
 
 
 def parse(text: str) -> Architecture:

@@ -14,7 +14,6 @@ from caes.nn.kernels.threads import Runner
 from caes.nn.layers import (
     Convolution,
     Dense,
-    activate,
     crop,
     initialise,
     inside,
@@ -22,6 +21,7 @@ from caes.nn.layers import (
     outside,
     pad,
 )
+from caes.nn.linear import LinearPath, Subspace
 from caes.nn.model import Model
 
 
@@ -31,7 +31,7 @@ class Autoencoder(Model):
     Each level of the encoder is a convolution, a max-pooling and an activation. The
     decoder takes the levels from the top: a convolution to the level's own maps,
     activation and nearest up-sampling; one more convolution and the output's activation
-    give the picture.
+    give the picture. A linear path may stand beside both (see `caes.nn.linear`).
 
     Args:
         arch: What the encoder is; not with valid convolutions, whose sizes up-sampling
@@ -57,6 +57,7 @@ class Autoencoder(Model):
         ]
         self.encoder = nn.Sequential(*layers[: arch.depth])
         self.decoder = nn.Sequential(*layers[arch.depth :])
+        self.linear = LinearPath(picture, arch.dense[-1]) if arch.linear else None
         initialise(self, torch.Generator().manual_seed(seed))
 
     def encode(self, pictures: Tensor) -> Tensor:
@@ -66,14 +67,15 @@ class Autoencoder(Model):
         return self._encode(pictures)
 
     def _encode(self, pictures: Tensor) -> Tensor:
-        return outside(self.encoder(pad(inside(pictures), self.arch)))
+        codes = outside(self.encoder(pad(inside(pictures), self.arch)))
+        return codes if self.linear is None else codes + self.linear.encode(pictures)
 
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decode to N×H×W×C in [0, 1]; (H, W) is ``size`` or the training pictures'."""
         height, width = size or self.picture[:2]
         if self._runs_fused(codes) and not torch.is_grad_enabled():
             return self._fused((height, width, self.picture[2])).decode(codes)
-        return activate(self._logits(codes, (height, width)), self.arch.output)
+        return self.finished(self._logits(codes, (height, width)))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Reconstruct pictures: N×H×W×C float32 in [0, 1], in and out."""
@@ -82,11 +84,23 @@ class Autoencoder(Model):
 
     def _logits(self, codes: Tensor, size: tuple[int, int]) -> Tensor:
         """Decode codes up to, but without, the last activation: N×H×W×C float32."""
-        return outside(crop(self.decoder(inside(codes)), *size, self.arch))
+        pictures = outside(crop(self.decoder(inside(codes)), *size, self.arch))
+        return pictures if self.linear is None else pictures + self.linear.decode(codes)
+
+    @torch.no_grad()
+    def begin(self, subspace: Subspace) -> None:
+        """Begin at PCA's answer: what the network adds to the linear path is 0."""
+        assert self.linear is not None
+        self.linear.begin(subspace)
+        for part in (self.encoder, self.decoder):
+            for parameter in part[-1].parameters():
+                parameter.zero_()
 
     def decoder_parameters(self) -> list[nn.Parameter]:
         """Give what only the way back needs."""
-        return list(self.decoder.parameters())
+        named = self.named_parameters()
+        own = ("decoder.", "linear.weight_back", "linear.bias_back")
+        return [each for name, each in named if name.startswith(own)]
 
     def raw(self, inputs: Tensor) -> Tensor:
         """Reconstruct, but for the last activation: N×H×W×C, in and out."""

@@ -45,6 +45,11 @@ class Model(nn.Module):
         """Reconstruct, but for the last activation: N×H×W×C, in and out."""
         raise NotImplementedError
 
+    def finished(self, raw: Tensor) -> Tensor:
+        """Make pictures of what `raw` gives; held in [0, 1] where they lie in it."""
+        pictures = activate(raw, self.arch.output)
+        return pictures.clamp(0, 1) if self.arch.bounded else pictures
+
     def compare(self, inputs: Tensor, targets: Tensor, loss: str) -> Tensor:
         """Reconstruct ``inputs`` and compare with ``targets``.
 

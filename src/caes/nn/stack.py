@@ -207,11 +207,11 @@ class Stack(Model):
         for level in reversed(self.each):
             maps = level.decode(Code(maps))
         height, width = size or self.picture[:2]
-        return self._finished(outside(crop(maps, height, width, self.arch)))
+        return self.finished(outside(crop(maps, height, width, self.arch)))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Reconstruct: N×H×W×C float32 in [0, 1] in, the same, clipped to it, out."""
-        return self._finished(self.raw(pictures))
+        return self.finished(self.raw(pictures))
 
     @property
     def each(self) -> list[StackLevel]:
@@ -245,10 +245,6 @@ class Stack(Model):
                 maps = maps.where(self.sparsity.winners(code.maps), 0)
             maps = level.decode(code._replace(maps=maps))
         return outside(crop(maps, height, width, self.arch))
-
-    def _finished(self, raw: Tensor) -> Tensor:
-        pictures = activate(raw, self.arch.output)
-        return pictures.clamp(0, 1) if self.arch.bounded else pictures
 
 
 class OneLevel(Model):

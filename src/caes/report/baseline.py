@@ -11,17 +11,9 @@ from numpy.typing import NDArray
 from caes.data.imageset import ImageSet
 from caes.data.scaling import Scaling
 from caes.nn.architecture import Architecture, Shape
+from caes.nn.linear import CHUNK, Subspace, sample
 from caes.report.numbers import listed
 from caes.train.history import History
-
-MATRIX = 50_000_000
-"""Most numbers in the training matrix: 200 MB, all of MNIST."""
-SIDE = 4096
-"""Most features whose covariance is decomposed; beyond, the pictures' own products."""
-DUAL_ROWS = 3000
-"""Most pictures whose products are decomposed."""
-CHUNK = 4_000_000
-"""Numbers that are worked on at a time."""
 
 
 class Fitted(Protocol):
@@ -47,8 +39,9 @@ class Fitted(Protocol):
     def provenance_(self) -> Mapping[str, str]:
         """How it was made: versions, machine, seed, data, ready to print."""
 
-    def get_params(self) -> Mapping[str, Any]:
-        """Give the settings by name."""
+    @property
+    def chosen_(self) -> Mapping[str, Any]:
+        """The settings by name, what was not said filled in."""
 
     def to_unit(self, images: ImageSet) -> NDArray[np.float32]:
         """Scale to what the network sees: N×H×W×C float32, in new memory."""
@@ -88,27 +81,6 @@ class Baseline:
         return (self.components + 1) * self.features
 
 
-@dataclass(frozen=True, eq=False)
-class Subspace:
-    """A mean and orthonormal directions from it."""
-
-    mean: NDArray[np.float32]  # D
-    components: NDArray[np.float32]  # K×D, by falling variance
-
-    def errors(
-        self, rows: NDArray[np.float32], *, clipped: bool = False
-    ) -> tuple[NDArray[np.float64], ...]:
-        """Give each row's mean squared distance to the subspace, and to the mean.
-
-        The points of the subspace may be held in [0, 1] first.
-        """
-        centred = rows - self.mean
-        residue = centred - (centred @ self.components.T) @ self.components
-        if clipped:
-            residue = rows - (rows - residue).clip(0, 1)
-        return _mean_squares(residue), _mean_squares(centred)
-
-
 def baseline(cae: Fitted, train: ImageSet, test: ImageSet, code_size: int) -> Baseline:
     """Fit PCA on the training pictures and try it on the test pictures.
 
@@ -118,71 +90,24 @@ def baseline(cae: Fitted, train: ImageSet, test: ImageSet, code_size: int) -> Ba
     """
     clipped = cae.architecture_.bounded
     features = int(np.prod(train.shape[1:]))
-    sample = train[_sample(len(train), features)]
-    subspace = fit(cae.to_unit(sample).reshape(len(sample), features), code_size)
-    step = max(1, CHUNK // features)
-    some = (cae.to_unit(test[at : at + step]) for at in range(0, len(test), step))
-    each = [subspace.errors(x.reshape(-1, features), clipped=clipped) for x in some]
+    seen = train[sample(len(train), features)]
+    subspace = Subspace.fit(cae.to_unit(seen).reshape(-1, features), code_size)
+    step, each = max(1, CHUNK // features), []
+    for at in range(0, len(test), step):
+        rows = cae.to_unit(test[at : at + step]).reshape(-1, features)
+        again = subspace.project(rows, clipped=clipped)
+        each.append((_mean_squares(rows - again), _mean_squares(rows - subspace.mean)))
     errors, mean_errors = map(np.concatenate, zip(*each, strict=True))
     return Baseline(
         asked=code_size,
         components=len(subspace.components),
         features=features,
-        rows=len(sample),
+        rows=len(seen),
         available=len(train),
         errors=errors,
         mean_errors=mean_errors,
         clipped=clipped,
     )
-
-
-def fit(rows: NDArray[np.float32], components: int) -> Subspace:
-    """Find the directions of largest variance of N×D rows, centred in place.
-
-    There are at most so many, and fewer where N or D is smaller.
-    """
-    n, features = rows.shape
-    mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-    rows -= mean
-    components = min(components, n, features)
-    if not rows.any():
-        return Subspace(mean, rows[:0])
-    if features > SIDE or features >= n:
-        return Subspace(mean, _by_products(rows, components))
-    from sklearn.decomposition import PCA
-
-    pca = PCA(components, svd_solver="covariance_eigh").fit(rows)
-    return Subspace(mean, np.asarray(pca.components_, dtype=np.float32))
-
-
-def _sample(available: int, features: int) -> slice | NDArray[np.int64]:
-    limit = max(2, MATRIX // features)
-    if features > SIDE:
-        limit = min(limit, DUAL_ROWS)
-    if available <= limit:
-        return slice(None)
-    chosen = np.random.default_rng(0).choice(available, limit, replace=False)
-    return np.sort(chosen)
-
-
-def _by_products(rows: NDArray[np.float32], components: int) -> NDArray[np.float32]:
-    """Decompose the N×N products instead of the D×D covariance (Turk & Pentland 1991).
-
-    scikit-learn's solvers for wide matrices are slower or, when randomized, weaker than
-    this, which would flatter the autoencoder.
-    """
-    n, features = rows.shape
-    products = np.zeros((n, n))
-    step = max(1, CHUNK // n)
-    for at in range(0, features, step):
-        # float64, or the directions of small variance would not be orthogonal.
-        part = rows[:, at : at + step].astype(np.float64)
-        products += part @ part.T
-    variances, vectors = np.linalg.eigh(products)
-    order = np.argsort(variances)[::-1][:components]
-    kept = order[variances[order] > max(variances[-1], 0) * n * 1e-12]
-    weights = vectors[:, kept] / np.sqrt(variances[kept])
-    return np.asarray(weights.T.astype(np.float32) @ rows, dtype=np.float32)
 
 
 def _mean_squares(rows: NDArray[np.floating]) -> NDArray[np.float64]:
