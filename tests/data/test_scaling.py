@@ -89,6 +89,8 @@ def test_auto_and_dtype_take_one_line_for_all_channels(
     dtype: str, auto: tuple[float, float], whole: tuple[float, float]
 ) -> None:
     values = [0, 100] if dtype[0] in "ub" else [-5, 100]
+    if dtype in ("uint8", "uint16"):  # more than half of it
+        values = [0, int(whole[1])]
     images = ImageSet.from_pixels(np.array(values).reshape(2, 1, 1).astype(dtype))
     for text, expected in (("auto", auto), ("dtype", whole)):
         scaling = scaling_of(images, text)
@@ -156,7 +158,7 @@ def _psnr(pixels: NDArray[Any], again: NDArray[Any], width: float) -> float:
 @pytest.mark.parametrize("text", SCALES)
 def test_the_psnr_of_one_channel_is_that_of_the_source_s_value_range(text: str) -> None:
     draw = np.random.default_rng(0)
-    pixels = draw.integers(40, 90, (5, 8, 8, 1), np.uint8)
+    pixels = draw.integers(40, 230, (5, 8, 8, 1), np.uint8)
     scaling = scaling_of(ImageSet.from_pixels(pixels), text)
     unit = scaling.to_unit(pixels)
     off = unit + draw.normal(0, 0.1, unit.shape).astype(np.float32)
@@ -211,3 +213,26 @@ def test_only_standardised_pictures_are_shown_by_the_value_range() -> None:
     scaling = Scaling(*lines, "standard", (0.0, 200.0))
     np.testing.assert_allclose(scaling.shown(unit), [[[[0.5, 0.2]]]], atol=1e-7)
     assert Scaling(*lines, "minmax", (0.0, 200.0)).shown(unit) is unit
+
+
+def test_of_a_type_that_is_less_than_half_used_black_and_white_are_the_pictures_own() -> (
+    None
+):
+    pixels = np.linspace(1000, 4000, 75).reshape(3, 5, 5, 1).astype(np.uint16)
+    scaling = scaling_of(ImageSet.from_pixels(pixels))
+    assert (scaling.low, scaling.high) == scaling.value_range == (850, 4150)
+    brighter = np.array([0, 850, 4150, 4151, 65_535], np.uint16)
+    np.testing.assert_allclose(scaling.to_unit(brighter), [0, 0, 1, 1, 1])
+    assert scaling.beyond(brighter) == 3
+    assert scaling.beyond(pixels) == 0
+    # The margin stays within the type.
+    dark = scaling_of(ImageSet.from_pixels((pixels - 1000).astype(np.uint16)))
+    assert (dark.low, dark.high) == (0, 3150)
+
+
+@pytest.mark.parametrize("most", [32_768, 65_535])
+def test_of_a_type_that_is_half_used_they_are_the_type_s(most: int) -> None:
+    pixels = np.array([0, most], np.uint16).reshape(2, 1, 1)
+    scaling = scaling_of(ImageSet.from_pixels(pixels))
+    assert (scaling.low, scaling.high, scaling.clipped) == (0, 65_535, False)
+    assert scaling.beyond(pixels) == 0

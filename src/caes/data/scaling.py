@@ -20,8 +20,9 @@ Values = float | tuple[float, ...]
 class Scaling:
     """The straight line that takes ``low`` to 0 and ``high`` to 1, or one a channel.
 
-    It belongs to the model and is saved with it. Nothing is ever clipped on the way
-    in: what lies beyond ``low`` and ``high`` lies beyond 0 and 1.
+    It belongs to the model and is saved with it. Where only a part of a type's range is
+    in use, what lies beyond ``low`` and ``high`` is ``clipped`` to them; else nothing
+    is on the way in, and it lies beyond 0 and 1.
     """
 
     low: Values  # in the source's units
@@ -30,6 +31,7 @@ class Scaling:
     value_range: tuple[float, float] | None = None
     """The training pictures' black and white; old runs keep neither it nor the type."""
     dtype: str | None = None
+    clipped: bool = False
 
     def to_unit(
         self, pixels: NDArray[Any], out: NDArray[np.float32] | None = None
@@ -42,11 +44,17 @@ class Scaling:
             out = np.empty(pixels.shape, np.float32)
         if pixels.dtype.itemsize <= 2 and not np.any(self._low):
             np.divide(pixels, self._span.astype(np.float32), out=out, dtype=np.float32)
-            return out
+            return np.clip(out, 0, 1, out=out) if self.clipped else out
         # In 64 bits, since large values and offsets would not survive 32.
         above = np.subtract(pixels, self._low, dtype=np.float64)
         np.divide(above, self._span, out=out, casting="unsafe")
-        return out
+        return np.clip(out, 0, 1, out=out) if self.clipped else out
+
+    def beyond(self, pixels: NDArray[Any]) -> int:
+        """Count the values of pixels that are clipped on the way in."""
+        if not self.clipped:
+            return 0
+        return int(((pixels < self.low) | (pixels > self.high)).sum())
 
     def from_unit(self, unit: NDArray[np.float32]) -> NDArray[np.float64]:
         """Scale the network's pictures back; they are neither rounded nor clipped."""
@@ -68,7 +76,7 @@ class Scaling:
         """
         if self.kind != "standard":
             return unit
-        return Scaling(*self._extent).to_unit(self.from_unit(unit))
+        return Scaling(*self.extent).to_unit(self.from_unit(unit))
 
     @property
     def peak(self) -> float:
@@ -76,17 +84,18 @@ class Scaling:
 
         By the channels' mean square where their lines differ.
         """
-        low, high = self._extent
+        low, high = self.extent
         return float((high - low) / np.sqrt(np.mean(self._span**2)))
 
     @property
     def span(self) -> float:
         """Width of the value range, black to white, in the source's units."""
-        low, high = self._extent
+        low, high = self.extent
         return float(high - low)
 
     @property
-    def _extent(self) -> tuple[float, float]:
+    def extent(self) -> tuple[float, float]:
+        """The values that stand for black and white, in the source's units."""
         if self.value_range is not None:
             return self.value_range
         return float(np.min(self.low)), float(np.max(self.high))
@@ -113,11 +122,29 @@ def scaling_of(images: ImageSet, text: str = "auto") -> Scaling:
     if scale.kind == "dtype" and images.dtype.kind in "iu":
         bounds = np.iinfo(images.dtype)
         known = float(bounds.min), float(bounds.max)
+    if scale.kind == "auto" and (used := _in_use(images)):
+        return found(*used, value_range=used, clipped=True)
     if scale.kind in ("auto", "dtype"):
         return found(*known, value_range=known)
     low, high = _lines(images, scale)
     lines = tuple(low.tolist()), tuple(high.tolist())
     return found(*lines, value_range=known)
+
+
+def _in_use(images: ImageSet) -> tuple[float, float] | None:
+    """Give the part in use of a whole-number type's range, where less than half is.
+
+    It has a margin of a twentieth on both sides: other pictures may reach further.
+    """
+    if images.dtype.kind != "u":
+        return None
+    lows, highs = images.statistics.extremes
+    low, high = float(lows.min()), float(highs.max())
+    darkest, brightest = images.value_range
+    margin = (high - low) / 20
+    if not 0 < high - low < (brightest - darkest) / 2:
+        return None
+    return max(low - margin, darkest), min(high + margin, brightest)
 
 
 def as_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
