@@ -18,7 +18,8 @@ LINES = [line.partition("#")[0].strip() for _, b in BLOCKS for line in b.splitli
 SHORTER = [
     (r"\bmnist\b", "digits"),
     (r"\b60000\b", "4000"),
-    (r"caes fit digits$", "caes fit digits --epochs 1"),
+    (r"caes fit digits --code 32$", "caes fit digits --code 32 --minutes 0.01"),
+    (r"--resize crop$", "--resize crop --minutes 0.01"),
     (r"--epochs 20", "--epochs 1"),
     (r"epochs=\d+", "epochs=1"),
     (r"--schedule greedy", "--schedule greedy --epochs 1"),

@@ -19,12 +19,12 @@ Rule = Callable[[str, Any, str], None]
 """Refuses what cannot work: given an argument's name, its value and what to try."""
 
 
-def whole(least: int) -> Rule:
-    """Ask for a whole number of at least ``least``."""
+def whole(least: int, beside: str = "") -> Rule:
+    """Ask for a whole number of at least ``least``, or what is told ``beside`` it."""
 
     def check(name: str, value: Any, hint: str) -> None:
         if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-            allowed = f"a whole number of at least {least}"
+            allowed = f"a whole number of at least {least}{beside}"
             raise ArgumentError(name, repr(value), allowed, hint)
 
     return check

@@ -78,8 +78,8 @@ def test_the_sheet_is_named_last_and_nothing_is_overwritten_unasked(
 
 
 def opening(said: list[str]) -> list[str]:
-    """Take what a command says before its first epoch."""
-    first = next(at for at, line in enumerate(said) if "epoch 1/" in line)
+    """Take what a command says before it says what it will do."""
+    first = next(at for at, line in enumerate(said) if line.startswith("network: "))
     return said[:first]
 
 

@@ -24,7 +24,17 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`caes fit digits`, once."""
     folder = tmp_path_factory.mktemp("digits")
     run = subprocess.run(
-        [sys.executable, "-m", "caes.cli", "fit", "digits", "--seed", "33"],
+        [
+            sys.executable,
+            "-m",
+            "caes.cli",
+            "fit",
+            "digits",
+            "--recipe",
+            "example",
+            "--seed",
+            "33",
+        ],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -34,11 +44,17 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = run.stderr.splitlines()
     assert lines[0] == "digits train: 4,000 pictures 28×28×1 uint8, 10 classes"
     assert lines[1] == "values: 0 to 255, the whole range of uint8"
-    assert len(lines) == 22
+    assert [line.partition(":")[0] for line in lines[2:5]] == [
+        "network",
+        "training",
+        "range",
+    ]
+    assert lines[25].startswith("PCA is better here: the autoencoder leaves ")
+    assert len(lines) == 26
     assert re.fullmatch(
         r"epoch 20/20  loss 0\.\d{4}  accuracy 0\.\d{4}  PSNR \d\d\.\d\d dB  "
         r"\d+\.\d s  [\d,]+ images/s  waiting \d+ %",
-        lines[-1],
+        lines[24],
     )
     return folder / "runs" / "digits-1"
 
@@ -54,11 +70,11 @@ def test_fit_learns_real_digits_and_writes_the_whole_run(digits_run: Path) -> No
     assert cae.score(test) > -0.010
     made = about(digits_run)
     assert made["parameters"] == 3217
-    assert made["provenance"]["command"].endswith("fit digits --seed 33")
+    assert made["provenance"]["command"].endswith("example --seed 33")
 
 
 def test_the_same_seed_gives_the_same_run(digits_run: Path) -> None:
-    cae = caes.CAE(random_state=33).fit(caes.load("digits"))
+    cae = caes.CAE(recipe="example", random_state=33).fit(caes.load("digits"))
     again = caes.CAE.load(digits_run)
     test = caes.load("digits", "test[:50]")
     np.testing.assert_array_equal(cae.transform(test), again.transform(test))
@@ -167,7 +183,7 @@ def test_ctrl_c_keeps_what_was_learnt_and_still_writes_the_report(
 @pytest.mark.skipif(not os.environ.get("CAES_DATA"), reason="CAES_DATA is not set")
 def test_one_epoch_of_mnist_reaches_what_the_keras_example_does() -> None:
     """The Keras example's first epoch ends near a loss of 0.13 on average."""
-    cae = caes.CAE(epochs=1, random_state=33).fit(caes.load("mnist"))
+    cae = caes.CAE(recipe="example", epochs=1, random_state=33).fit(caes.load("mnist"))
     assert cae.history_.rows[0].loss < 0.2
     assert cae.score(caes.load("mnist", "test[:2000]")) > -0.015
 
@@ -191,3 +207,45 @@ def test_a_value_a_level_reaches_the_auto_encoder_level_by_level(
     page = Path("two/report.html").read_text()
     assert says("report", "two") == "two/report.html\n"  # reads the command again
     assert Path("two/report.html").read_text() == page
+
+
+def test_a_fit_says_what_it_will_do_and_with_plan_stops_there(
+    in_empty_folder: Path, notes: Notes
+) -> None:
+    np.save(
+        "small.npy", np.full((30, 8, 8), 1000, np.uint16) + np.arange(8, dtype="u2")
+    )
+    assert notes("fit", "small.npy", "--code", "5", "--plan") == [
+        "network: 16C3-256N-5N, beside a linear path that begins as PCA: 5 values of the 64 of a picture",
+        "training: squared error, 64 pictures a step, until 3 pictures kept apart are reconstructed no better, 5 minutes at most",
+        "range: black is 999.65 and white 1,007.35 of uint16, of which less than half is in use; beyond is clipped",
+    ]
+    assert notes("fit", "small.npy", "--recipe", "example", "--plan")[0:2] == [
+        "network: 16C3-MP2-8C3-MP2: 32 values of the 64 of a picture",
+        "training: binary cross-entropy, 64 pictures a step, 20 epochs of 1 step",
+    ]
+    assert os.listdir() == ["small.npy"]
+
+
+def test_pictures_of_several_sizes_and_large_ones_go_by_tiles_without_being_asked(
+    in_empty_folder: Path, notes: Notes
+) -> None:
+    draw = np.random.default_rng(0)
+    for folder, sides in (("mixed", (70, 80)), ("large", (600, 600))):
+        Path(folder).mkdir()
+        for number, side in enumerate(sides):
+            pixels = draw.integers(0, 256, (side, 96), np.uint8)
+            Image.fromarray(pixels).save(f"{folder}/{number}.png")
+    said = notes("fit", "mixed", "--plan")[0]
+    assert (
+        said
+        == "pictures of several sizes: cut into tiles of 64 (--tile; or --size 64x64)"
+    )
+    said = notes("fit", "large", "--plan")[0]
+    assert said == "pictures of 600×96: cut into tiles of 64 (--tile; or --size 64x64)"
+    notes("fit", "mixed", "--steps", "50", "--seed", "1", "--out", "run")
+    assert about("run")["picture"] == [64, 64, 1]
+    assert about("run")["data"]["tile"] == 64
+    assert about("run")["chosen"]["steps"] == 50
+    page = Path("run/report.html").read_text()
+    assert "Steps" in page

@@ -42,7 +42,8 @@ def test_what_is_no_scale_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("scale", ["standard", "percentiles:2,98"])
 def test_the_cross_entropy_of_pictures_beyond_its_range_is_refused(scale: str) -> None:
-    assert refused(Options(scale=scale).check, error=ArgumentError) == (
+    options = Options(scale=scale, loss="bce", recipe="example")
+    assert refused(options.check, error=ArgumentError) == (
         f"loss: received 'bce' with scale='{scale}'; allowed: 'mse' for pictures that "
         "reach beyond [0, 1]. Add loss='mse'."
     )
@@ -64,6 +65,7 @@ def test_the_output_is_linear_where_pictures_reach_beyond_the_unit(
     decoder: str,
 ) -> None:
     about: dict[str, Any] = {"decoder": decoder, "loss": "mse", "activation": "tanh"}
+    about["recipe"] = "example"
     bounded = Options(**about, scale="minmax").check()
     beyond = Options(**about, scale="standard").check()
     output = "sigmoid" if decoder == "mirror" else "tanh"

@@ -154,8 +154,8 @@ def test_what_is_no_picture_or_code_of_the_network_is_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"epochs": -3}, "epochs: received -3; allowed: a whole number of at least 1. Try epochs=20."),
-        ({"validation": 0.001}, "validation: received 0.001 of 60 pictures; allowed: a share that leaves at least one picture on each side. Give more pictures, or validation=0."),
+        ({"epochs": -3}, "epochs: received -3; allowed: a whole number of at least 1 or 'auto'. Try epochs=20."),
+        ({"validation": 0.001, "recipe": "example"}, "validation: received 0.001 of 60 pictures; allowed: a share that leaves at least one picture on each side. Give more pictures, or validation=0."),
         ({"start": 3}, "start: received an object of type int; allowed: a fitted CAE, or the folder of its run. Try cae.grow('300C3-MP2')."),
     ],
 )  # fmt: skip

@@ -97,7 +97,7 @@ def test_the_history_s_psnr_is_that_of_the_source_s_value_range(scale: str) -> N
     about = OPTIONS | {"learning_rate": 1e-12, "batch_size": 24}
     cae = CAE("2C3", **about, scale=scale).fit(pixels)
     apart = cae.scaling_.from_unit(cae.reconstruct(pixels)) - pixels
-    expected = 10 * np.log10(65_535**2 / np.square(apart).mean())
+    expected = 10 * np.log10(cae.scaling_.span**2 / np.square(apart).mean())
     (row,) = cae.history_.rows
     assert row.psnr == pytest.approx(expected, abs=0.01)
     assert (row.accuracy is None) == (scale in BEYOND)

@@ -277,8 +277,9 @@ MODELS = [
 def test_training_a_network_with_nan_in_its_first_layer_diverges_at_once(
     changes: dict[str, str], of: str
 ) -> None:
-    options = Options(**{"epochs": 3, "batch_size": 16, "device": "cpu"} | changes)  # type: ignore[arg-type]
+    given = Options(**{"epochs": 3, "batch_size": 16, "device": "cpu"} | changes)  # type: ignore[arg-type]
     shape = PICTURES[POOLED]
+    options = given.resolved(shape)
     sparsity = Sparsity(0.3) if options.sparsity else None
     model = autoencoder(options.check(), shape, 0, sparsity)
     first = next(p for name, p in model.named_parameters() if name.endswith(of))

@@ -62,7 +62,8 @@ class FakeCAE:
         form = {"decoder": self.decoder, "bounded": self.bounded}
         return replace(parse(self.arch), **form)  # type: ignore[arg-type]
 
-    def get_params(self) -> Mapping[str, Any]:
+    @property
+    def chosen_(self) -> Mapping[str, Any]:
         usual = {"arch": self.arch, "loss": self.loss, "epochs": 3, "patience": None}
         return {**usual, **self.settings}
 

@@ -48,13 +48,14 @@ def test_the_run_s_description_says_what_made_it(run: Path) -> None:
         "kind": "auto",
         "value_range": [0.0, 65535.0],
         "dtype": "uint16",
+        "clipped": False,
     }
     assert about["training"]["random_state"] == 4
     made = about["provenance"]
     assert made["data fingerprint"].startswith("sha256:")
     assert {"caes", "torch", "numpy", "python", "machine", "seed", "date"} <= set(made)
     table = (run / "history.csv").read_text().splitlines()
-    expected = "epoch,loss,validation_loss,accuracy,psnr,seconds,images_per_second,level,waiting"
+    expected = "epoch,loss,validation_loss,accuracy,psnr,seconds,images_per_second,level,waiting,steps"
     assert table[0] == expected
     assert len(table) == 3
 
@@ -201,6 +202,7 @@ def test_a_saved_stack_loads_as_it_was(stack: CAE, stacked: Path) -> None:
     about = json.loads((stacked / "model.json").read_text())
     form: dict[str, Any] = {"padding": "valid", "activation": "tanh", "output": "tanh"}
     form |= {"decoder": stack.decoder, "normalised": False, "bounded": True}
+    form["linear"] = False
     assert about["network"] == form
     assert about["sparsity"] == "wta:0.25"
     assert about["parameters"] == stack.architecture_.parameters((13, 12, 2))
@@ -241,7 +243,7 @@ def test_a_stack_s_weights_are_refused_in_another_network(
 
 def test_a_level_that_is_no_number_is_refused(run: Path) -> None:
     text = (run / "history.csv").read_text()
-    (run / "history.csv").write_text(re.sub(r",0,([^,]*)\n", r",top,\1\n", text))
+    (run / "history.csv").write_text(re.sub(r",0,([^,]*,)\n", r",top,\1\n", text))
     with pytest.raises(RunError, match=r"history\.csv: received a table that cannot"):
         CAE.load(run)
 

@@ -42,7 +42,10 @@ def here(in_empty_folder: Path) -> Path:
 def test_a_run_of_an_earlier_format_still_opens(number: int, resize: Any) -> None:
     cae = CAE.load(FIXTURES / f"format{number}")
     assert str(cae.architecture_) == cae.arch == "2C3-MP2"
-    assert cae.get_params() == CAE("2C3-MP2", epochs=1, random_state=3).get_params()
+    usual: dict[str, Any] = {"loss": "bce", "batch_size": 64, "validation": 0.0}
+    usual |= {"epochs": 1, "learning_rate": 1e-3, "random_state": 3}
+    usual["decay"] = "constant"
+    assert cae.get_params() == CAE("2C3-MP2", **usual).get_params()
     assert [row.level for row in cae.history_.rows] == [0]
     pixels = np.random.default_rng(1).integers(0, 256, (5, 8, 8), np.uint8)
     newest = CAE.load(FIXTURES / "format3")

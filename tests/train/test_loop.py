@@ -1,3 +1,4 @@
+import itertools
 import math
 import os
 import signal
@@ -430,7 +431,9 @@ def test_a_row_names_the_level_that_was_trained() -> None:
     told: list[int] = []
 
     class Listening(Progress):
-        def start(self, epochs: int, batches: int, level: int = 0) -> None:
+        def start(
+            self, epochs: int, batches: int, level: int = 0, minutes: float = math.inf
+        ) -> None:
             told.append(level)
 
     history = _train(Level(), batches, epochs=2, level=3, progress=Listening())
@@ -477,9 +480,10 @@ def test_where_there_is_nothing_to_tell_the_row_has_none(
     [
         (Epoch(3, 0.12345, 0.2, 0.5, 12.3, 4.56, 7890.1), "epoch 3/5  loss 0.1235  validation 0.2000  accuracy 0.5000  PSNR 12.30 dB  4.6 s  7,890 images/s"),
         (Epoch(1, 0.5, None, None, 30.0, 2.0, 100.0, level=2), "level 2  epoch 1/5  loss 0.5000  PSNR 30.00 dB  2.0 s  100 images/s"),
+        (Epoch(3, 0.5, None, None, 30.0, 2.0, 100.0, steps=1200), "step 1,200  loss 0.5000  PSNR 30.00 dB  2.0 s  100 images/s"),
         (Epoch(1, 0.5, None, None, 30.0, 2.0, 100.0, waiting=0.034), "epoch 1/5  loss 0.5000  PSNR 30.00 dB  2.0 s  100 images/s  waiting 3 %"),
     ],
-    ids=["all figures", "a level of a stack", "the share of time spent waiting"],
+    ids=["all figures", "a level of a stack", "steps", "the share of time spent waiting"],
 )  # fmt: skip
 def test_where_there_is_no_terminal_an_epoch_is_a_plain_line(
     row: Epoch, line: str, capsys: pytest.CaptureFixture[str]
@@ -536,3 +540,48 @@ def test_every_kind_of_progress_can_follow_a_training(
     batches = _batches(4, 2)
     _train(Level(), batches, batches, epochs=2, progress=make())
     assert capsys.readouterr().err.count("epoch") == (2 if make is Lines else 0)
+
+
+# ------------------------------------------------------- counted in steps, open-ended
+
+
+def test_stretches_go_on_among_the_pictures_where_the_last_one_ended() -> None:
+    objective = Level()
+    batches = _batches(5, 2, shuffle=np.random.default_rng(3), stretch=3)
+    assert (len(batches), batches.pictures) == (3, 6)
+    _train(objective, batches, epochs=5)
+    met = [round(255 * float(v)) for b in objective.batches for v in b.flatten()]
+    assert [len(batch) for batch in objective.batches] == [2] * 15
+    passes = [met[at : at + 5] for at in range(0, 30, 5)]
+    assert all(sorted(each) == list(range(5)) for each in passes)
+    assert len({*map(tuple, passes)}) > 1
+
+
+def test_the_rate_falls_when_nothing_gets_better_and_then_the_end_comes() -> None:
+    """Every step towards the training picture is one away from the watched one."""
+    seen: list[float] = []
+
+    class Noting(Level):
+        def forward(self, pictures: Tensor) -> Tensor:
+            seen.append(self.value.item())
+            return super().forward(pictures)
+
+    batches = _white(4)
+    black = _batches(1, 1)
+    told: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.01}
+    history = _train(
+        objective := Noting(), batches, black, **told, epochs=99, patience=2, falls=2
+    )
+    assert history.ended == "early"
+    assert len(history.rows) == 6  # two at each of three rates
+    assert [row.steps for row in history.rows] == [1, 2, 3, 4, 5, 6]
+    # The weights before the first step were the best, and are there again.
+    assert (history.best_epoch, objective.value.item()) == (0, 0)
+    learnt = seen[1::2]
+    steps = [(new - old) / (1 - old) for old, new in itertools.pairwise(learnt)]
+    assert steps == pytest.approx([0.02, 0.02, 0.02 / 3, 0.02 / 3, 0.02 / 9], rel=1e-4)
+
+
+def test_after_its_minutes_a_training_begins_no_other_epoch() -> None:
+    history = _train(Level(), _white(4), _white(4), epochs=99, falls=1, minutes=1e-9)
+    assert (history.ended, len(history.rows)) == ("time", 1)

@@ -35,6 +35,8 @@ def _choices() -> list[tuple[type[Options | FineTuning], str, tuple[Any, ...]]]:
         for name, kind in get_type_hints(declared).items():
             kinds = [kind, *get_args(kind)]
             words = [get_args(k) for k in kinds if str(k).startswith("typing.Literal")]
+            if name == "epochs":  # a number, or a word
+                continue
             if words or bool in kinds:
                 found.append((declared, name, words[0] if words else (False, True)))
     return found
@@ -51,8 +53,8 @@ def test_a_word_that_is_no_choice_is_refused_with_those_that_are(
 @pytest.mark.parametrize(
     ("declared", "name", "value", "allowed", "hint"),
     [
-        (Options, "epochs", -3, LEAST_1, "Try epochs=20."),
-        (Options, "epochs", 2.5, LEAST_1, "Try epochs=20."),
+        (Options, "epochs", -3, f"{LEAST_1} or 'auto'", "Try epochs=20."),
+        (Options, "epochs", 2.5, f"{LEAST_1} or 'auto'", "Try epochs=20."),
         (Options, "refine", -1, LEAST_0, "Try refine=5, or leave it out."),
         (Options, "batch_size", 0, LEAST_1, "Try batch_size=64."),
         (Options, "learning_rate", float("nan"), ABOVE_0, "Try 0.001."),
@@ -85,10 +87,12 @@ def test_numbers_beyond_their_bounds_are_refused(
     )
 
 
-@pytest.mark.parametrize("declared", [Options, FineTuning])
-def test_patience_without_validation_is_refused(declared: Any) -> None:
+@pytest.mark.parametrize(
+    ("declared", "recipe"), [(Options, "example"), (FineTuning, "default")]
+)
+def test_patience_without_validation_is_refused(declared: Any, recipe: str) -> None:
     expected = "patience: received 3 without validation pictures; allowed: patience together with validation. Add validation=0.1."
-    assert _refused(declared, patience=3) == expected
+    assert _refused(declared, patience=3, recipe=recipe) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,8 +107,15 @@ def test_patience_without_validation_is_refused(declared: Any) -> None:
         ({"noise": "masking:0.3,none"}, f"noise: received 2 values for 1 level trained at once; allowed: {ONE_A_LEVEL}"),
         (GREEDY | {"learning_rate": (0.1, 0.1, 0.1)}, f"learning_rate: received 3 values for 2 levels; allowed: {ONE_A_LEVEL}"),
         (GREEDY | {"noise": "masking:0.3,masking:0.3,none"}, f"noise: received 3 values for 2 levels; allowed: {ONE_A_LEVEL}"),
-        (GREEDY | {"epochs": (3, 0)}, f"epochs: received 0; allowed: {LEAST_1}. Try epochs=20."),
+        (GREEDY | {"epochs": (3, 0)}, f"epochs: received 0; allowed: {LEAST_1} or 'auto'. Try epochs=20."),
         (GREEDY | {"learning_rate": (0.1, -1)}, f"learning_rate: received -1; allowed: {ABOVE_0}. Try 0.001."),
+        ({"code": 8, "arch": "2C3"}, "code: received 8 with the network 2C3; allowed: a size of the code that arch auto chooses the network for. Leave arch and recipe out."),
+        ({"compression": 4, "recipe": "example"}, "compression: received 4 with the network 16C3-MP2-8C3-MP2; allowed: a size of the code that arch auto chooses the network for. Leave arch and recipe out."),
+        ({"code": 8, "compression": 4}, "compression: received 4 together with a code of 8; allowed: one of the two. Leave one out."),
+        ({"epochs": 3, "minutes": 2}, "minutes: received 2 for a fixed number of epochs; allowed: minutes together with epochs auto. Add epochs='auto'."),
+        ({"epochs": 3, "steps": 200}, "steps: received 200 together with 3 epochs; allowed: one of the two. Leave one out."),
+        ({"linear": True, "arch": "2C3"}, "linear: received True beside '2C3' with a decoder 'mirror'; allowed: a linear path beside a mirrored network with a dense code. Try arch='16C3-MP2-64N', or arch='auto'."),
+        ({"loss": "bce"}, "loss: received 'bce' with a linear path; allowed: 'mse', since what comes out is not held between 0 and 1. Leave loss out, or add linear=False."),
         (GREEDY | {"noise": "none,fog:0.3"}, "noise: received 'fog:0.3'; allowed: masking:SHARE, gaussian:DEVIATION or salt-and-pepper:SHARE. Try masking:0.3."),
     ],
 )  # fmt: skip
@@ -148,3 +159,22 @@ def test_the_picture_s_activation_follows_from_loss_and_levels(
     options: dict[str, Any], output: str
 ) -> None:
     assert Options(arch="2C3", **TIED | options).check().output == output
+
+
+def test_what_is_not_said_is_chosen_for_the_picture_or_as_in_the_example() -> None:
+    def chosen(**said: Any) -> tuple[Any, ...]:
+        full = Options(**said).resolved((64, 64, 3))
+        return full.arch, full.linear, full.epochs, full.loss, full.validation
+
+    deep = "16C3-MP2-32C3-MP2-64C3-MP2-256N"
+    assert chosen() == (f"{deep}-64N", True, "auto", "mse", 0.1)
+    assert chosen(compression=64) == (f"{deep}-192N", True, "auto", "mse", 0.1)
+    assert chosen(epochs=3, code=5) == (f"{deep}-5N", True, 3, "mse", 0.0)
+    example = ("16C3-MP2-8C3-MP2", False, 20, "bce", 0.0)
+    assert chosen(recipe="example") == chosen(decoder="tied") == example
+    assert chosen(arch="2C3") == ("2C3", False, 20, "bce", 0.0)
+    assert chosen(arch="2C3", steps=9) == ("2C3", False, "auto", "bce", 0.1)
+    assert chosen(arch="2C3", scale="standard")[3] == "mse"
+    # What was chosen is itself a choice of nothing more.
+    full = Options().resolved((64, 64, 3))
+    assert vars(full.resolved((8, 8, 1))) == vars(full)

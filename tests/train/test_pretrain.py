@@ -1,6 +1,7 @@
 """Training without labels: level by level, all at once, and what is on the way."""
 
 import errno
+import math
 import os
 import signal
 from collections import Counter
@@ -28,7 +29,7 @@ from caes.train import pretrain as module
 from caes.train.history import Epoch, History
 from caes.train.loop import fabric_for, train
 from caes.train.noise import Corruption
-from caes.train.options import Options
+from caes.train.options import Options, Resolved
 from caes.train.pretrain import Reconstruction, pretrain
 from caes.train.progress import Progress
 from tests.refusals import refusing
@@ -46,10 +47,10 @@ def _images(n: int = N) -> ImageSet:
     return ImageSet.from_pixels(pixels)
 
 
-def _options(**changes: Any) -> Options:
+def _options(**changes: Any) -> Resolved:
     usual: dict[str, Any] = {"arch": ARCH, "decoder": "tied", "schedule": "greedy"}
     usual |= {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "device": "cpu"}
-    return Options(**usual | changes)
+    return Options(**usual | changes).resolved(PICTURE)
 
 
 def _stack(options: Options) -> Stack:
@@ -444,7 +445,9 @@ class Pressing(Progress):
         self.at, self.left, self.learning = level, batch, learning
         self.level = 0
 
-    def start(self, epochs: int, batches: int, level: int = 0) -> None:
+    def start(
+        self, epochs: int, batches: int, level: int = 0, minutes: float = math.inf
+    ) -> None:
         self.level = level
 
     def batch(self, learning: bool, n: int, total: Tensor, seen: int) -> None:

@@ -2,20 +2,27 @@
 
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from caes.cli.parse import per_level
 from caes.cli.pictures import Pictures
 from caes.data.reading import Pages
-from caes.errors import ArgumentError
+from caes.errors import ArgumentError, MixedSizesError, by_signs
 from caes.options import values
 from caes.train.options import Options
 
 if TYPE_CHECKING:
+    from caes.data import ImageSet
+    from caes.estimators import CAE
     from caes.runs.pictures import Opening
+
+
+LARGE, TILE = 512, 64
+"""Sides of pictures that are cut into tiles without being asked, and of the tiles."""
 
 
 @dataclass(kw_only=True)
@@ -30,9 +37,10 @@ class Fit(Pictures, Options):
             IDX, Parquet or Arrow; or hf:owner/name, hf:PATH or hf-stream:owner/name,
             what the Hugging Face library opens.
         epochs: Passes over the pictures; in a greedy schedule one number, or one a
-            level, as in 3,2,1.
+            level, as in 3,2,1; auto goes on until pictures kept apart are not
+            reconstructed any better. Without it auto, or 20 with an --arch of your own.
         learning_rate: Learning rate at the start; in a greedy schedule one number, or
-            one a level.
+            one a level; 0.001 if not said.
         start: The run of a stack whose levels are taken over and stay; only those
             above, in --arch, are trained.
         random_state: Seed of weights, order and splits; the same one gives the same
@@ -47,12 +55,13 @@ class Fit(Pictures, Options):
             has no test split; 0 for none.
         out: Folder of the run; without it runs/NAME-N, N counted up.
         force: Replace the folder if it exists.
+        plan: Only say what would be done and why, and stop.
         pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
             channels of one.
     """
 
-    epochs: Annotated[int | tuple[int, ...], per_level(int)] = 20
-    learning_rate: Annotated[float | tuple[float, ...], per_level(float)] = 1e-3
+    epochs: Annotated[Any, per_level(int)] = None
+    learning_rate: Annotated[Any, per_level(float)] = None
     start: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
     split: str | None = "train"
@@ -61,38 +70,64 @@ class Fit(Pictures, Options):
     hold_out: float = 0.1
     out: Path | None = None
     force: bool = False
+    plan: bool = False
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.output import decoding, introduce, run_folder, run_name, say
-        from caes.estimators import CAE
+        from caes.cli.output import introduce, run_folder, run_name, say
         from caes.files import new_folder
         from caes.report import write_report
         from caes.runs.checkpoint import FILES
-        from caes.runs.pictures import learnt_and_shown
 
         self.check()
+        if self.plan:
+            _, train, _ = self._opened()
+            self._begun(train)
+            return
         with run_folder(self.out, run_name(self.source)) as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
-                opening = self._opening()
-                train, test = learnt_and_shown(opening, decoding(self.quiet))
+                opening, train, test = self._opened()
                 introduce(train, test, quiet=self.quiet)
-                chosen = {**values(self, Options), "start": self.start}
-                cae = CAE(**chosen, verbose=not self.quiet).fit(train)
+                cae = self._begun(train).fit(train)
+                if test is not None and (n := cae.scaling_.beyond(test.pixels)):
+                    say(f"{n:,} values of {test.split} are clipped.", self.quiet)
                 cae.provenance_ |= {"command": typed, "folder": os.getcwd()}
                 cae.opening_ = replace(opening)  # without what it has opened
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.
-            page = write_report(folder, cae, train, test, command=typed)
-        history = cae.history_
-        kept = f"the weights of epoch {history.best_epoch} are kept"
-        if history.interrupted and self.patience is None:
-            kept = "what was learnt so far is kept"
-        if history.ended != "complete":
-            say(f"Training ended: {history.ended}; {kept}.", self.quiet)
+            tell = partial(say, quiet=self.quiet)
+            page = write_report(folder, cae, train, test, command=typed, tell=tell)
+        if cae.history_.ended != "complete":
+            say(f"Training ended: {_ending(cae)}.", self.quiet)
         if train.skipped:
             say(f"{len(train.skipped)} pictures skipped.", self.quiet)
         print(page)
+
+    def _opened(self) -> "tuple[Opening, ImageSet, ImageSet]":
+        """Open what to learn from; by tiles, without being asked, where it has to be.
+
+        That is for pictures of several sizes, or so large ones that a code of the whole
+        would know only their shades, and where the network is not one's own.
+        """
+        from caes.cli.output import decoding, say
+        from caes.runs.pictures import learnt_and_shown
+
+        opening, progress = self._opening(), decoding(self.quiet)
+        cut = self.automatic and self.tile is None and self.size is None
+        try:
+            train, test = learnt_and_shown(opening, progress)
+        except MixedSizesError:
+            if not cut:
+                raise
+            why = "pictures of several sizes"
+        else:
+            if not cut or max(train.shape[1:3]) <= LARGE:
+                return opening, train, test
+            why = f"pictures of {by_signs(train.shape[1:3])}"
+        say(f"{why}: cut into tiles of {TILE} (--tile; or --size 64x64)", self.quiet)
+        self.tile = TILE
+        opening = replace(opening, tile=TILE)
+        return opening, *learnt_and_shown(opening, progress)
 
     def _opening(self) -> "Opening":
         from caes.runs.pictures import Opening
@@ -122,3 +157,29 @@ class Fit(Pictures, Options):
             seed=self.random_state or 0,
             **given,
         )
+
+    def _begun(self, train: "ImageSet") -> "CAE":
+        """Make the estimator, and say what it will do."""
+        from caes.cli.output import say
+        from caes.estimators import CAE
+
+        given = values(self, Options)
+        cae = CAE(**given, start=self.start, verbose=not self.quiet)
+        for line in cae.plan(train):
+            say(line, self.quiet)
+        return cae
+
+
+def _ending(cae: "CAE") -> str:
+    """Say how a training ended before its last epoch, and what is kept of it."""
+    history, chosen = cae.history_, cae.chosen_
+    steps = history.rows[-1].steps if history.rows else None
+    if steps:
+        ways = {"early": "nothing got better", "time": "the time was over"}
+        way = ways.get(history.ended, history.ended)
+        kept = f"step {history.best_epoch * steps // len(history.rows):,}"
+        return f"{way} after {steps:,} steps; the weights of {kept} are kept"
+    if history.ended == "interrupted" and chosen["patience"] is None:
+        return f"{history.ended}; what was learnt so far is kept"
+    kept = f"the weights of epoch {history.best_epoch} are kept"
+    return f"{history.ended}; {kept}"

@@ -124,7 +124,10 @@ def plain(box: str) -> str:
         return f"missing: {' and '.join(needed)}."
     text = visible(" ".join(" ".join(lines).split())).removesuffix(".")
     if found := _CHOICE.fullmatch(text):
-        allowed = ", ".join(re.findall(r"'([^']*)'", found[3]))
+        words = re.findall(r"'([^']*)'", found[3])
+        if "None" in words:  # what may be left out: tyro knows no order then
+            words = sorted({*words} - {"None"})
+        allowed = ", ".join(words)
         return f"{found[2]}: received {found[1]}; allowed: {allowed}."
     text = text.partition(" Got errors:")[0].removesuffix(".")
     for each in (_VALUE, _NUMBER, _NONE):
@@ -140,6 +143,8 @@ def per_level(
     """Read one value, or one a level: ``3`` as a number, ``3,2,1`` as a tuple."""
 
     def read(words: list[str]) -> Any:
+        if words[0] == "auto":
+            return "auto"
         try:
             values = tuple(number(word) for word in words[0].split(","))
         except ValueError:
@@ -149,6 +154,8 @@ def per_level(
         return values if len(values) > 1 else values[0]
 
     def write(value: Any) -> list[str]:
+        if value is None:
+            return ["auto"]
         values = value if isinstance(value, tuple) else (value,)
         return [",".join(map(str, values))]
 
@@ -157,7 +164,7 @@ def per_level(
         nargs=1,
         metavar=f"{name}[,{name}…]",
         instance_from_str=read,
-        is_instance=lambda value: isinstance(value, int | float | tuple),
+        is_instance=lambda value: isinstance(value, int | float | tuple | str | None),
         str_from_instance=write,
     )
 

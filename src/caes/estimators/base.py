@@ -191,6 +191,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
             self.history_,
             self.provenance_,
             opening=self.opening_,
+            chosen=self._chosen,
         )
 
     def _adopt(self, run: checkpoint.Run) -> Self:
@@ -200,7 +201,8 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         self.scaling_ = run.scaling
         self.history_ = run.history
         self.provenance_ = run.provenance
-        self.opening_ = run.opening
+        self.opening_, self._chosen = run.opening, run.chosen
+        self.chosen_ = self.get_params(deep=False) | run.chosen
         self.seed_ = int(run.provenance["seed"])
         return self
 

@@ -17,17 +17,18 @@ from caes.data.scales import parse_scale
 from caes.data.scaling import scaling_of
 from caes.errors import ArgumentError, by_signs
 from caes.estimators.base import PictureEstimator, Pictures, enough_memory, seed_of
-from caes.nn.architecture import Architecture, Shape, parse
+from caes.nn.architecture import Architecture, Shape
 from caes.nn.inference import AT_ONCE, double
 from caes.nn.model import Model
 from caes.nn.sparsity import parse_sparsity
 from caes.nn.stack import Stack, autoencoder
 from caes.nn.windows import TiledInference
-from caes.options import one_of, option, options
+from caes.options import one_of, option, options, values
 from caes.runs import checkpoint
 from caes.runs.provenance import provenance
 from caes.train.loop import device_for, fabric_for
 from caes.train.options import Options, tiling
+from caes.train.plan import describe
 from caes.train.pretrain import pretrain
 from caes.train.progress import progress
 
@@ -54,6 +55,8 @@ class CAE(
         picture_shape_: (H, W, C) of the training pictures.
         scaling_: From the pictures' units to the network's and back.
         history_: Losses and speeds, epoch by epoch.
+        chosen_: The arguments, what was not said filled in; they give the same weights
+            again.
         seed_: The seed that was used.
         provenance_: Versions, machine, data fingerprint.
         n_features_in_: H·W·C.
@@ -90,10 +93,12 @@ class CAE(
             ArgumentError: An argument that cannot work.
             DataError: Pictures that cannot be used.
         """
-        arch = self.check()
+        self.check()
         fabric = fabric_for(self.device, self.precision)
         images = self._open(X, reset=True)
         _, *picture = images.shape
+        chosen = self.resolved(tuple(picture))
+        arch = chosen.check()
         seed = seed_of(self.random_state)
         with enough_memory(arch):
             sparsity = parse_sparsity(self.sparsity)
@@ -110,14 +115,37 @@ class CAE(
                 model,
                 images,
                 scaling,
-                self,
+                chosen,
                 seed=seed,
                 fabric=fabric,
                 progress=progress(self.verbose),
                 fixed=fixed,
             )
-        run = checkpoint.Run(model, scaling, self._plain_params(), history, made)
+        params = self._plain_params()
+        run = checkpoint.Run(model, scaling, params, history, made)
+        run.chosen = values(chosen, Options) | {"random_state": seed}
+        if steps := history.rows and history.rows[-1].steps:
+            run.chosen |= {"steps": steps, "minutes": None}
         return self._adopt(run)
+
+    def plan(self, X: Pictures) -> tuple[str, str, str]:
+        """Say what `fit` would do with pictures, and why, without doing it.
+
+        Args:
+            X: The pictures.
+
+        Returns:
+            Three sentences: of the network, of the length of its training, of the range
+            of values.
+
+        Raises:
+            ArgumentError, DataError: As `fit` does.
+        """
+        self.check()
+        images = self._loaded(X)
+        chosen = self.resolved(images.shape[1:])
+        scaling = scaling_of(images, self.scale)
+        return describe(chosen, chosen.check(), images.shape, scaling)
 
     def grow(self, levels: str, X: Pictures | None = None, **options: Any) -> "CAE":
         """Put new levels on a fitted stack; only they are trained.
@@ -365,7 +393,7 @@ class CAE(
 
     def _loaded(self, X: Pictures) -> ImageSet:
         """Give what to learn from: tiles, where asked for and not there yet."""
-        found = tiling(self.tile, self.overlap, parse(self.arch))
+        found = tiling(self.tile, self.overlap, self.check())
         if found is None or (isinstance(X, ImageSet) and X.shape[1:3] == found[0]):
             return load(X)
         return load(X, tile=found[0], overlap=found[1])

@@ -240,7 +240,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
         """Give the stack, read from its folder where one is named."""
         if self.stack is None:
             where = {name: getattr(self, name) for name in ("device", "precision")}
-            return CAE(**where, verbose=self.verbose)
+            return CAE(**where, recipe="example", verbose=self.verbose)
         if isinstance(self.stack, CAE):
             return self.stack
         if isinstance(self.stack, str | os.PathLike):

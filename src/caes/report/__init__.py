@@ -1,5 +1,6 @@
 """The report of a training: figures, and one page that needs nothing else."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ def write_report(
     test: "ImageSet",
     *,
     command: str,
+    tell: Callable[[str], None] | None = None,
 ) -> Path:
     """Measure a trained autoencoder and write ``figures/`` and ``report.html``.
 
@@ -26,6 +28,7 @@ def write_report(
         train: The pictures it learned from; PCA learns from them too.
         test: The pictures both are measured on, of the same H×W×C.
         command: The command that made the run, for the reader to copy.
+        tell: Called with the page's first sentences, before anything is drawn.
 
     Returns:
         The path of the page.
@@ -37,4 +40,4 @@ def write_report(
     # Only now, for matplotlib and scikit-learn take a second to import.
     from caes.report.autoencoder import write
 
-    return write(folder, cae, train, test, command)
+    return write(folder, cae, train, test, command, tell)

@@ -1,7 +1,7 @@
 """The page of an auto-encoder, its charts and montages."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -37,10 +37,18 @@ COUNTED = (
 
 
 def write(
-    folder: Path, cae: Fitted, train: ImageSet, test: ImageSet, command: str
+    folder: Path,
+    cae: Fitted,
+    train: ImageSet,
+    test: ImageSet,
+    command: str,
+    tell: Callable[[str], None] | None = None,
 ) -> Path:
     """Measure, draw, and write the page; as `caes.report.write_report` says."""
     results = examine(cae, train, test)
+    if tell is not None:
+        found = verdict(results)
+        tell(" ".join(filter(None, (found.lead, found.advice))))
     drawn = {each.name: each for each in draw(results)}
     text = page(cae, train, test, results, drawn, command)
     return publish(folder, text, drawn.values(), dict(montages(results)))
@@ -77,7 +85,7 @@ def page(
         rows=results.arch.rows(shape),
         schooling=training.story(phases),
         # But for the settings of what is within another one.
-        settings={k: v for k, v in cae.get_params().items() if "__" not in k},
+        settings={k: v for k, v in cae.chosen_.items() if "__" not in k},
         source=train.source,
         verdict=verdict(results),
         way=_way(cae),
@@ -126,7 +134,7 @@ def _way(cae: Fitted) -> str:
     arch = cae.architecture_
     if arch.decoder == "mirror":
         return ""
-    one_by_one = cae.get_params().get("schedule") == "greedy" and arch.depth > 1
+    one_by_one = cae.chosen_.get("schedule") == "greedy" and arch.depth > 1
     learned = "level by level" if one_by_one else "all levels at once"
     return f"{arch.decoder} decoder, trained {learned}"
 

@@ -104,6 +104,7 @@ class Stretch(NamedTuple):
     short: str  # the same where there is no room
     curves: Mapping[str, NDArray[np.float64]]
     kept: int = 0  # the epoch to mark, whose weights were kept
+    steps: int = 0  # of each value, where they are not of epochs
 
 
 def course(stretches: Sequence[Stretch], title: str) -> Figure:
@@ -118,7 +119,9 @@ def course(stretches: Sequence[Stretch], title: str) -> Figure:
         panel.set_title(named * (stretch.name if fits else stretch.short))
         _plot(panel, stretch, room if named else 0)
         panel.spines.left.set(visible=at > 0, color=RULE)
-    axes[0].set_xlabel("epoch", loc="left" if many > 1 else "center")
+    steps = {each.steps for each in stretches} - {0}
+    unit = f"stretch of {min(steps):,} steps" if steps else "epoch"
+    axes[0].set_xlabel(unit, loc="left" if many > 1 else "center")
     finite = _finite(stretches)
     _fit(axes[0], finite, logarithmic=far_apart(stretches))
     rows = [row for each in stretches for row in each.curves.values()]
@@ -165,7 +168,9 @@ def _plot(axes: Axes, stretch: Stretch, room: float) -> None:
         line.set(color=STYLES[name][0], linestyle=STYLES[name][1])
         line.set_marker("o" if n <= MARKED else "")
     if stretch.kept:
-        name = "weights kept" + f": epoch {stretch.kept}" * (not stretch.name)
+        steps = stretch.kept * stretch.steps
+        where = f"step {steps:,}" if steps else f"epoch {stretch.kept}"
+        name = "weights kept" + f": {where}" * (not stretch.name)
         axes.axvline(stretch.kept, color=FAINT, lw=0.9, ls=":", label=name, zorder=1)
     edge = 0.04 * n if n > 2 else 0.5
     axes.set_xlim(1 - edge, n + edge)

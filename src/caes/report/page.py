@@ -36,6 +36,7 @@ class Verdict(NamedTuple):
     lead: str  # one sentence
     figures: str  # what it rests on
     context: str  # why it may be so, and how far it holds; may be empty
+    advice: str = ""  # what to try next, where it is not good
 
 
 def render(name: str, **values: object) -> str:

@@ -33,7 +33,7 @@ class Phase:
     """A stretch of a training in which the same levels learned."""
 
     level: int  # counted from 1; 0 for all at once
-    asked: int  # epochs in the settings
+    asked: int  # epochs in the settings; 0 where it was to go on until no better
     rows: Sequence[Epoch]  # those that were finished
     kept: int  # the one whose weights were kept; 0 for what the phase began with
     state: State
@@ -44,6 +44,15 @@ class Phase:
         """What learned, within a sentence; nothing where that was all of it."""
         name = f"level {self.level}" if self.level else REFINEMENT
         return "" if self.sole else name
+
+    @property
+    def stretch(self) -> int:
+        """Steps of each row, where it is a stretch of them and not an epoch; or 0."""
+        return (self.rows[0].steps or 0) if self.rows else 0
+
+    def at(self, epoch: int) -> str:
+        """Name an epoch, or the steps that were taken at a stretch's end."""
+        return f"step {epoch * self.stretch:,}" if self.stretch else f"epoch {epoch:,}"
 
     @property
     def short_of(self) -> bool:
@@ -81,12 +90,14 @@ def plan(settings: Mapping[str, Any], arch: Architecture) -> Plan:
     """
     schedule = settings.get("schedule", "joint")
     options = Options(epochs=settings["epochs"], schedule=schedule)
-    epochs = [int(each) for each in per_level(options, "epochs", arch)]
+    told = per_level(options, "epochs", arch)
+    epochs = [0 if each == "auto" else int(each) for each in told]
     greedy = schedule == "greedy"
     asked = dict(enumerate(epochs, start=1 if greedy else 0))
     if greedy and settings.get("refine"):
         asked[0] = int(settings["refine"])
-    return Plan(asked, best=settings.get("patience") is not None)
+    best = settings.get("patience") is not None or 0 in epochs
+    return Plan(asked, best)
 
 
 def phases(history: History, plan: Plan) -> list[Phase]:

@@ -139,7 +139,7 @@ def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Results:
             "Load them with size and channels as the training pictures were.",
         )
     alike = train.shape == test.shape and train.dtype == test.dtype
-    settings = cae.get_params()
+    settings = cae.chosen_
     arch, picture = cae.architecture_, cae.picture_shape_
     errors = np.asarray(cae.errors(test), dtype=np.float64)
     shown, best, worst = _chosen(errors)
@@ -214,9 +214,11 @@ def facts(results: Results) -> list[Fact]:
     ]
     if rows := results.history.rows:
         speed = statistics.median(row.images_per_second for row in rows)
-        note, spent = "in training, median epoch", sum(row.seconds for row in rows)
+        unit, units = ("stretch", "steps") if rows[0].steps else ("epoch", "epochs")
+        note = f"in training, median {unit}"
         found.append(Fact("Speed", f"{speed:,.0f} images/s", note))
-        found.append(Fact("Time", duration(spent), "for all epochs"))
+        spent = sum(row.seconds for row in rows)
+        found.append(Fact("Time", duration(spent), f"for all {units}"))
     return found
 
 

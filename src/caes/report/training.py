@@ -94,16 +94,28 @@ def loss_name(level: int, loss: str) -> str:
 
 def epochs(phases: Sequence[Phase]) -> Fact:
     """Count the epochs of each phase: those made, and a note on those asked for."""
-    return Fact("Epochs", *(_one(phases[0]) if phases[0].sole else _several(phases)))
+    first = phases[0]
+    words = _one(first) if first.sole else _several(phases)
+    return Fact("Steps" if first.sole and first.stretch else "Epochs", *words)
+
+
+ENDINGS = {
+    "early": "until no better",
+    "time": "until the time was over",
+    "complete": "as asked",
+}
+"""How a training ended that was to go on until nothing got better."""
 
 
 def _one(phase: Phase) -> tuple[str, str]:
     endings = {"early": "stopped early", "complete": ""}
     ending = endings.get(phase.state, phase.state)
     notes = [f"of {phase.asked:,}: {ending}" if ending else "as asked"]
+    if not phase.asked:
+        notes = [ENDINGS.get(phase.state, phase.state)]
     if phase.short_of:
-        notes.append(f"weights of epoch {phase.kept} kept")
-    return f"{len(phase.rows):,}", "; ".join(notes)
+        notes.append(f"weights of {phase.at(phase.kept)} kept")
+    return f"{len(phase.rows) * (phase.stretch or 1):,}", "; ".join(notes)
 
 
 def _several(phases: Sequence[Phase]) -> tuple[str, str]:
@@ -125,7 +137,7 @@ def _several(phases: Sequence[Phase]) -> tuple[str, str]:
 
 def epoch_of(phase: Phase, epoch: int) -> str:
     """Name an epoch within a phase."""
-    return f"epoch {epoch:,}" + f" of {phase.name}" * bool(phase.name)
+    return phase.at(epoch) + f" of {phase.name}" * bool(phase.name)
 
 
 def levels(phases: Sequence[Phase]) -> str:
@@ -165,9 +177,12 @@ def _endings(phases: Sequence[Phase]) -> Iterator[str]:
 def _epochs(phase: Phase) -> str:
     if phase.state == "taken over":
         return "taken over as it was"
+    kept = f"; {phase.at(phase.kept)} kept" if phase.kept and phase.short_of else ""
+    if not phase.asked:
+        made = count(len(phase.rows) * phase.stretch, "step")
+        return f"{made}, {ENDINGS.get(phase.state, phase.state)}{kept}"
     run = f"{len(phase.rows):,} of {phase.asked:,}"
     names = {"complete": "", "early": ", stopped early"}
-    kept = f"; epoch {phase.kept:,} kept" if phase.kept and phase.short_of else ""
     return run + names.get(phase.state, f", {phase.state}") + kept
 
 
@@ -206,7 +221,8 @@ def _stretch(phase: Phase, name: str, read: Read) -> Stretch:
     if loss and all(row.validation_loss is not None for row in phase.rows):
         curves["validation"] = _values(phase, lambda row: row.validation_loss)
     kept = phase.kept if loss and phase.short_of else 0
-    return Stretch(title, str(phase.level or "all") * bool(title), curves, kept)
+    short = str(phase.level or "all") * bool(title)
+    return Stretch(title, short, curves, kept, phase.stretch)
 
 
 def _values(phase: Phase, read: Read) -> NDArray[np.float64]:
@@ -218,7 +234,8 @@ def _course(phase: Phase, read: Read, write: Callable[[float], str]) -> str:
     """Tell a curve in words."""
     first, last = _values(phase, read)[[0, -1]]
     whose = f"of {phase.name} " * bool(phase.name)
-    over = f"{whose}over {count(len(phase.rows), 'epoch')}"
+    n, steps = len(phase.rows), phase.stretch
+    over = f"{whose}over {count(n * steps, 'step') if steps else count(n, 'epoch')}"
     if len(phase.rows) == 1:
         return f"{over}: {write(last)}"
     return f"{over}, from {write(first)} to {write(last)}"

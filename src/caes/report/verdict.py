@@ -29,14 +29,25 @@ def verdict(results: Results) -> Verdict:
     if not math.isfinite(results.mse):
         lead = "Training failed: this network is of no use."
         return Verdict(lead, _lost(results), "")
+    advice = ""
     if lead := _unfinished(results):
         because = [UNTRAINED] if results.history.rows else []
     else:
         ratio = _ratio(results)
         lead = _lead(results, ratio)
         because = [*reasons(results)] if ratio >= 1 - LEVEL else []
+        advice = _advice(results) if ratio >= 1 - LEVEL else ""
     context = " ".join([*because, *caveats(results)])
-    return Verdict(lead, _measured(results), context)
+    return Verdict(lead, _measured(results), context, advice)
+
+
+def _advice(results: Results) -> str:
+    """Say what to try where PCA is as good or better."""
+    if not results.arch.linear:
+        return "Try caes fit without --arch or --recipe: it begins at PCA's answer."
+    if results.history.ended == "time":
+        return "Try more time, as with --minutes 20."
+    return "Try more pictures, or a smaller code: --code 16. If PCA is enough, take it."
 
 
 def _ratio(results: Results) -> float:

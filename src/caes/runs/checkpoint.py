@@ -46,6 +46,7 @@ NETWORK: dict[str, tuple[Any, ...]] = {
     "output": get_args(ActivationName),
     "normalised": (False, True),
     "bounded": (False, True),
+    "linear": (False, True),
 }
 """What is kept of an architecture beside its text, and what it may be."""
 
@@ -63,6 +64,8 @@ class Run:
     classes: tuple[int | str, ...] = ()  # a classifier's classes, by index
     names: tuple[str, ...] = ()  # of the classes
     opening: Opening | None = None  # of its pictures, where that is known
+    # The arguments again, what was not said filled in; empty where nothing was chosen.
+    chosen: dict[str, Any] = field(default_factory=dict)
 
     @property
     def picture(self) -> Shape:
@@ -82,6 +85,7 @@ def write(folder: Path, run: Run) -> None:
         "parameters": sum(each.numel() for each in run.model.parameters()),
         "scaling": asdict(run.scaling),
         "training": run.params,
+        "chosen": run.chosen,
         "ended": run.history.ended,
         "best_epoch": run.history.best_epoch,
         "data": run.opening and asdict(run.opening),
@@ -111,6 +115,10 @@ def read(folder: Path) -> Run:
         if history.ended not in get_args(Ending):
             raise ValueError(f"an ending of {history.ended!r}")
         params = dict(about["training"])
+        chosen = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in dict(about.get("chosen") or {}).items()
+        }
         provenance = {str(k): str(v) for k, v in dict(about["provenance"]).items()}
         int(provenance["seed"])
         opening = Opening.recorded(provenance)  # all that is known up to format 3
@@ -125,7 +133,9 @@ def read(folder: Path) -> Run:
     _fill(model, folder / MODEL)
     classes, names = about.get("classes", ()), about.get("names", ())
     told = (tuple(classes), tuple(map(str, names)))
-    return Run(model.eval(), scaling, params, history, provenance, *told, opening)
+    return Run(
+        model.eval(), scaling, params, history, provenance, *told, opening, chosen
+    )
 
 
 def _kind(run: Run) -> dict[str, Any]:
@@ -251,6 +261,7 @@ def _scaling(
     kind: str = "auto",
     value_range: Any = None,
     dtype: str | None = None,
+    clipped: bool = False,
 ) -> Scaling:
     """Check a scaling; of runs up to format 2, only ``low`` and ``high`` are known."""
     lines = _line(low, channels), _line(high, channels)
@@ -263,7 +274,8 @@ def _scaling(
             raise ValueError(f"a range of values from {value_range}")
     if dtype is not None and np.dtype(str(dtype)).kind not in "buif":
         raise ValueError(f"pictures of type {dtype!r}")
-    return Scaling(*lines, str(parse_scale(kind)), value_range, dtype)
+    kind = str(parse_scale(kind))
+    return Scaling(*lines, kind, value_range, dtype, clipped is True)
 
 
 def _line(value: Any, channels: int) -> Values:
@@ -302,4 +314,5 @@ def _epoch(row: dict[str, str]) -> Epoch:
         images_per_second=float(row["images_per_second"]),
         level=int(row.get("level") or 0),
         waiting=known("waiting") if "waiting" in row else None,
+        steps=int(row["steps"]) if row.get("steps") else None,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Ending = Literal["complete", "early", "interrupted", "diverged"]
+Ending = Literal["complete", "early", "time", "interrupted", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Epoch:
         level: Which level of a stack was trained, counted from 1; 0 for all at once.
         waiting: Share in [0, 1] of the training part that was spent waiting for
             pictures; None where it was not measured.
+        steps: Steps taken so far, where an epoch is a stretch of so many of them and
+            not a pass over the pictures; else None.
     """
 
     epoch: int
@@ -36,6 +38,7 @@ class Epoch:
     images_per_second: float
     level: int = 0
     waiting: float | None = None
+    steps: int | None = None
 
 
 @dataclass
@@ -46,7 +49,8 @@ class History:
         rows: Finished epochs.
         best_epoch: The epoch whose weights were kept, of the last level that was
             trained; 0 for the untrained ones.
-        ended: "complete", "early" (no improvement), "interrupted" or "diverged".
+        ended: "complete", "early" (no improvement), "time" (it was over),
+            "interrupted" or "diverged".
     """
 
     rows: list[Epoch] = field(default_factory=list)

@@ -58,6 +58,10 @@ class Settings:
     level: int = 0  # of a stack, counted from 1; 0 for all
     peak: float = 1.0  # of the PSNR, in the units of what is reconstructed
     optimizer: OptimizerName = "adam"  # as Keras has it; or sgd, without momentum
+    # How often, when patience is over, the rate falls to a third before the end. Then
+    # what was there before the first step is watched and kept as well.
+    falls: int = 0
+    minutes: float = math.inf  # after which no other epoch begins
 
     def rate(self, progress: float) -> float:
         """Give the learning rate at a share in [0, 1] of the whole training."""
@@ -154,20 +158,23 @@ def train(
     trained, optimizer = fabric.setup(objective, _optimizer(objective, settings))
     history = History()
     average = _Average(trained, settings.average)
-    best = _Best(trained, average, settings.patience)
+    best = _Best(trained, average, settings)
+    began = time.perf_counter()
 
     def learn(loss: Tensor, passes: float) -> None:
         """Take a step after so many passes, the begun one as its share."""
         for group in optimizer.param_groups:
-            group["lr"] = settings.rate(passes / settings.epochs)
+            group["lr"] = settings.rate(passes / settings.epochs) / 3**best.falls
         fabric.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
         average.update()
 
-    progress.start(settings.epochs, len(batches), settings.level)
+    progress.start(settings.epochs, len(batches), settings.level, settings.minutes)
     with stop_on_interrupt() as stop, progress:
         go = partial(_pass, trained, fabric.device, progress, stop)
+        if settings.falls and validation:
+            best.take(float(go(validation)[0][0]), 0)
         for epoch in range(1, settings.epochs + 1):
             start = time.perf_counter()
             before = best.copy()
@@ -193,6 +200,7 @@ def train(
                 images_per_second=batches.pictures / learnt,
                 level=settings.level,
                 waiting=waited / learnt,
+                steps=epoch * len(batches) if settings.falls else None,
             )
             history.rows.append(row)
             progress.epoch(row)
@@ -204,6 +212,9 @@ def train(
             early = best.stops(row)
             if early or stop.is_set():
                 history.ended = "interrupted" if stop.is_set() else "early"
+                break
+            if time.perf_counter() - began > 60 * settings.minutes:
+                history.ended = "time"
                 break
     average.swap()  # for good, or until weights that were kept come back
     history.best_epoch = best.restore(len(history.rows))
@@ -341,9 +352,11 @@ class _Best:
     """The averaged weights of the epoch with the lowest validation loss."""
 
     def __init__(
-        self, module: nn.Module, average: _Average, patience: int | None
+        self, module: nn.Module, average: _Average, settings: Settings
     ) -> None:
-        self.module, self.average, self.patience = module, average, patience
+        self.module, self.average = module, average
+        self.patience, self.most_falls = settings.patience, settings.falls
+        self.falls = self.waited = 0
         self.epoch = 0
         self.loss = math.inf
         self.weights: dict[str, Tensor] = {}
@@ -358,10 +371,18 @@ class _Best:
         """Take note of an epoch; tell whether patience is over."""
         if self.patience is None or row.validation_loss is None:
             return False
+        self.waited += 1
         if row.validation_loss < self.loss:
-            self.loss, self.epoch = row.validation_loss, row.epoch
-            self.weights = self.copy()
-        return row.epoch - self.epoch >= self.patience
+            self.take(row.validation_loss, row.epoch)
+        if self.waited < self.patience or self.falls == self.most_falls:
+            return self.waited >= self.patience
+        self.falls, self.waited = self.falls + 1, 0
+        return False
+
+    def take(self, loss: float, epoch: int) -> None:
+        """Keep the weights as they are now: none had a lower loss."""
+        self.loss, self.epoch, self.waited = loss, epoch, 0
+        self.weights = self.copy()
 
     def restore(self, last: int) -> int:
         """Put the best weights back, if any were kept; tell whose they are."""

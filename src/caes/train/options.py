@@ -1,5 +1,6 @@
 """How to train, in one place: the estimator's arguments and the command's options."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, replace
 from typing import Any, Literal
@@ -12,18 +13,43 @@ from caes.nn.architecture import (
     Architecture,
     DecoderName,
     PaddingName,
+    Shape,
+    network_for,
     parse,
 )
 from caes.nn.sparsity import parse_sparsity
-from caes.options import check, number, option, options, read_by, seed, share, whole
+from caes.options import (
+    check,
+    number,
+    option,
+    options,
+    read_by,
+    seed,
+    share,
+    values,
+    whole,
+)
 from caes.train.noise import Corruption, parse_corruption
 
 LossName = Literal["bce", "mse"]
 OptimizerName = Literal["adam", "sgd"]
+RecipeName = Literal["auto", "example"]
 DecayName = Literal["constant", "linear", "cosine", "one-cycle"]
 ScheduleName = Literal["joint", "greedy"]
 PrecisionName = Literal["32-true", "bf16-mixed", "16-mixed"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+
+
+CODE = 64
+"""Values that are kept of a picture if nothing is said."""
+MINUTES = 5
+"""Minutes of training if nothing is said."""
+
+
+def passes(name: str, value: Any, hint: str) -> None:
+    """Ask for a number of epochs, or "auto"."""
+    if value != "auto":
+        whole(1, " or 'auto'")(name, value, "Try epochs=20.")
 
 
 def patience_option() -> int | None:
@@ -50,11 +76,36 @@ class Options:
     """Network and training."""
 
     arch: str = option(
-        EXAMPLE,
+        "auto",
         """The encoder: 16C3 is 16 feature maps of 3×3 kernels with ReLU, MP2 is
-        max-pooling of 2×2 cells, 32N a dense layer of 32 units.""",
+        max-pooling of 2×2 cells, 32N a dense layer of 32 units; auto chooses it from
+        the pictures' size.""",
     )
     _: KW_ONLY
+    recipe: RecipeName = option(
+        "auto",
+        """What is chosen where nothing is said: auto (what suits the pictures), or
+        example: the network and training of the well-known Keras example,
+        16C3-MP2-8C3-MP2, 20 epochs. With an arch of one's own, the example's training
+        is what is not said.""",
+    )
+    code: int | None = option(
+        None,
+        "Values that arch auto keeps of a picture, or of a tile; 64 if not said.",
+        whole(1),
+        hint="Try code=64.",
+    )
+    compression: float | None = option(
+        None,
+        "The same as a share: how many values of a picture go into one of its code.",
+        number(1),
+        hint="Try compression=16.",
+    )
+    linear: bool | None = option(
+        None,
+        """Whether a linear path leads beside the network to a dense code and back, and
+        training begins at PCA's answer; with arch auto it does.""",
+    )
     decoder: DecoderName = option(
         "mirror",
         """The way back: mirror (convolutions and up-sampling in the encoder's
@@ -71,16 +122,31 @@ class Options:
         untied decoder).""",
     )
     activation: ActivationName = option("relu", "Of the hidden levels.")
-    loss: LossName = option(
-        "bce",
+    loss: LossName | None = option(
+        None,
         """What is made small: bce (binary cross-entropy) or mse (mean squared error).
-        Above the lowest level of a greedy stack it is always mse.""",
+        Above the lowest level of a greedy stack it is always mse. Without it mse with
+        a linear path, else bce.""",
     )
-    epochs: int | tuple[int, ...] = option(
-        20,
+    epochs: int | tuple[int, ...] | Literal["auto"] | None = option(
+        None,
         """Passes over the pictures; in a greedy schedule one number, or one a level,
-        as in 3,2,1.""",
+        as in 3,2,1. auto, as with arch auto, goes on until pictures kept apart are not
+        reconstructed any better; without it 20 with an arch of one's own.""",
+        passes,
+    )
+    steps: int | None = option(
+        None,
+        """Instead of epochs auto: steps to take at most, whatever the clock says; those
+        that a run took give the same weights again. Counted in whole stretches.""",
         whole(1),
+        hint="Try steps=2000.",
+    )
+    minutes: float | None = option(
+        None,
+        "With epochs auto: minutes after which the training ends; 5 if not said.",
+        number(0),
+        hint="Try minutes=5.",
     )
     refine: int = option(
         0,
@@ -88,16 +154,18 @@ class Options:
         whole(0),
         hint="Try refine=5, or leave it out.",
     )
-    batch_size: int = option(64, "Pictures a step.", whole(1))
+    batch_size: int | None = option(
+        None, "Pictures a step; 64 if not said.", whole(1), hint="Try batch_size=64."
+    )
     optimizer: OptimizerName = option(
         "adam",
         """adam, or sgd: plain stochastic gradient descent, which needs far higher
         rates, such as 1 with mse.""",
     )
-    learning_rate: float | tuple[float, ...] = option(
-        1e-3,
-        """Learning rate at the start; in a greedy schedule one number, or one a
-        level.""",
+    learning_rate: float | tuple[float, ...] | None = option(
+        None,
+        """Learning rate at the start; in a greedy schedule one number, or one a level;
+        0.001 if not said.""",
         number(0),
         hint="Try 0.001.",
     )
@@ -127,9 +195,10 @@ class Options:
         loss mse.""",
         read_by(parse_scale),
     )
-    validation: float = option(
-        0.0,
-        "Share of the pictures kept apart to watch the validation loss; 0 for none.",
+    validation: float | None = option(
+        None,
+        """Share of the pictures kept apart to watch the validation loss; 0 for none;
+        without it a tenth with epochs auto, else none.""",
         share,
         hint="Try 0.1.",
     )
@@ -158,20 +227,72 @@ class Options:
     def check(self) -> Architecture:
         """Refuse values that cannot work, and read the network.
 
+        What is to be chosen from the pictures is chosen for tiles, or 28×28 ones, here.
+
         Raises:
             NotationError: ``arch`` cannot be read.
             ArgumentError: Any other value that cannot work.
         """
-        arch = _architecture(self)
         check(self, Options)
+        _check_choices(self)
+        side = self.tile if isinstance(self.tile, int) and self.tile > 0 else 28
+        chosen = self.resolved((side, side, 1))
+        arch = _architecture(chosen)
         for name in ("epochs", "learning_rate"):
-            per_level(self, name, arch)
-        noises(self, arch)
-        check_patience(self.validation, self.patience)
-        _check_decoder(self)
-        _check_scale(self)
-        tiling(self.tile, self.overlap, arch)
+            per_level(chosen, name, arch)
+        noises(chosen, arch)
+        check_patience(chosen.validation, chosen.patience)
+        _check_decoder(chosen)
+        _check_scale(chosen)
+        _check_linear(chosen, arch)
+        tiling(chosen.tile, chosen.overlap, arch)
         return arch
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the network is chosen from the pictures: a mirrored one, joint."""
+        said = (self.arch, self.recipe, self.decoder, self.schedule, self.padding)
+        usual = ("auto", "auto", "mirror", "joint", "same")
+        return said == usual and self.sparsity is None
+
+    def resolved(self, picture: Shape) -> "Resolved":
+        """Fill in what was not said, for pictures (H, W, C)."""
+        filled: dict[str, Any] = {"arch": EXAMPLE, "linear": False, "epochs": 20}
+        if self.automatic:
+            code = self.code or CODE
+            if self.compression is not None:
+                code = max(1, round(math.prod(picture) / self.compression))
+            filled = {"arch": network_for(picture, code), "linear": True}
+            filled["epochs"] = "auto"
+        if self.steps is not None:
+            filled["epochs"] = "auto"
+        said = {k: v for k, v in values(self, Options).items() if v is not None}
+        if self.arch == "auto":
+            said.pop("arch")
+        for name in ("code", "compression"):  # they are in the network now
+            said.pop(name, None)
+        known = filled | said
+        free = known["epochs"] == "auto"
+        unbounded = not parse_scale(self.scale).bounded
+        usual = {
+            "loss": "mse" if known["linear"] or unbounded else "bce",
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "decay": "constant",
+            "validation": 0.1 if free else 0.0,
+        }
+        return Resolved(**usual | known)
+
+
+class Resolved(Options):
+    """Options of which nothing is left to be chosen."""
+
+    linear: bool
+    loss: LossName
+    epochs: int | tuple[int, ...] | Literal["auto"]
+    batch_size: int
+    learning_rate: float | tuple[float, ...]
+    validation: float
 
 
 def per_level(chosen: Options, name: str, arch: Architecture) -> Sequence[Any]:
@@ -248,6 +369,7 @@ def _architecture(chosen: Options) -> Architecture:
         activation=chosen.activation,
         output=_output(chosen),
         bounded=parse_scale(chosen.scale).bounded,
+        linear=bool(chosen.linear),
     )
 
 
@@ -258,11 +380,68 @@ def _output(chosen: Options) -> ActivationName:
     as in the paper, but for those that cannot descend everywhere in [0, 1]. Linear
     for pictures that reach beyond it.
     """
-    if not parse_scale(chosen.scale).bounded:
+    if chosen.linear or not parse_scale(chosen.scale).bounded:
         return "linear"
     if chosen.decoder == "mirror" or chosen.loss == "bce":
         return "sigmoid"
     return "linear" if chosen.activation in ("relu", "elu") else chosen.activation
+
+
+def _check_choices(given: Options) -> None:
+    """Refuse options of a choice that is not made."""
+    automatic = given.automatic
+    for name in ("code", "compression"):
+        value = getattr(given, name)
+        if value is not None and not automatic:
+            network = given.arch if given.arch != "auto" else EXAMPLE
+            raise ArgumentError(
+                name,
+                f"{value} with the network {network}",
+                "a size of the code that arch auto chooses the network for",
+                "Leave arch and recipe out.",
+            )
+    if given.code is not None and given.compression is not None:
+        raise ArgumentError(
+            "compression",
+            f"{given.compression:g} together with a code of {given.code}",
+            "one of the two",
+            "Leave one out.",
+        )
+    fixed = given.epochs not in (None, "auto") or not automatic
+    if given.minutes is not None and given.epochs != "auto" and fixed:
+        raise ArgumentError(
+            "minutes",
+            f"{given.minutes:g} for a fixed number of epochs",
+            "minutes together with epochs auto",
+            "Add epochs='auto'.",
+        )
+    if given.steps is not None and given.epochs not in (None, "auto"):
+        raise ArgumentError(
+            "steps",
+            f"{given.steps} together with {given.epochs} epochs",
+            "one of the two",
+            "Leave one out.",
+        )
+
+
+def _check_linear(chosen: Options, arch: Architecture) -> None:
+    """Refuse a linear path where it has no beginning or no end."""
+    if not chosen.linear:
+        return
+    if chosen.decoder != "mirror" or not arch.dense:
+        raise ArgumentError(
+            "linear",
+            f"True beside {str(arch)!r} with a decoder {chosen.decoder!r}",
+            "a linear path beside a mirrored network with a dense code",
+            "Try arch='16C3-MP2-64N', or arch='auto'.",
+        )
+    if chosen.loss == "bce":
+        raise ArgumentError(
+            "loss",
+            "'bce' with a linear path",
+            "'mse', since what comes out is not held between 0 and 1",
+            "Leave loss out, or add linear=False.",
+        )
 
 
 def _check_scale(chosen: Options) -> None:

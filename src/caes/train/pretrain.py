@@ -1,7 +1,9 @@
 """Training without labels: the auto-encoder learns to give its pictures back."""
 
+import math
 import tempfile
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,8 +14,11 @@ from torch import Tensor, nn
 from caes.data import ImageSet
 from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
+from caes.data.tiles import whole_names
 from caes.files import cache_folder, make_room, output_errors
+from caes.nn.autoencoder import Autoencoder
 from caes.nn.inference import AT_ONCE, infer
+from caes.nn.linear import Subspace, sample
 from caes.nn.model import Model
 from caes.nn.runner import Compare, runner
 from caes.nn.stack import OneLevel, Stack
@@ -21,9 +26,19 @@ from caes.train.batches import Batches
 from caes.train.history import History
 from caes.train.loop import Machine, Plain, Settings, stop_on_interrupt, train
 from caes.train.noise import Corruption
-from caes.train.options import Options, noises, per_level
+from caes.train.options import MINUTES, Resolved, noises, per_level
 from caes.train.progress import Progress
 
+STRETCH = 50, 400
+"""Fewest and most steps between two looks at the pictures kept apart, with epochs auto:
+one pass over the pictures, if it lies in between."""
+PATIENCE, FALLS, AVERAGE = 6, 2, 0.99
+"""With epochs auto: stretches without a better loss until the learning rate falls to a
+third, how often it does before the end, and the running average that is watched."""
+RESTARTS = 3
+"""How often a training with epochs auto that diverges begins again, more slowly."""
+ENDLESS = 10**9
+"""Stretches of a training that ends when nothing gets better."""
 IN_MEMORY = 2**28
 """Bytes of codes that are kept in memory; more go to a file, mapped into it."""
 
@@ -62,7 +77,7 @@ def pretrain(
     model: Model,
     images: ImageSet,
     scaling: Scaling,
-    options: Options,
+    options: Resolved,
     *,
     seed: int,
     fabric: Machine,
@@ -79,8 +94,11 @@ def pretrain(
     levels above are as they were.
     """
     order = np.random.default_rng(seed)
-    learn, watch = split_rows(len(images), options.validation, order)
+    learn, watch = _rows(images, options, order)
     training = _Training(options, seed, order, learn, watch, fabric, progress)
+    straight = model if isinstance(model, Autoencoder) and model.linear else None
+    if straight is not None:
+        straight.begin(_subspace(images[learn], scaling, model.arch.dense[-1]))
     if options.schedule == "greedy" and isinstance(model, Stack):
         history = _greedily(model, images, scaling, training, fixed)
         if options.refine and history.ended in ("complete", "early"):
@@ -89,8 +107,43 @@ def pretrain(
             history = refined
     else:
         history = training.run(model, images, scaling)
+        for _ in range(RESTARTS * (options.epochs == "auto")):
+            if history.ended != "diverged":
+                break
+            slower = copy(training.options)
+            slower.learning_rate = (
+                per_level(slower, "learning_rate", model.arch)[0] / 10
+            )
+            rate = f"a learning rate of {slower.learning_rate:g}"
+            progress.note(f"The loss is not a finite number: again, at {rate}.")
+            training = replace(training, options=slower)
+            history = training.run(model, images, scaling)
+        if straight is not None and history.best_epoch == 0:  # of all pictures, then
+            straight.begin(_subspace(images, scaling, model.arch.dense[-1]))
     model.to("cpu").eval()
     return history
+
+
+def _rows(
+    images: ImageSet, options: Resolved, order: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw what to learn from, and what to watch; tiles of a picture stay together."""
+    groups = whole_names(images.names) if options.tile else images.names
+    several, share = len({*groups}), options.validation
+    if options.epochs == "auto":  # there has to be one to watch
+        if len(images) == 1:
+            return np.arange(1), np.arange(1)
+        several = len(images) if several == 1 else several
+        share = min(max(share, 0.51 / several), 1 - 0.51 / several)
+    return split_rows(len(images), share, order, groups if options.tile else None)
+
+
+def _subspace(images: ImageSet, scaling: Scaling, components: int) -> Subspace:
+    """Find the directions in which the pictures, scaled, differ most."""
+    features = math.prod(images.shape[1:])
+    rows = images[sample(len(images), features)].pixels
+    unit = scaling.to_unit(np.asarray(rows)).reshape(-1, features)
+    return Subspace.fit(unit, components)
 
 
 def _greedily(
@@ -120,7 +173,7 @@ def _greedily(
 class _Training:
     """What all trainings of one call have in common."""
 
-    options: Options
+    options: Resolved
     seed: int
     order: np.random.Generator
     learn: NDArray[np.int64]
@@ -138,11 +191,13 @@ class _Training:
     ) -> History:
         """Train a model, or one level, counted from 1; 0 is all levels' refinement."""
         options, arch = self.options, model.arch
-        size, of = options.batch_size, max(level - 1, 0)
+        of = max(level - 1, 0)
+        epochs = epochs or per_level(options, "epochs", arch)[of]
+        size = options.batch_size
         batches = Batches(images, scaling, size, shuffle=self.order, rows=self.learn)
         watched = Batches(images, scaling, size, rows=self.watch)
         settings = Settings(
-            epochs or per_level(options, "epochs", arch)[of],
+            epochs,
             per_level(options, "learning_rate", arch)[of],
             options.decay,
             options.patience,
@@ -150,6 +205,11 @@ class _Training:
             peak=1.0 if scaling is None else scaling.peak,
             optimizer=options.optimizer,
         )
+        if epochs == "auto":
+            stretch = min(max(len(batches), STRETCH[0]), STRETCH[1])
+            batches.stretch = min(stretch, options.steps or stretch)
+            levels = arch.depth if options.schedule == "greedy" else 1
+            settings = self._until_no_better(settings, batches.stretch, levels)
         noise = noises(options, arch)[of]
         by_hand = partial(model.compare, loss=options.loss)
         chosen = runner(
@@ -164,6 +224,18 @@ class _Training:
                 fabric=self.fabric,
                 progress=self.progress,
             )
+
+    def _until_no_better(self, settings: Settings, steps: int, levels: int) -> Settings:
+        """Go on, in stretches of so many steps, until nothing gets better."""
+        asked, minutes = self.options.steps, self.options.minutes or MINUTES
+        return replace(
+            settings,
+            epochs=ENDLESS if asked is None else -(-asked // steps),
+            minutes=minutes / levels if asked is None else math.inf,
+            patience=settings.patience or PATIENCE,
+            falls=FALLS,
+            average=AVERAGE,
+        )
 
 
 def _codes(

@@ -1,5 +1,6 @@
 """What a training says while it runs: a bar, plain lines, or nothing."""
 
+import math
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -15,10 +16,13 @@ class Progress:
     """Says nothing; what the others share."""
 
     epochs = 0
+    minutes = math.inf
 
-    def start(self, epochs: int, batches: int, level: int = 0) -> None:
+    def start(
+        self, epochs: int, batches: int, level: int = 0, minutes: float = math.inf
+    ) -> None:
         """Take note of how much work there is, and for which level of a stack."""
-        self.epochs = epochs
+        self.epochs, self.minutes = epochs, minutes
 
     def __enter__(self) -> Self:
         return self
@@ -51,10 +55,12 @@ class Bar(Progress):
     bar: "RichProgress"
     task: Any
     current = 1
-    began = shown = 0.0
+    first = began = shown = 0.0
 
-    def start(self, epochs: int, batches: int, level: int = 0) -> None:
-        """Lay the bar out."""
+    def start(
+        self, epochs: int, batches: int, level: int = 0, minutes: float = math.inf
+    ) -> None:
+        """Lay the bar out; where the time is bounded, along the time."""
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -64,27 +70,31 @@ class Bar(Progress):
             TimeRemainingColumn,
         )
 
-        super().start(epochs, batches, level)
-        self.current = 1
-        title = f"level {level}, epoch" if level else "epoch"
+        super().start(epochs, batches, level, minutes)
+        self.current, timed = 1, minutes < math.inf
+        title = f"level {level}, " * bool(level) + "epoch" * (not timed)
         self.bar = Progress(
             TextColumn(title + " {task.fields[epoch]}"),
             BarColumn(),
             TextColumn("loss {task.fields[loss]}  {task.fields[speed]} images/s"),
             TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("left, at most" if timed else "left"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             auto_refresh=False,
             transient=True,
         )
         self.task = self.bar.add_task(
-            "", total=epochs * batches, epoch=f"1/{epochs}", loss="–", speed="–"
+            "",
+            total=60 * minutes if timed else epochs * batches,
+            epoch="learning" if timed else f"1/{epochs}",
+            loss="–",
+            speed="–",
         )
 
     def __enter__(self) -> Self:
         self.bar.start()
-        self.began = time.perf_counter()
+        self.first = self.began = time.perf_counter()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -96,14 +106,18 @@ class Bar(Progress):
             return
         if seen == n:
             self.began = time.perf_counter()
-        self.bar.advance(self.task)
         now = time.perf_counter()
+        if self.minutes == math.inf:
+            self.bar.advance(self.task)
         if now - self.shown < 0.1:
             return
         self.shown = now
+        where: dict[str, Any] = {"epoch": f"{self.current}/{self.epochs}"}
+        if self.minutes < math.inf:
+            where = {"completed": now - self.first}
         self.bar.update(
             self.task,
-            epoch=f"{self.current}/{self.epochs}",
+            **where,
             loss=f"{float(total[0]) / seen:.4f}",
             speed=f"{seen / max(now - self.began, 1e-9):,.0f}",
             refresh=True,
@@ -120,8 +134,9 @@ class Bar(Progress):
 
 
 def describe(row: Epoch, epochs: int) -> str:
-    """Write an epoch as one line."""
-    parts = [f"epoch {row.epoch}/{epochs}", f"loss {row.loss:.4f}"]
+    """Write an epoch, or a stretch of steps, as one line."""
+    where = f"step {row.steps:,}" if row.steps else f"epoch {row.epoch}/{epochs}"
+    parts = [where, f"loss {row.loss:.4f}"]
     if row.level:
         parts.insert(0, f"level {row.level}")
     if row.validation_loss is not None:

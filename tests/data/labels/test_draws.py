@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from caes.data.labels.draws import hold_out, keep_apart, only, stratified
+from caes.data.labels.draws import (
+    hold_out,
+    keep_apart,
+    only,
+    split_rows,
+    stratified,
+)
 from caes.data.labels.labelled import labels_of
 from caes.errors import ArgumentError
 from tests.blank import blank
@@ -166,3 +172,14 @@ def test_a_share_is_kept_apart_to_show_and_groups_stay_together() -> None:
     learn, show = keep_apart(images, 0.99, groups)
     assert len({int(name) // 3 for name in learn.names}) == 1
     assert len(learn) == 3
+
+
+def test_rows_of_a_group_are_watched_together_or_not_at_all() -> None:
+    groups = [f"{row // 4}.png" for row in range(40)]
+    learn, watch = split_rows(40, 0.2, np.random.default_rng(0), groups)
+    assert sorted([*learn, *watch]) == list(range(40))
+    assert len(watch) == 8
+    assert not {row // 4 for row in learn} & {row // 4 for row in watch}
+    # Where there is one group only, it is divided.
+    learn, watch = split_rows(40, 0.2, np.random.default_rng(0), ["0.png"] * 40)
+    assert len(watch) == 8

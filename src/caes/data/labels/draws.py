@@ -104,8 +104,18 @@ def keep_apart(
     return images[learn], replace(images[show], split=f"{images.split}, kept apart")
 
 
-def split_rows(n: int, share: float, random: Generator) -> tuple[Indices, Indices]:
-    """Draw the rows to learn from, and the share of them to watch, both sorted."""
+def split_rows(
+    n: int, share: float, random: Generator, groups: Sequence[str] | None = None
+) -> tuple[Indices, Indices]:
+    """Draw the rows to learn from, and the share of them to watch, both sorted.
+
+    Rows of one of N groups, where there are several, stay together.
+    """
+    of = np.unique(groups, return_inverse=True)[1] if groups else np.arange(n)
+    if n > (count := int(of.max()) + 1) > 1:
+        both = split_rows(count, share, random)
+        learn, watch = (np.flatnonzero(np.isin(of, each)) for each in both)
+        return learn, watch
     apart = round(n * share)
     if share and not 0 < apart < n:
         raise ArgumentError(
