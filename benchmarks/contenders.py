@@ -90,10 +90,11 @@ class Caes(Contender):
         return self.estimator(epochs=1).fit(self.first(self.batch))
 
     def estimator(self, **arguments: Any) -> Any:
-        """Give a `CAE` of the example's network, whose defaults are the example's."""
+        """Give a `CAE` of the example's network and training."""
         from caes import CAE
 
-        defaults = {"batch_size": self.batch, "random_state": 0, "device": "cpu"}
+        defaults = {"recipe": "example", "batch_size": self.batch, "random_state": 0}
+        defaults |= {"device": "cpu"}
         return CAE(**{**defaults, **arguments})
 
 

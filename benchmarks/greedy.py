@@ -35,7 +35,7 @@ OPTIONS = Options(
     loss="mse",
     epochs=EPOCHS,
     batch_size=64,
-)
+).resolved((28, 28, 1))
 
 
 class Recomputed:

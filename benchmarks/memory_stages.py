@@ -38,7 +38,7 @@ def main(source: str) -> None:
     stages["import caes, with the estimator"] = resident()
     images = load(source)
     stages["load"] = resident()
-    CAE(epochs=1, random_state=0, device="cpu").fit(images)
+    CAE(recipe="example", epochs=1, random_state=0, device="cpu").fit(images)
     stages["fit, 1 epoch"] = resident()
     peak, threads = highest(), torch.get_num_threads()
     print(json.dumps({"stages": stages, "highest": peak, "threads": threads}))
