@@ -26,7 +26,7 @@ from caes.runs.pictures import Opening, learnt_and_shown
 from sheet import RESULTS, Sheet
 
 CODES = (8, 32, 128)
-KEYS = ("set", "code", "seed")
+KEYS = ("set", "code", "minutes", "seed")
 FIGURES = (
     "learned",
     "tested",
@@ -69,11 +69,9 @@ def main(
     ledger = Ledger(out / "default.csv", KEYS, FIGURES)
     ledger.claim()
     for name, code in _wanted(only):
-        if ledger.find(set=name, code=code, seed=seed) is None:
-            row = ledger.add(
-                {"set": name, "code": code, "seed": seed},
-                _fitted(*SETS[name](), code, seed, minutes),
-            )
+        key = {"set": name, "code": code, "minutes": minutes, "seed": seed}
+        if ledger.find(**key) is None:
+            row = ledger.add(key, _fitted(*SETS[name](), code, seed, minutes))
             print(*row.values(), flush=True)
     return _judge(ledger, out)
 
@@ -182,7 +180,8 @@ SETS = {
 def _judge(ledger: Ledger, out: Path) -> int:
     sheet = Sheet("The default beside PCA and the Keras example")
     rows = [row for row in ledger if row["code"] != EXAMPLE]
-    head = ("set", "code", "learned", "PCA", "default", "ratio", "PSNR", "SSIM", "s")
+    head = ("set", "code", "learned", "PCA", "default", "ratio", "PSNR", "SSIM")
+    head += ("minutes", "s")
     cells = [
         (
             row["set"],
@@ -193,6 +192,7 @@ def _judge(ledger: Ledger, out: Path) -> int:
             row["ratio"],
             f"{row['pca_psnr']} → {row['psnr']}",
             f"{row['pca_ssim']} → {row['ssim']}",
+            row["minutes"],
             row["seconds"],
         )
         for row in ledger
@@ -204,7 +204,7 @@ def _judge(ledger: Ledger, out: Path) -> int:
         )
         most = LEVEL if few else 1.0
         ratio = ledger.number(row, "ratio")
-        name = f"{row['set']}, {row['code']} values"
+        name = f"{row['set']}, {row['code']} values, {row['minutes']} minutes"
         sheet.at_most(f"{name}: the default's error over PCA's", ratio, most, "{:.3f}")
     return sheet.finish(out)
 

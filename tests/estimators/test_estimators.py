@@ -28,6 +28,7 @@ class OnFlattened(Flattened, CAE):
 # Every check applies; none is left out.
 @parametrize_with_checks(  # type: ignore[untyped-decorator]
     [
+        OnFlattened(code=2, steps=50, random_state=0),
         OnFlattened("2C3-MP2", epochs=1, random_state=0),
         OnFlattened(
             "2C3-MP2-2N", decoder="tied", schedule="greedy", epochs=1, random_state=0
