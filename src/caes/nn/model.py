@@ -60,7 +60,7 @@ class Model(nn.Module):
 
         Returns:
             (3,): the loss, the one figure with a gradient; the mean squared error; the
-            accuracy as Keras counts it, NaN for pictures that reach beyond [0, 1].
+            accuracy as Keras counts it, NaN where outputs may reach beyond [0, 1].
         """
         raw = self.raw(inputs)
         pictures = activate(raw, self.arch.output)
@@ -69,7 +69,10 @@ class Model(nn.Module):
             value = F.binary_cross_entropy_with_logits(raw, targets)
         with torch.no_grad():
             accuracy = _accuracy(pictures, targets)
-            if not self.arch.bounded:  # no half-way between black and white
+            if self.arch.linear:  # what reaches beyond [0, 1] is held in it at last
+                square = F.mse_loss(self.finished(raw), targets)
+            # Without bounds there is no half-way between black and white.
+            if self.arch.linear or not self.arch.bounded:
                 accuracy = torch.full_like(accuracy, torch.nan)
         return torch.stack([value, square.detach(), accuracy])
 

@@ -130,10 +130,10 @@ def _strips(title: str, examples: Sequence[Example]) -> Iterator[Strip]:
 
 
 def _way(cae: Fitted) -> str:
-    """Say what a stack is, beside its text; nothing of a mirrored decoder."""
+    """Say what a network is, beside its text; nothing of a plain mirrored one."""
     arch = cae.architecture_
     if arch.decoder == "mirror":
-        return ""
+        return "beside a linear path that began as PCA" * arch.linear
     one_by_one = cae.chosen_.get("schedule") == "greedy" and arch.depth > 1
     learned = "level by level" if one_by_one else "all levels at once"
     return f"{arch.decoder} decoder, trained {learned}"
