@@ -96,9 +96,8 @@ def test_the_head_is_a_chain_of_dense_layers(
     probabilities = numbers(model.probabilities(pictures))
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
     odds = np.exp(found)
-    np.testing.assert_allclose(
-        probabilities, odds / odds.sum(1, keepdims=True), atol=1e-6
-    )
+    odds /= odds.sum(1, keepdims=True)
+    np.testing.assert_allclose(probabilities, odds, atol=1e-6)
 
 
 @pytest.mark.parametrize("normalised", [False, True])
@@ -135,9 +134,8 @@ def test_the_loss_is_the_cross_entropy(dropout: float) -> None:
     masks = model.draw_masks(len(labels), torch.Generator().manual_seed(0))
     figures = model.compare(pictures, labels, masks)
     loss = right = 0.0
-    for row, label in zip(
-        _naive_logits(model, pictures, masks), labels.tolist(), strict=True
-    ):
+    logits = _naive_logits(model, pictures, masks)
+    for row, label in zip(logits, labels.tolist(), strict=True):
         loss += float(np.log(np.exp(row).sum()) - row[label]) / len(labels)
         right += (row.argmax() == label) / len(labels)
     assert figures[0].item() == pytest.approx(loss, rel=1e-5)
@@ -166,13 +164,10 @@ def test_dropout_keeps_the_expectation_and_follows_the_generator() -> None:
     assert masks.mean().item() == pytest.approx(1, abs=5 * deviation / share)
     each = masks.mean(0)
     assert (each - 1).abs().max() < 6 * deviation / 2000**0.5
-    again, other = (
-        model.draw_masks(2000, torch.Generator().manual_seed(seed)) for seed in (0, 1)
-    )
-    assert again is not None
-    assert other is not None
-    assert torch.equal(masks, again)
-    assert not torch.equal(masks, other)
+    for seed in (0, 1):
+        again = model.draw_masks(2000, torch.Generator().manual_seed(seed))
+        assert again is not None
+        assert torch.equal(masks, again) == (seed == 0)
 
 
 def test_nothing_is_dropped_outside_of_learning() -> None:
@@ -192,11 +187,6 @@ def _gradients(model: Classifier, figures: Tensor) -> dict[str, Tensor]:
         for name, each in model.named_parameters()
         if each.grad is not None
     }
-
-
-def _decoder(model: Classifier) -> set[str]:
-    way_back = {id(each) for each in model.trunk.decoder_parameters()}
-    return {name for name, each in model.named_parameters() if id(each) in way_back}
 
 
 @pytest.mark.parametrize("normalised", [False, True])
@@ -232,10 +222,11 @@ def test_an_encoder_that_learns_keeps_its_normalisation_up_to_date() -> None:
 @pytest.mark.parametrize("arch", ENCODERS, ids=str)
 def test_the_decoder_does_not_learn(arch: Architecture) -> None:
     model = _classifier(arch)
-    way_back = _decoder(model)
+    way_back = {id(each) for each in model.trunk.decoder_parameters()}
     assert way_back
     found = _gradients(model, model.compare(*_batch()))
-    assert set(found) == {name for name, _ in model.named_parameters()} - way_back
+    for name, each in model.named_parameters():
+        assert (name in found) == (id(each) not in way_back)
 
 
 # Threads
@@ -278,29 +269,15 @@ def test_a_shared_batch_gives_one_thread_s_figures_and_gradients(
     gradients = _gradients(model, found)
     if not (frozen and model.trunk.path == "fused"):
         assert shared == [3]
-    torch.testing.assert_close(
-        found.double(), wanted.double(), rtol=1e-5, atol=1e-7, equal_nan=True
-    )
+    with torch.no_grad():
+        watched = classified(model, *batch)
+    for mine in (found, watched):
+        torch.testing.assert_close(
+            mine.double(), wanted.double(), rtol=1e-5, atol=1e-7, equal_nan=True
+        )
     assert set(gradients) == set(by)
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, by[name], rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("arch", ENCODERS, ids=str)
-def test_a_shared_batch_is_evaluated_as_on_one_thread(
-    arch: Architecture, compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not compiled:
-        monkeypatch.setattr(fused, "available", lambda: False)
-    model = _classifier(arch)
-    batch = _batch(64)
-    with torch.no_grad():
-        wanted = model.compare(*batch)
-        found = classified(model, *batch)
-    torch.testing.assert_close(
-        found.double(), wanted.double(), rtol=1e-5, atol=1e-7, equal_nan=True
-    )
 
 
 @needs_compiler
@@ -335,12 +312,3 @@ def test_a_network_that_looks_at_the_whole_batch_is_not_shared(
         model.state_dict().values(), twin.state_dict().values(), strict=True
     ):
         torch.testing.assert_close(one, other)
-
-
-def test_what_learns_can_be_chosen_again() -> None:
-    model = _classifier(UNTIED)
-    assert len(_gradients(model, classified(model, *_batch()))) > 4
-    model.choose(encoder=False)
-    found = _gradients(model, classified(model, *_batch()))
-    assert all(name.startswith("head.") for name in found)
-    assert len(found) == 4

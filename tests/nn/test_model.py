@@ -84,16 +84,13 @@ def test_all_paths_give_the_plain_formulation_s_loss_and_gradients(
     pictures = pictures_of(19, picture)
     targets = pictures.square().round(decimals=1)
     logits = plain(model, pictures)
-    expected = (
-        F.binary_cross_entropy(logits.sigmoid(), targets)
-        if loss == "bce"
-        else F.mse_loss(logits.sigmoid(), targets)
-    )
+    square = F.mse_loss(logits.sigmoid(), targets)
+    entropy = F.binary_cross_entropy(logits.sigmoid(), targets)
+    expected = entropy if loss == "bce" else square
     wanted = torch.autograd.grad(expected, list(model.parameters()))
     figures = compared(model, pictures, targets, loss)
     found = torch.autograd.grad(figures[0], list(model.parameters()))
     assert figures[0].item() == pytest.approx(expected.item(), rel=1e-5)
-    square = F.mse_loss(logits.sigmoid(), targets)
     assert figures[1].item() == pytest.approx(square.item(), rel=1e-5)
     for a, b in zip(found, wanted, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
@@ -153,15 +150,14 @@ def test_the_fused_path_gives_the_same_bits_for_every_number_of_threads() -> Non
     arch, picture = parse("16C3-MP2-8C3-MP2"), (28, 28, 1)
     weights = list(Autoencoder(arch, picture).parameters())
     pictures = pictures_of(50, picture)
-    results = [
-        fused.FusedAutoencoder(arch, picture, "bce", n, weights).step(
-            pictures, pictures
-        )
-        for n in (1, 2, 5)
-    ]
-    for figures, gradient in results[1:]:
-        assert torch.equal(figures, results[0][0])
-        assert torch.equal(gradient, results[0][1])
+    one, *others = (
+        fused.FusedAutoencoder(arch, picture, "bce", n, weights) for n in (1, 2, 5)
+    )
+    figures, gradient = one.step(pictures, pictures)
+    for other in others:
+        again = other.step(pictures, pictures)
+        assert torch.equal(figures, again[0])
+        assert torch.equal(gradient, again[1])
 
 
 @needs_compiler
@@ -171,9 +167,8 @@ def test_the_fused_loss_is_finite_for_extreme_logits() -> None:
     torch.nn.init.constant_(last_bias, 1000.0)
     black = torch.zeros(1, 4, 4, 1)
     figures = compared(model, black, black, "bce")
-    assert figures[0].item() == pytest.approx(
-        plain(model, black).mean().item(), rel=1e-5
-    )
+    expected = plain(model, black).mean().item()
+    assert figures[0].item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(5, 7, 1), (6, 4, 1), (3, 3, 1), (2, 2, 1)])
