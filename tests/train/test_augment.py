@@ -284,6 +284,11 @@ def test_elastic_moves_every_pixel_by_its_deviation(height: int, width: int) -> 
     assert float((x * y).mean(0).abs().max()) < 0.1 * 1.5**2  # independent
 
 
+def test_elastic_moves_along_x_and_y_are_independent() -> None:
+    x, y = _fields(4000, 28, 28, 1).unbind(1)
+    assert float((x * y).mean(0).abs().max()) < 0.1
+
+
 @pytest.mark.parametrize(("height", "width"), [(28, 28), (64, 96)])
 def test_elastic_fields_are_smooth(height: int, width: int) -> None:
     moved = _fields(2000, height, width, 1)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from caes.data import ImageSet
@@ -119,6 +121,13 @@ def test_one_cycle_rises_for_a_tenth_of_the_time_and_falls_to_nothing() -> None:
     assert rates[top:] == sorted(rates[top:], reverse=True)
     assert rates[top] == pytest.approx(0.1)
     assert rates[1000] == pytest.approx(0, abs=1e-12)
+
+
+@given(st.sampled_from(["constant", "linear", "cosine", "one-cycle"]), st.floats(0, 1))
+def test_no_rate_is_above_the_given_one_or_below_0(
+    decay: DecayName, progress: float
+) -> None:
+    assert 0 <= Settings(1, 0.3, decay).rate(progress) <= 0.3
 
 
 def test_the_loop_takes_the_rate_from_its_place_in_the_whole_training(
