@@ -180,8 +180,8 @@ SETS = {
 def _judge(ledger: Ledger, out: Path) -> int:
     sheet = Sheet("The default beside PCA and the Keras example")
     rows = [row for row in ledger if row["code"] != EXAMPLE]
-    head = ("set", "code", "learned", "PCA", "default", "ratio", "PSNR", "SSIM")
-    head += ("minutes", "s")
+    head = ["set", "code", "learned", "PCA", "default", "ratio", "PSNR", "SSIM"]
+    head += ["minutes", "s"]
     cells = [
         (
             row["set"],
