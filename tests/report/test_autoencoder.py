@@ -14,7 +14,7 @@ from caes.nn.architecture import DecoderName
 from caes.report import write_report
 from caes.report.autoencoder import page
 from caes.report.charts import Chart
-from caes.report.results import DIFFERENCE, examine, examples
+from caes.report.results import examine, examples
 from caes.train.history import History
 from tests.refusals import refusing
 from tests.report.fake import STACK, FakeCAE, a_stack, history, pictures, stack_history
@@ -213,10 +213,13 @@ def test_a_difference_is_the_channels_mean_on_a_fixed_scale() -> None:
     images = pictures(3, 4, 4, 2)
     cae = FakeCAE((4, 4, 2), keeps=0.8)
     errors = cae.errors(images)
-    second, first = examples(cae, images, [1, 0], errors)
+    (second, first), strongest = examples(cae, images, [1, 0], errors)
     assert (second.name, second.error) == ("00001", errors[1])
     apart = images.pixels[0].mean(axis=-1) / 255 * 0.2
-    np.testing.assert_allclose(first.difference, apart / DIFFERENCE * 255, atol=0.51)
+    expected = (apart / strongest * 255).clip(0, 255)
+    np.testing.assert_allclose(first.difference, expected, atol=0.51)
+    both = images.pixels[:2].mean(axis=-1) / 255 * 0.2
+    assert strongest == float(f"{np.percentile(both, 99.9):.2g}")
 
 
 def test_the_page_of_a_stack_says_what_was_done() -> None:

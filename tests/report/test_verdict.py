@@ -7,7 +7,7 @@ import pytest
 
 from caes.report.results import Results, examine
 from caes.report.verdict import verdict
-from caes.train.history import History
+from caes.train.history import Ending, History
 from tests.report.fake import STACK, FakeCAE, a_stack, history, pictures, stack_history
 
 TRAIN, TEST = pictures(50, 8, 8, 1), pictures(40, 8, 8, 1, seed=1)
@@ -197,3 +197,32 @@ def test_a_level_whose_loss_is_no_number_is_named() -> None:
     unfinished = verdict(of_stack(lost, 0.005))
     assert unfinished.lead == "This stack is unfinished: level 2 did not learn."
     assert "these are the weights from before it." in unfinished.context
+
+
+def test_a_stack_whose_levels_learned_one_by_one_has_not_learned_nothing() -> None:
+    found = examine(
+        a_stack(stack_history({1: [0.3] * 3, 2: [0.2] * 3}), refine=0), TRAIN, TEST
+    )
+    lead = verdict(measured(0.2, found=found)).lead
+    assert lead == (
+        "Each level learned its part, but through all of them pictures come back no "
+        "better than the mean picture."
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended", "advice"),
+    [
+        ("time", "Try more time, as with --minutes 20."),
+        ("early", "Try more pictures, or a smaller code: --code 16. If PCA is enough, take it."),
+    ],
+)  # fmt: skip
+def test_where_pca_is_as_good_there_is_something_to_try(
+    ended: Ending, advice: str
+) -> None:
+    assert verdict(measured(0.001)).advice == ""
+    plain = "Try caes fit without --arch or --recipe: it begins at PCA's answer."
+    assert verdict(measured(0.02)).advice == plain
+    beside = replace(FOUND.arch, linear=True)
+    told = replace(FOUND.history, ended=ended)
+    assert verdict(measured(0.02, arch=beside, history=told)).advice == advice

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from caes.errors import CaesError
+from caes.version import __version__
 
 _TABLE = (
     ("learn", "fit", "train an auto-encoder on pictures; write its report"),
@@ -32,7 +33,7 @@ OVERVIEW = "\n".join(
         *(f"{aim:<15}{name:<13}{does}" for aim, name, does in _TABLE),
         "",
         "caes COMMAND --help names a command's options. Every command takes --debug,",
-        "which shows the traceback of an error.",
+        "which shows the traceback of an error. caes --version says which this is.",
     ]
 )
 
@@ -44,6 +45,9 @@ def main(args: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     if not words or words[0] in ("-h", "--help"):
         print(OVERVIEW)
+        return 0
+    if words == ["--version"]:
+        print(f"caes {__version__}")
         return 0
     try:
         return _run(words, debug)

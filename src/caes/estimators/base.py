@@ -29,6 +29,9 @@ from caes.train.options import DeviceName
 
 Pictures = ImageSet | ArrayLike
 
+MISTAKEN = 20
+"""Between whole numbers and fractions, a factor that no brightness explains."""
+
 
 class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     """An estimator of pictures, in any form in which they may come."""
@@ -226,6 +229,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
             self.n_features_in_ = int(np.prod(images.shape[1:]))
         else:
             self._check_shape(images, tiled)
+            self._check_values(images)
         return images
 
     def _loaded(self, X: Pictures) -> ImageSet:
@@ -249,6 +253,22 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
                 "Give image_shape=(H, W, C), or pictures as N×H×W×C.",
             )
         return height, width, channels
+
+    def _check_values(self, images: ImageSet) -> None:
+        """Refuse values of another kind than those learnt from: 0 to 255 for 0 to 1."""
+        learnt = np.dtype(self.scaling_.dtype or images.dtype)
+        if (learnt.kind == "f") == (images.dtype.kind == "f"):
+            return
+        low, high = self.scaling_.extent
+        most = float(images.statistics.extremes[1].max())
+        if most <= 0 or high / MISTAKEN < most < high * MISTAKEN:
+            return
+        raise DataError(
+            "X",
+            f"pictures of {images.dtype} with values up to {most:g}",
+            f"pictures of {learnt} from {low:g} to {high:g}, as were learnt from",
+            "Bring them to that range, or load them as the training pictures were.",
+        )
 
     def _check_shape(self, images: ImageSet, tiled: bool = False) -> None:
         shape, needed = images.shape[1:], self.picture_shape_

@@ -23,7 +23,7 @@ from caes.report.pictures import (
     montage,
     per_row,
 )
-from caes.report.results import DIFFERENCE, Example, Results, examine, facts, rivals
+from caes.report.results import Example, Results, examine, facts, rivals
 from caes.report.verdict import verdict
 
 COUNTED_GREY = (
@@ -73,7 +73,6 @@ def page(
         beside=results.winners,
         charts=drawn,
         command=command,
-        difference=DIFFERENCE,
         entries=entries if results.staged and rows else [],
         facts=facts(results),
         largest=max(each.mse for each in table if math.isfinite(each.mse)) or 1.0,
@@ -107,14 +106,17 @@ def draw(results: Results) -> Iterator[Chart]:
 
 def montages(results: Results) -> Iterator[tuple[str, bytes]]:
     """Lay test pictures over their reconstructions, for papers and slides."""
-    yield "reconstructions", montage([*_strips("Test pictures", results.shown)])
+    strips = partial(_strips, strongest=results.strongest)
+    yield "reconstructions", montage([*strips("Test pictures", results.shown)])
     if results.best:
-        best = _strips("Best reconstructed", results.best)
-        worst = _strips("Worst reconstructed", results.worst)
+        best = strips("Best reconstructed", results.best)
+        worst = strips("Worst reconstructed", results.worst)
         yield "best-and-worst", montage([*best, *worst])
 
 
-def _strips(title: str, examples: Sequence[Example]) -> Iterator[Strip]:
+def _strips(
+    title: str, examples: Sequence[Example], strongest: float
+) -> Iterator[Strip]:
     first = examples[0].picture
     heading = f"{title}, each over its squared error"
     factor, step = SHARPNESS * enlargement(first), per_row(first)
@@ -126,7 +128,7 @@ def _strips(title: str, examples: Sequence[Example]) -> Iterator[Strip]:
         texts = [written(each.error) for each in some]
         yield Strip(pictures, heading if at == 0 else "", "picture")
         yield Strip(again, name="reconstruction")
-        yield Strip(apart, name=f"difference,\n0 to {DIFFERENCE}", texts=texts)
+        yield Strip(apart, name=f"difference,\n0 to {strongest:g}", texts=texts)
 
 
 def _way(cae: Fitted) -> str:

@@ -31,8 +31,8 @@ SHOWN = 10
 """Test pictures beside their reconstructions."""
 EXTREMES = 5
 """Best and worst reconstructed ones."""
-DIFFERENCE = 0.5
-"""The absolute difference, on the scale [0, 1], that gets the strongest colour."""
+STRONGEST = 99.9
+"""The percentile of the shown differences that gets the strongest colour."""
 
 
 class Example(NamedTuple):
@@ -42,7 +42,7 @@ class Example(NamedTuple):
     error: float  # mean squared, on the network's scale
     picture: Tile
     again: Tile
-    difference: Tile  # absolute, H×W; 255 is `DIFFERENCE` and more
+    difference: Tile  # absolute, H×W; 255 is the strongest of `Results` and more
 
 
 class Rival(NamedTuple):
@@ -76,6 +76,7 @@ class Results:
     best: Sequence[Example]  # the smallest error first
     worst: Sequence[Example]  # the largest error first
     filters: NDArray[np.float32] | None  # maps×k×k×C, the first level's kernels
+    strongest: float  # the difference that gets the strongest colour, white being 1
 
     @property
     def phases(self) -> list[Phase]:
@@ -143,7 +144,7 @@ def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Results:
     arch, picture = cae.architecture_, cae.picture_shape_
     errors = np.asarray(cae.errors(test), dtype=np.float64)
     shown, best, worst = _chosen(errors)
-    chosen = examples(cae, test, [*shown, *best, *worst], errors)
+    chosen, strongest = examples(cae, test, [*shown, *best, *worst], errors)
     code_shape = arch.code_shape(picture)
     sparse = settings.get("sparsity") is not None
     beside = winners(arch, picture, sparse=sparse)
@@ -165,6 +166,7 @@ def examine(cae: Fitted, train: ImageSet, test: ImageSet) -> Results:
         best=chosen[len(shown) : len(shown) + len(best)],
         worst=chosen[len(shown) + len(best) :],
         filters=cae.first_filters(),
+        strongest=strongest,
     )
 
 
@@ -179,22 +181,29 @@ def _chosen(errors: NDArray[np.float64]) -> tuple[list[int], list[int], list[int
 
 def examples(
     cae: Fitted, images: ImageSet, rows: Sequence[int], errors: NDArray[np.float64]
-) -> list[Example]:
-    """Reconstruct some of the pictures, whose N errors are known, and make tiles."""
+) -> tuple[list[Example], float]:
+    """Reconstruct some of the pictures, whose N errors are known, and make tiles.
+
+    Beside them stands the difference that gets the strongest colour, in two digits.
+    """
     some = images[np.asarray(rows, dtype=np.intp)]
     given = cae.to_unit(some), cae.reconstruct(some)
     before, after = map(cae.scaling_.shown, given)
-    apart = np.abs(before - after).mean(axis=-1) / DIFFERENCE
-    return [
+    apart = np.abs(before - after).mean(axis=-1)
+    finite = apart[np.isfinite(apart)]
+    seen = float(np.percentile(finite, STRONGEST)) if finite.size else 0.0
+    strongest = float(f"{seen:.2g}") or 1.0
+    made = [
         Example(
             name=some.names[at],
             error=float(errors[row]),
             picture=tile(before[at]),
             again=tile(after[at]),
-            difference=reduced(apart[at]),
+            difference=reduced(apart[at] / strongest),
         )
         for at, row in enumerate(rows)
     ]
+    return made, strongest
 
 
 def facts(results: Results) -> list[Fact]:

@@ -69,6 +69,11 @@ def _unfinished(results: Results) -> str:
 
 def _lead(results: Results, ratio: float) -> str:
     if results.mse >= results.mean_mse > 0:
+        if _apart(results):
+            return (
+                "Each level learned its part, but through all of them pictures come "
+                "back no better than the mean picture."
+            )
         return "The autoencoder is no better than the mean picture: it learned nothing."
     if math.isinf(ratio):
         return "PCA is better here: it leaves no error at all."
@@ -85,6 +90,13 @@ def _lead(results: Results, ratio: float) -> str:
     if ratio == 0:
         return f"{better}: it leaves no error at all."
     return f"{better}: PCA leaves {times(1 / ratio)} times its error."
+
+
+def _apart(results: Results) -> bool:
+    """Whether only the lowest level of several was asked to give back pictures."""
+    phases = results.phases
+    refined = any(phase.rows for phase in phases if not phase.level)
+    return any(phase.level > 1 for phase in phases) and not refined
 
 
 def _but(results: Results, who: str) -> str:
@@ -164,8 +176,7 @@ def reasons(results: Results) -> Iterator[str]:
         )
     # What was made small in training instead of the error.
     phases = results.phases
-    codes = [phase for phase in phases if phase.level > 1]
-    apart = codes and not any(phase.rows for phase in phases if not phase.level)
+    codes, apart = [phase for phase in phases if phase.level > 1], _apart(results)
     if results.loss == "bce":
         who = "the lowest level of this one" if apart else "this network"
         yield (
