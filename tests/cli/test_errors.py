@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from caes import CAE
+from caes import CAE, __version__
 from caes.cli import COMMANDS, main
 from tests.cli.conftest import Run
 
@@ -235,6 +235,8 @@ def test_help_is_one_screen_and_needs_no_torch(
     assert max(map(len, lines)) <= 80
     for name in COMMANDS:
         assert sum(f" {name} " in line for line in lines) == 1
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"caes {__version__}\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -242,7 +244,9 @@ def test_every_command_has_help(name: str, capfd: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit) as end:
         main([name, "--help"])
     assert end.value.code == 0
-    assert f"usage: caes {name} " in capfd.readouterr().out
+    said = capfd.readouterr().out
+    assert f"usage: caes {name} " in said
+    assert "None" not in said  # nobody types it
 
 
 def test_ctrl_c_during_the_first_imports_shows_no_traceback(tmp_path: Path) -> None:

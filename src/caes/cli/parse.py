@@ -46,9 +46,11 @@ def parse(words: list[str]) -> Command:
             meant = _meant(option, [*known]) or "."
             this = f"unknown option {option} for caes {name}"
             _leave(f"{this}{meant} See caes {name} --help.")
-    said = io.StringIO()
+    said, helped = io.StringIO(), io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        asked = {"-h", "--help"} & {*rest}
+        kept = contextlib.redirect_stdout(helped) if asked else contextlib.nullcontext()
+        with contextlib.redirect_stderr(said), kept:
             found, more = tyro.cli(
                 command,
                 prog=f"caes {name}",
@@ -59,6 +61,7 @@ def parse(words: list[str]) -> Command:
     except SystemExit as end:
         if end.code:
             _leave(f"{plain(said.getvalue())} See caes {name} --help.")
+        print(without_none(helped.getvalue()), end="")
         raise
     if more:
         _leave(f"caes {name} takes no {more[0]!r} here. See caes {name} --help.")
@@ -105,6 +108,18 @@ def as_typed(error: CaesError, command: type[Any]) -> str:
             r"^Try (['\"]?)([\w.:+-]*\w)\1(?=\.$|, )", rf"Try {parts[0]} \2", parts[3]
         )
     return str(CaesError(*parts))
+
+
+def without_none(text: str) -> str:
+    r"""Take None out of tyro's help: an option that may be left out is not typed so.
+
+    >>> print(without_none("--code {None}|INT  Values. (default:   \n   None)  \nx"))
+    --code INT         Values.
+    x
+    """
+    text = re.sub(r"\{None\}\|(\S+)", r"\1" + " " * 7, text).replace("{None,", "{")
+    text = re.sub(r"\s*\(default:\s+None\)", "", text)
+    return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
 def plain(box: str) -> str:
