@@ -385,18 +385,18 @@ def test_a_grown_stack_is_pickled_with_what_it_knows() -> None:
 @pytest.mark.parametrize(
     ("learnt", "given", "message"),
     [
-        (1.0, np.uint8([[[[255]]]]), "X: received pictures of uint8 with values up to 255; allowed: pictures of float64 from 0 to 1, as were learnt from. Bring them to that range, or load them as the training pictures were."),
-        (255, np.float32([[[[0.9]]]]), "X: received pictures of float32 with values up to 0.9; allowed: pictures of uint8 from 0 to 255, as were learnt from. Bring them to that range, or load them as the training pictures were."),
+        (1.0, np.uint8(255), "X: received pictures of uint8 with values up to 255; allowed: pictures of float64 from 0 to 1, as were learnt from. Bring them to that range, or load them as the training pictures were."),
+        (255, np.float32(0.9), "X: received pictures of float32 with values up to 0.9; allowed: pictures of uint8 from 0 to 255, as were learnt from. Bring them to that range, or load them as the training pictures were."),
     ],
 )  # fmt: skip
 def test_values_of_another_kind_than_were_learnt_from_are_refused(
     learnt: float, given: Any, message: str
 ) -> None:
     kind = np.uint8 if isinstance(learnt, int) else np.float64
-    train = np.linspace(0, learnt, 4 * 64).reshape(4, 8, 8).astype(kind)
+    train: Any = np.linspace(0, learnt, 4 * 64).reshape(4, 8, 8).astype(kind)
     cae = CAE("2C3", epochs=1, random_state=0).fit(train)
     with refusing(DataError, message):
-        cae.transform(np.tile(given, (1, 8, 8, 1)))
+        cae.transform(np.full((1, 8, 8, 1), given))
     # The same values in another type, black ones, and brighter ones are fine.
     for fine in (train.astype(np.float64), np.zeros((2, 8, 8)), train * 2.0):
         assert cae.transform(fine).shape == (len(fine), 128)
