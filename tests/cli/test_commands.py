@@ -249,3 +249,19 @@ def test_pictures_of_several_sizes_and_large_ones_go_by_tiles_without_being_aske
     assert about("run")["chosen"]["steps"] == 50
     page = Path("run/report.html").read_text()
     assert "Steps" in page
+
+
+def test_pictures_of_three_equal_channels_are_grey_unless_asked_otherwise(
+    in_empty_folder: Path, notes: Notes
+) -> None:
+    draw = np.random.default_rng(0)
+    Path("scans").mkdir()
+    for number in range(4):
+        grey = Image.fromarray(draw.integers(0, 256, (16, 16), np.uint8))
+        grey.convert("RGB").save(f"scans/{number}.png")
+    said = notes("fit", "scans", "--steps", "50", "--out", "run")
+    assert said[0] == "three equal channels: taken as grey (--channels 3 keeps them)"
+    assert about("run")["picture"] == [16, 16, 1]
+    assert about("run")["data"]["channels"] == 1
+    said = notes("fit", "scans", "--channels", "3", "--plan")
+    assert said[0].endswith("64 values of the 768 of a picture")

@@ -110,9 +110,11 @@ class Fit(Pictures, Options):
         would know only their shades, and where the network is not one's own.
         """
         from caes.cli.output import decoding, say
+        from caes.data.measures import equal_channels
         from caes.runs.pictures import learnt_and_shown
 
-        opening, progress = self._opening(), decoding(self.quiet)
+        opening, progress, why = self._opening(), decoding(self.quiet), ""
+        tell = partial(say, quiet=self.quiet)
         cut = self.automatic and self.tile is None and self.size is None
         try:
             train, test = learnt_and_shown(opening, progress)
@@ -121,13 +123,18 @@ class Fit(Pictures, Options):
                 raise
             why = "pictures of several sizes"
         else:
-            if not cut or max(train.shape[1:3]) <= LARGE:
-                return opening, train, test
-            why = f"pictures of {by_signs(train.shape[1:3])}"
-        say(f"{why}: cut into tiles of {TILE} (--tile; or --size 64x64)", self.quiet)
-        self.tile = TILE
-        opening = replace(opening, tile=TILE)
-        return opening, *learnt_and_shown(opening, progress)
+            if cut and max(train.shape[1:3]) > LARGE:
+                why = f"pictures of {by_signs(train.shape[1:3])}"
+        if why:
+            tell(f"{why}: cut into tiles of {TILE} (--tile; or --size 64x64)")
+            self.tile = TILE
+            opening = replace(opening, tile=TILE)
+            train, test = learnt_and_shown(opening, progress)
+        if self.channels is None and equal_channels(train.pixels):
+            tell("three equal channels: taken as grey (--channels 3 keeps them)")
+            opening = replace(opening, channels=1)
+            train, test = learnt_and_shown(opening, progress)
+        return opening, train, test
 
     def _opening(self) -> "Opening":
         from caes.runs.pictures import Opening

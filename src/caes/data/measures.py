@@ -101,6 +101,13 @@ class Statistics:
         return hashlib.sha256(f"{self.pixels.shape}{self.pixels.dtype.str}".encode())
 
 
+def equal_channels(pixels: Any) -> bool:
+    """Tell whether N×H×W×3 are grey: all three channels are the same everywhere."""
+    return pixels.shape[3] == 3 and all(
+        bool((part[..., :1] == part[..., 1:]).all()) for part in parts(pixels)
+    )
+
+
 def extremes(pixels: NDArray[Any]) -> Pair:
     """Find each channel's smallest and largest value of finite pixels N×H×W×C."""
     found = [(chunk.min(1), chunk.max(1)) for chunk in _chunks(pixels)]
