@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -179,3 +180,31 @@ def test_only_what_gives_back_pictures_has_figures_of_them(
     assert list(made) == names
     assert made["loss"].caption == caption
     assert charts(History([], 0, "interrupted"), plan) == {}
+
+
+def in_stretches(about: History, steps: int) -> History:
+    rows = [replace(row, steps=row.epoch * steps) for row in about.rows]
+    return replace(about, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("ended", "note"),
+    [("early", "until no better"), ("time", "until the time was over"), ("complete", "as asked"), ("interrupted", "interrupted")],
+)  # fmt: skip
+def test_an_open_ended_training_is_counted_in_steps(ended: Any, note: str) -> None:
+    about = in_stretches(history([3, 2, 1, 2], ended=ended, best_epoch=3), 50)
+    (phase,) = of(about, Plan({0: 0}, best=True))
+    kept = "weights of step 150 kept"
+    assert epochs([phase]) == Fact("Steps", "200", f"{note}; {kept}")
+
+
+def test_so_is_an_open_ended_training_level_by_level() -> None:
+    about = stack_history({1: [3, 2], 2: [2, 1, 1]}, ended="time", best_epoch=2)
+    found = of(in_stretches(about, 100), Plan({1: 0, 2: 0}, best=True))
+    told = "of levels 1 and 2, each until no better or its time was over"
+    assert epochs(found) == Fact("Steps", "200 + 300", told)
+    rows = entries(found, parse("4C3-MP2-2C3"), (8, 8, 1), "mse")
+    assert [row.epochs for row in rows] == [
+        "200 steps",
+        "300 steps, until the time was over; step 200 kept",
+    ]

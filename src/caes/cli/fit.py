@@ -180,11 +180,12 @@ class Fit(Pictures, Options):
 def _ending(cae: "CAE") -> str:
     """Say how a training ended before its last epoch, and what is kept of it."""
     history, chosen = cae.history_, cae.chosen_
-    steps = history.rows[-1].steps if history.rows else None
-    if steps:
+    last = history.rows[-1] if history.rows else None
+    if last and last.steps:
+        steps, stretch = last.steps, last.steps // last.epoch
         ways = {"early": "nothing got better", "time": "the time was over"}
         way = ways.get(history.ended, history.ended)
-        kept = f"step {history.best_epoch * steps // len(history.rows):,}"
+        kept = f"step {history.best_epoch * stretch:,}"
         return f"{way} after {steps:,} steps; the weights of {kept} are kept"
     if history.ended == "interrupted" and chosen["patience"] is None:
         return f"{history.ended}; what was learnt so far is kept"

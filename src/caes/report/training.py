@@ -96,7 +96,15 @@ def epochs(phases: Sequence[Phase]) -> Fact:
     """Count the epochs of each phase: those made, and a note on those asked for."""
     first = phases[0]
     words = _one(first) if first.sole else _several(phases)
-    return Fact("Steps" if first.sole and first.stretch else "Epochs", *words)
+    counted = any(phase.stretch for phase in phases)
+    return Fact("Steps" if counted else "Epochs", *words)
+
+
+def _counted(phase: Phase) -> str:
+    """Count a phase's steps; of a refinement, which is counted so, its epochs."""
+    if phase.asked:
+        return count(len(phase.rows), "epoch")
+    return f"{len(phase.rows) * phase.stretch:,}"
 
 
 ENDINGS = {
@@ -120,6 +128,9 @@ def _one(phase: Phase) -> tuple[str, str]:
 
 def _several(phases: Sequence[Phase]) -> tuple[str, str]:
     own = [phase for phase in phases if phase.state != "taken over"]
+    if any(phase.stretch for phase in own):
+        made = " + ".join(_counted(phase) for phase in own)
+        return made, f"of {levels(own)}, each until no better or its time was over"
     asked = " + ".join(f"{phase.asked:,}" for phase in own)
     if not any(phase.rows for phase in own):
         # Which level it was is not known: the lower ones may have been taken over.
@@ -180,7 +191,8 @@ def _epochs(phase: Phase) -> str:
     kept = f"; {phase.at(phase.kept)} kept" if phase.kept and phase.short_of else ""
     if not phase.asked:
         made = count(len(phase.rows) * phase.stretch, "step")
-        return f"{made}, {ENDINGS.get(phase.state, phase.state)}{kept}"
+        ending = f", {ENDINGS.get(phase.state, phase.state)}"
+        return made + ending * (phase.state != "complete") + kept
     run = f"{len(phase.rows):,} of {phase.asked:,}"
     names = {"complete": "", "early": ", stopped early"}
     return run + names.get(phase.state, f", {phase.state}") + kept

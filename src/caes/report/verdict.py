@@ -190,7 +190,8 @@ def reasons(results: Results) -> Iterator[str]:
         )
     if falling := [phase for phase in phases if phase.falling]:
         whose = f"The loss of {levels(falling)}" if results.staged else "The loss"
-        yield f"{whose} was still falling at the end: more epochs would likely help."
+        more = "time" if falling[-1].stretch else "epochs"
+        yield f"{whose} was still falling at the end: more {more} would likely help."
 
 
 def caveats(results: Results) -> Iterator[str]:

@@ -101,7 +101,7 @@ def pretrain(
         straight.begin(_subspace(images[learn], scaling, model.arch.dense[-1]))
     if options.schedule == "greedy" and isinstance(model, Stack):
         history = _greedily(model, images, scaling, training, fixed)
-        if options.refine and history.ended in ("complete", "early"):
+        if options.refine and not history.broken_off:
             refined = training.run(model, images, scaling, options.refine, 0)
             refined.rows[:0] = history.rows
             history = refined
