@@ -189,10 +189,11 @@ class Options:
     scale: str = option(
         "auto",
         """How values come to the network: auto (the range of 8 or 16 bits without
-        sign, [0, 1] for fractions in it, else the pictures' extremes), dtype (the
-        type's range), or each channel by its own minmax, percentiles:1,99 or standard
-        (mean and deviation). The last two clip nothing, reach beyond [0, 1] and need
-        loss mse.""",
+        sign, or, where less than half of it is in use, the pictures' extremes with a
+        margin; [0, 1] for fractions in it, else the extremes), dtype (the type's
+        range), or each channel by its own minmax, percentiles:1,99 or standard (mean
+        and deviation). The last two clip nothing, reach beyond [0, 1] and need loss
+        mse.""",
         read_by(parse_scale),
     )
     validation: float | None = option(
