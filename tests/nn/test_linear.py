@@ -199,3 +199,16 @@ def test_a_training_that_diverges_begins_again_more_slowly_and_says_so(
     expected = pca.inverse_transform(pca.transform(rows)).clip(0, 1)
     found = cae.reconstruct(train).reshape(60, -1)
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_so_do_the_steps_of_each_level_of_a_greedy_stack() -> None:
+    stack: dict[str, Any] = {"decoder": "tied", "schedule": "greedy", "loss": "mse"}
+    stack |= {"arch": "3C3-MP2-2C3", "random_state": 1, "epochs": "auto"}
+    first = CAE(**stack, minutes=0.02).fit(_drawn(300))
+    each = first.chosen_["steps"]
+    assert len(each) == 2
+    again = CAE(**stack, steps=each).fit(_drawn(300))
+    for mine, its in zip(
+        first.model_.parameters(), again.model_.parameters(), strict=True
+    ):
+        assert torch.equal(mine, its)

@@ -39,6 +39,9 @@ class Fit(Pictures, Options):
         epochs: Passes over the pictures; in a greedy schedule one number, or one a
             level, as in 3,2,1; auto goes on until pictures kept apart are not
             reconstructed any better. Without it auto, or 20 with an --arch of your own.
+        steps: With --epochs auto, steps to take at most, one number or one a level,
+            whatever the clock says; those that a run took give the same weights again.
+            Counted in whole stretches.
         learning_rate: Learning rate at the start; in a greedy schedule one number, or
             one a level; 0.001 if not said.
         start: The run of a stack whose levels are taken over and stay; only those
@@ -61,6 +64,7 @@ class Fit(Pictures, Options):
     """
 
     epochs: Annotated[Any, per_level(int)] = None
+    steps: Annotated[Any, per_level(int)] = None
     learning_rate: Annotated[Any, per_level(float)] = None
     start: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None

@@ -170,7 +170,7 @@ def per_level(
 
     def write(value: Any) -> list[str]:
         if value is None:
-            return ["auto"]
+            return ["None"]
         values = value if isinstance(value, tuple) else (value,)
         return [",".join(map(str, values))]
 

@@ -124,8 +124,10 @@ class CAE(
         params = self._plain_params()
         run = checkpoint.Run(model, scaling, params, history, made)
         run.chosen = values(chosen, Options) | {"random_state": seed}
-        if steps := history.rows and history.rows[-1].steps:
-            run.chosen |= {"steps": steps, "minutes": None}
+        steps = {row.level: row.steps for row in history.rows if row.steps}
+        if steps:
+            each = tuple(steps.values())
+            run.chosen |= {"steps": each if len(each) > 1 else each[0], "minutes": None}
         return self._adopt(run)
 
     def plan(self, X: Pictures) -> tuple[str, str, str]:

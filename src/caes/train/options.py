@@ -135,10 +135,11 @@ class Options:
         reconstructed any better; without it 20 with an arch of one's own.""",
         passes,
     )
-    steps: int | None = option(
+    steps: int | tuple[int, ...] | None = option(
         None,
-        """Instead of epochs auto: steps to take at most, whatever the clock says; those
-        that a run took give the same weights again. Counted in whole stretches.""",
+        """With epochs auto: steps to take at most, one number or one a level, whatever
+        the clock says; those that a run took give the same weights again. Counted in
+        whole stretches.""",
         whole(1),
         hint="Try steps=2000.",
     )
@@ -239,7 +240,7 @@ class Options:
         side = self.tile if isinstance(self.tile, int) and self.tile > 0 else 28
         chosen = self.resolved((side, side, 1))
         arch = _architecture(chosen)
-        for name in ("epochs", "learning_rate"):
+        for name in ("epochs", "steps", "learning_rate"):
             per_level(chosen, name, arch)
         noises(chosen, arch)
         check_patience(chosen.validation, chosen.patience)

@@ -37,7 +37,9 @@ def _training(chosen: Resolved, arch: Architecture, pictures: int) -> str:
     if told == ["auto"]:
         end = f"until {watched:,} pictures kept apart are reconstructed no better"
         if chosen.steps is not None:
-            return f"{of}, {end}, {chosen.steps:,} steps at most"
+            each = per_level(chosen, "steps", arch)
+            most = " + ".join(f"{steps:,}" for steps in each)
+            return f"{of}, {end}, {most} steps at most"
         return f"{of}, {end}, {chosen.minutes or MINUTES:g} minutes at most"
     epochs = " + ".join(map(str, per_level(chosen, "epochs", arch)))
     plural = "s" * (steps > 1)

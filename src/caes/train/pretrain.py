@@ -16,6 +16,7 @@ from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.data.tiles import whole_names
 from caes.files import cache_folder, make_room, output_errors
+from caes.nn.architecture import Architecture
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.inference import AT_ONCE, infer
 from caes.nn.linear import Subspace, sample
@@ -107,16 +108,9 @@ def pretrain(
             history = refined
     else:
         history = training.run(model, images, scaling)
-        for _ in range(RESTARTS * (options.epochs == "auto")):
-            if history.ended != "diverged":
-                break
-            slower = copy(training.options)
-            slower.learning_rate = (
-                per_level(slower, "learning_rate", model.arch)[0] / 10
-            )
-            rate = f"a learning rate of {slower.learning_rate:g}"
-            progress.note(f"The loss is not a finite number: again, at {rate}.")
-            training = replace(training, options=slower)
+        restarts = RESTARTS if options.epochs == "auto" else 0
+        while history.ended == "diverged" and restarts:
+            training, restarts = training.slower(model.arch), restarts - 1
             history = training.run(model, images, scaling)
         if straight is not None and history.best_epoch == 0:  # of all pictures, then
             straight.begin(_subspace(images, scaling, model.arch.dense[-1]))
@@ -206,10 +200,12 @@ class _Training:
             optimizer=options.optimizer,
         )
         if epochs == "auto":
+            each = per_level(options, "steps", arch)
             stretch = min(max(len(batches), STRETCH[0]), STRETCH[1])
-            batches.stretch = min(stretch, options.steps or stretch)
-            levels = arch.depth if options.schedule == "greedy" else 1
-            settings = self._until_no_better(settings, batches.stretch, levels)
+            batches.stretch = min(stretch, each[of] or stretch)
+            settings = self._until_no_better(
+                settings, batches.stretch, each[of], len(each)
+            )
         noise = noises(options, arch)[of]
         by_hand = partial(model.compare, loss=options.loss)
         chosen = runner(
@@ -225,12 +221,23 @@ class _Training:
                 progress=self.progress,
             )
 
-    def _until_no_better(self, settings: Settings, steps: int, levels: int) -> Settings:
+    def slower(self, arch: Architecture) -> "_Training":
+        """Give the same at a tenth of the learning rate, and say so."""
+        options = copy(self.options)
+        (rate,) = per_level(options, "learning_rate", arch)
+        options.learning_rate = rate / 10
+        told = f"again, at a learning rate of {options.learning_rate:g}"
+        self.progress.note(f"The loss is not a finite number: {told}.")
+        return replace(self, options=options)
+
+    def _until_no_better(
+        self, settings: Settings, stretch: int, asked: int | None, levels: int
+    ) -> Settings:
         """Go on, in stretches of so many steps, until nothing gets better."""
-        asked, minutes = self.options.steps, self.options.minutes or MINUTES
+        minutes = self.options.minutes or MINUTES
         return replace(
             settings,
-            epochs=ENDLESS if asked is None else -(-asked // steps),
+            epochs=ENDLESS if asked is None else -(-asked // stretch),
             minutes=minutes / levels if asked is None else math.inf,
             patience=settings.patience or PATIENCE,
             falls=FALLS,
