@@ -435,3 +435,14 @@ def test_a_training_on_a_prepared_set_is_that_in_memory(
     one, two = (each["provenance"]["data fingerprint"] for each in about)
     assert one == two
     assert (disk / "report.html").is_file()
+
+
+def test_a_large_set_is_announced_with_its_place_when_it_is_made(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepared, "ANNOUNCED", 10)
+    first, again = (load(photos, prepare=True) for _ in range(2))
+    (folder,) = (each for each in prepared_folder().iterdir() if each.is_dir())
+    assert [note for note in first.notes if note not in again.notes] == [
+        f"Decoded once, 0 MB in {folder}: see caes cache, or --in-memory."
+    ]

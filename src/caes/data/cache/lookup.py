@@ -30,6 +30,8 @@ MANY = 2000
 """Pictures above which a set is prepared, if nothing else is asked for."""
 LARGE = 2**28
 """Bytes of decoded pictures above which one is."""
+ANNOUNCED = 10**8
+"""Bytes of a set above which it is said where it is kept."""
 FEW = 16
 """Pictures up to which none is: to find out how large they are may take as long."""
 
@@ -70,7 +72,7 @@ def _prepared(asked: Asked) -> Batch:
         with alone(folder):
             if (batch := _opened(folder)) is None:
                 build(folder, asked)
-                batch = _opened(folder)
+                batch = _announced(_opened(folder), folder)
     if batch is None:
         raise OutputError(
             str(folder),
@@ -81,6 +83,15 @@ def _prepared(asked: Asked) -> Batch:
     if asked.reading.strict and batch.skipped:
         raise unreadable(asked.source, batch.skipped[0])
     return batch
+
+
+def _announced(batch: Batch | None, folder: Path) -> Batch | None:
+    """Say of a large set that was made where it is, and how to be rid of it."""
+    if batch is None or batch.pixels.nbytes <= ANNOUNCED:
+        return batch
+    size = f"{batch.pixels.nbytes / 1e6:,.0f} MB"
+    note = f"Decoded once, {size} in {folder}: see caes cache, or --in-memory."
+    return replace(batch, notes=(*batch.notes, note))
 
 
 def _opened(folder: Path) -> Batch | None:
