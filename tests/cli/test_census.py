@@ -131,3 +131,15 @@ def test_the_commands_around_labels_begin_so_too(here: Path, notes: Notes) -> No
 
 def test_a_quiet_fit_says_nothing_of_it(photos: Path, notes: Notes) -> None:
     assert notes("fit", "photos", *FIT, "--quiet") == []
+
+
+def test_masks_among_the_pictures_are_named(photos: Path, notes: Notes) -> None:
+    assert not any("mask" in line for line in notes("fit", "photos", *FIT))
+    with Image.open(photos / "in" / "01.png") as picture:
+        two = np.where(np.asarray(picture) > 30, 255, 0).astype(np.uint8)
+    Path("photos/masks").mkdir()
+    Image.fromarray(two).save("photos/masks/01.bmp")
+    said = notes("fit", "photos", *FIT)
+    assert said[1] == (
+        "masks/01.bmp looks like a mask of in/01.png, of the same name and with two values, and is learnt from like all others: move such files to a folder of their own"
+    )

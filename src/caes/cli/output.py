@@ -36,11 +36,13 @@ def announce(images: "ImageSet", quiet: bool = False) -> None:
 def introduce(train: "ImageSet", test: "ImageSet", quiet: bool) -> None:
     """Announce what is learnt from; say what its values are like and what is twice."""
     from caes.data import survey_of_sets
-    from caes.tasks.census import in_short
+    from caes.tasks.census import in_short, masks
 
     if quiet:
         return
     announce(train)
+    if found := masks(train):
+        say(found)
     apart = test.pixels is not train.pixels
     for line in in_short(survey_of_sets(*([train, test] if apart else [train]))):
         say(line)

@@ -2,18 +2,23 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
-from caes.data import Survey
+from caes.data import ImageSet, Survey
 from caes.data.census.duplicates import Group
 from caes.data.census.survey import Values
+from caes.data.tiles import whole_names
 from caes.report.numbers import count
 from caes.tasks.info import pairs
 
 _GROUPS = 3
 """Groups of the same picture that are named, and names in each."""
+_PAIRS = 200
+"""Pairs of pictures of one name that are asked whether one is the other's mask."""
 _CHANNELS = 6
 """Channels whose means are told; JSON has those of all."""
 
@@ -36,6 +41,31 @@ def in_short(found: Survey) -> Iterator[str]:
     for each in found.values.values():
         yield f"values: {ranged(each)}{_of(found, each)}"
     yield from repeated(found)
+
+
+def masks(images: ImageSet) -> str:
+    """Name masks among pictures: the name of another one, its own ending, two values.
+
+    Nothing where there are none.
+    """
+    named: dict[str, list[int]] = {}
+    for row, name in enumerate(whole_names(images.names)):
+        named.setdefault(PurePath(name).stem, []).append(row)
+    pairs = [rows for rows in named.values() if len(rows) > 1]
+    found = [
+        (images.names[row], next(images.names[at] for at in rows if at != row))
+        for rows in pairs[:_PAIRS]
+        for row in rows
+        if len({PurePath(images.names[at]).suffix for at in rows}) > 1
+        and len(np.unique(images.pixels[row])) == 2
+    ]
+    if not found:
+        return ""
+    mask, of = found[0]
+    return (
+        f"{mask} looks like a mask of {of}, of the same name and with two values, and "
+        "is learnt from like all others: move such files to a folder of their own"
+    )
 
 
 def ranged(values: Values) -> str:
