@@ -594,3 +594,19 @@ def test_the_rate_falls_when_nothing_gets_better_and_then_the_end_comes() -> Non
 def test_after_its_minutes_a_training_begins_no_other_epoch() -> None:
     history = _train(Level(), _white(4), _white(4), epochs=99, falls=1, minutes=1e-9)
     assert (history.ended, len(history.rows)) == ("time", 1)
+
+
+def test_of_quick_stretches_only_some_are_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 3, 6, 9, 12])
+    monkeypatch.setattr("caes.train.progress.time.perf_counter", lambda: next(clock))
+    lines = Lines()
+    for number in range(1, 6):
+        lines.epoch(Epoch(number, 0.5, None, None, None, 3.0, 100.0, steps=50 * number))
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition("  ")[0] for line in said] == [
+        "step 50",
+        "step 150",
+        "step 250",
+    ]

@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+PAUSE = 5
+"""Seconds, at least, between two lines about stretches of steps."""
+
+
 class Progress:
     """Says nothing; what the others share."""
 
     epochs = 0
     minutes = math.inf
+    told = -math.inf
 
     def start(
         self, epochs: int, batches: int, level: int = 0, minutes: float = math.inf
@@ -34,8 +39,11 @@ class Progress:
         """Take note of ``n`` pictures; ``total``, (3,), is over ``seen`` of a pass."""
 
     def epoch(self, row: Epoch) -> None:
-        """Take note of a finished epoch."""
-        self.note(describe(row, self.epochs))
+        """Tell a finished epoch; of stretches of steps one every few seconds."""
+        now = time.perf_counter()
+        if row.steps is None or now - self.told >= PAUSE:
+            self.told = now
+            self.note(describe(row, self.epochs))
 
     def note(self, text: str) -> None:
         """Say what happened."""
