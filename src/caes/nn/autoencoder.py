@@ -90,7 +90,8 @@ class Autoencoder(Model):
     @torch.no_grad()
     def begin(self, subspace: Subspace) -> None:
         """Begin at PCA's answer: what the network adds to the linear path is 0."""
-        assert self.linear is not None
+        if self.linear is None:
+            raise TypeError("a network without a linear path cannot begin at PCA")
         self.linear.begin(subspace)
         for part in (self.encoder, self.decoder):
             for parameter in part[-1].parameters():

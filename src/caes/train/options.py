@@ -274,14 +274,12 @@ class Options:
         for name in ("code", "compression"):  # they are in the network now
             said.pop(name, None)
         known = filled | said
-        free = known["epochs"] == "auto"
         unbounded = not parse_scale(self.scale).bounded
         usual = {
             "loss": "mse" if known["linear"] or unbounded else "bce",
             "batch_size": 64,
             "learning_rate": 1e-3,
-            "decay": "constant",
-            "validation": 0.1 if free else 0.0,
+            "validation": 0.1 if known["epochs"] == "auto" else 0.0,
         }
         return Resolved(**usual | known)
 
