@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import caes
-from caes.cli import COMMANDS
+from caes.cli import COMMANDS, PARTS
 from tests.cli.conftest import Notes, Run, about, table
 
 FILES = ["figures", "history.csv", "model.json", "model.safetensors", "report.html"]
@@ -188,10 +188,18 @@ def test_one_epoch_of_mnist_reaches_what_the_keras_example_does() -> None:
     assert cae.score(caes.load("mnist", "test[:2000]")) > -0.015
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_run_by_a_test(name: str) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        *((name,) for name in COMMANDS if name not in PARTS),
+        *((name, part) for name in PARTS for part in PARTS[name]),
+    ],
+    ids=" ".join,
+)
+def test_every_command_is_run_by_a_test(words: tuple[str, ...]) -> None:
     sources = [path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py")]
-    ran = rf'(main\(\[|says\(|words = [\[(])\s*"{name}",'
+    typed = r",\s*".join(f'"{word}"' for word in words)
+    ran = rf"(main\(\[|says\(|words = [\[(])\s*{typed},"
     assert any(re.search(ran, source) for source in sources)
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from caes import CAE, __version__
-from caes.cli import COMMANDS, main
+from caes.cli import COMMANDS, PARTS, main
 from tests.cli.conftest import Run
 
 
@@ -239,10 +239,12 @@ def test_help_is_one_screen_and_needs_no_torch(
     assert capfd.readouterr().out == f"caes {__version__}\n"
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [*COMMANDS, *(f"{name} {part}" for name in PARTS for part in PARTS[name])]
+)
 def test_every_command_has_help(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        main([name, "--help"])
+        main([*name.split(), "--help"])
     assert end.value.code == 0
     said = capfd.readouterr().out
     assert f"usage: caes {name} " in said

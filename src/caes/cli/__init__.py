@@ -24,6 +24,11 @@ _TABLE = (
     ("house-keeping", "cache", "pictures that are kept decoded: list, delete"),
 )
 COMMANDS = {name: does for _, name, does in _TABLE}
+PARTS: dict[str, dict[str, str]] = {}
+"""The sub-commands of the commands that have some, and what each does.
+
+``caes NAME PART`` is the class ``Part`` in ``caes/cli/name/part.py``.
+"""
 OVERVIEW = "\n".join(
     [
         "usage: caes COMMAND …",

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import tyro
 
-from caes.cli import COMMANDS
+from caes.cli import COMMANDS, PARTS
 from caes.errors import ArgumentError, CaesError, visible
 
 # What tyro says, and how it is said here: option, received, allowed.
@@ -37,6 +37,8 @@ def parse(words: list[str]) -> Command:
     if name not in COMMANDS:
         there = _meant(name, [*COMMANDS]) or f"; there are {', '.join(COMMANDS)}."
         _leave(f"unknown command {name}{there} See caes --help.")
+    if name in PARTS:
+        name, rest = _part(name, rest)
     command = command_class(name)
     found: Command
     known = {*option_names(command).values(), "--help"}
@@ -68,10 +70,25 @@ def parse(words: list[str]) -> Command:
     return found
 
 
+def _part(name: str, words: list[str]) -> tuple[str, list[str]]:
+    """Give a sub-command's whole name, and its words; or list what there is."""
+    parts = PARTS[name]
+    if not words or words[0] in ("-h", "--help"):
+        lines = [f"usage: caes {name} COMMAND …", "", f"{COMMANDS[name].capitalize()}."]
+        lines += ["", *(f"{part:<13}{does}" for part, does in parts.items())]
+        print("\n".join([*lines, "", f"caes {name} COMMAND --help names its options."]))
+        raise SystemExit(0)
+    if words[0] not in parts:
+        there = _meant(words[0], [*parts]) or f"; there are {', '.join(parts)}."
+        _leave(f"unknown command {name} {words[0]}{there} See caes {name} --help.")
+    return f"{name} {words[0]}", words[1:]
+
+
 def command_class(name: str) -> Any:
     """Give a command's class, which only now is imported."""
-    module = import_module(f"caes.cli.{name.replace('-', '_')}")
-    return getattr(module, name.title().replace("-", ""))
+    *_, last = name.split()
+    module = import_module(f"caes.cli.{name.replace('-', '_').replace(' ', '.')}")
+    return getattr(module, last.title().replace("-", ""))
 
 
 def option_names(command: type[Any]) -> dict[str, str]:
