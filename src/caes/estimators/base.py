@@ -19,7 +19,8 @@ from caes.data.scaling import Scaling
 from caes.errors import ArgumentError, DataError, RunError, by_signs
 from caes.files import new_folder
 from caes.nn.architecture import Architecture, Shape
-from caes.nn.inference import AT_ONCE, infer
+from caes.nn.inference import AT_ONCE, double, infer, infer_all
+from caes.nn.model import Model
 from caes.runs import checkpoint
 from caes.runs.pictures import Opening, Progress, for_others, opened
 from caes.train.batches import Batches
@@ -284,6 +285,37 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         if not tiled:
             self.architecture_.check(shape)
 
+    def encode(
+        self, X: Pictures, *, errors: bool = False
+    ) -> Iterator[tuple[NDArray[Any], ...]]:
+        """Encode pictures of one size batch by batch, in bounded memory.
+
+        Args:
+            X: The pictures, in the training pictures' units.
+            errors: Whether each batch's reconstruction errors come as well.
+
+        Yields:
+            The codes of some pictures, n×h×w×maps or n×units, float32; and, where asked
+            for, their n mean squared errors, float64, in squared units of the network.
+        """
+        encoder, batches = self._encoder, self._batches(self._open(X))
+
+        def compute(batch: Tensor) -> tuple[Tensor, ...]:
+            if not errors:
+                return (encoder.encode(batch),)
+            codes, again = encoder.through(batch)
+            return codes, double(again - batch).square().mean((1, 2, 3))
+
+        return infer_all(self.model_, compute, batches, device_for(self.device))
+
+    @property
+    def _encoder(self) -> Model:
+        """The network that makes codes."""
+        raise NotImplementedError
+
+    def _batches(self, images: ImageSet) -> Batches:
+        return Batches(images, self.scaling_, AT_ONCE)
+
     def _infer(
         self,
         compute: Callable[[Tensor], Tensor],
@@ -291,7 +323,7 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Iterator[NDArray[Any]]:
         """Give what the model computes of pictures or codes, batch by batch."""
         if isinstance(pictures, ImageSet):
-            pictures = Batches(pictures, self.scaling_, AT_ONCE)
+            pictures = self._batches(pictures)
         return infer(self.model_, compute, pictures, device_for(self.device))
 
     def __sklearn_clone__(self) -> Self:

@@ -244,16 +244,36 @@ class CAE(
         """
         images, tiled = self._opened(X, tile, overlap)
         if tiled is not None:
-            encoded = (np.concatenate([*tiled.encoded(each)]) for each in images.pixels)
-            return np.stack([codes.reshape(-1) for codes in encoded])
+            return np.stack([code.reshape(-1) for code in _codes(tiled, images)])
         found = np.concatenate([*self._infer(self.model_.encode, images)])
         return found.reshape(len(found), -1)
 
-    def inverse_transform(self, X: ArrayLike) -> NDArray[np.float32]:
+    def code_maps(
+        self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Encode pictures of any size one by one, each value at its place.
+
+        Args:
+            X: The pictures, in the training pictures' units.
+            tile: As for `reconstruct`; without any the training pictures' size.
+            overlap: As for `reconstruct`.
+
+        Yields:
+            Each picture's code, float32: h×w×maps, that of the whole picture; or, with
+            dense layers, rows×columns×units of its tiles.
+        """
+        tiled = self._any_size(tile, overlap)
+        return _codes(tiled, self._open(X, tiled=True))
+
+    def inverse_transform(
+        self, X: ArrayLike, *, size: tuple[int, int] | None = None
+    ) -> NDArray[np.float32]:
         """Decode codes.
 
         Args:
-            X: N×code, as `transform` gives them for pictures of the training size.
+            X: N×code, as `transform` gives them.
+            size: (H, W) of the pictures; None for the training pictures'. Only networks
+                without dense layers know others.
 
         Returns:
             N×H×W×C float32, or N×features where `fit` met flattened pictures; as the
@@ -264,17 +284,30 @@ class CAE(
         """
         check_is_fitted(self)
         codes = np.asarray(X, np.float32)
-        shape = self.architecture_.code_shape(self.picture_shape_)
-        if codes.ndim != 2 or codes.shape[1] != self._n_features_out:
+        height, width = size or self.picture_shape_[:2]
+        if self.architecture_.dense and size not in (None, self.picture_shape_[:2]):
+            raise ArgumentError(
+                "size",
+                f"{by_signs(size or ())} for a network with dense layers",
+                f"{by_signs(self.picture_shape_[:2])}, the size it was trained on",
+                "Leave it out.",
+            )
+        shape = self.architecture_.code_shape((height, width, self.picture_shape_[2]))
+        if codes.ndim != 2 or codes.shape[1] != np.prod(shape):
+            of = "the training size" if size is None else by_signs(size)
             raise ArgumentError(
                 "X",
                 f"codes of shape {codes.shape}",
-                f"N×{self._n_features_out}",
-                "Pass what transform gave for pictures of the training size.",
+                f"N×{np.prod(shape)}",
+                f"Pass what transform gave for pictures of {of}.",
             )
         whole = torch.from_numpy(codes.reshape(-1, *shape))
         batches = ((part,) for part in torch.split(whole, AT_ONCE))
-        pictures = np.concatenate([*self._infer(self.model_.decode, batches)])
+
+        def decode(batch: torch.Tensor) -> torch.Tensor:
+            return self.model_.decode(batch, (height, width))
+
+        pictures = np.concatenate([*self._infer(decode, batches)])
         return pictures.reshape(len(pictures), -1) if self._flat else pictures
 
     def reconstruct(
@@ -330,11 +363,8 @@ class CAE(
             For each picture its bands of rows from the top: the picture, scaled, and
             its reconstruction, both h×W×C float32, as the network sees them.
         """
-        if tile is None and self.tile is None:
-            tile = self.picture_shape_[0], self.picture_shape_[1]
-        tiled = self._tiled(tile, overlap)
-        images = self._open(X, tiled=True)
-        return map(tiled.beside, images.pixels)  # type: ignore[union-attr]
+        tiled = self._any_size(tile, overlap)
+        return map(tiled.beside, self._open(X, tiled=True).pixels)
 
     def errors(
         self, X: Pictures, *, tile: Tile = None, overlap: int | None = None
@@ -393,6 +423,10 @@ class CAE(
     )
     _below = "start"
 
+    @property
+    def _encoder(self) -> Model:
+        return self.model_
+
     def _loaded(self, X: Pictures) -> ImageSet:
         """Give what to learn from: tiles, where asked for and not there yet."""
         found = tiling(self.tile, self.overlap, self.check())
@@ -409,6 +443,13 @@ class CAE(
         images = self._open(X, tiled=tiled is not None)
         whole = tiled is not None and tiled.takes_whole(images.shape[1:3])
         return images, None if whole else tiled
+
+    def _any_size(self, tile: Tile, overlap: int | None) -> TiledInference:
+        """Read how pictures are cut; where nothing is said, by the training size."""
+        check_is_fitted(self)
+        if tile is None and self.tile is None:
+            tile = self.picture_shape_[0], self.picture_shape_[1]
+        return self._tiled(tile, overlap)  # type: ignore[return-value]
 
     def _tiled(self, tile: Tile, overlap: int | None) -> TiledInference | None:
         """Read how large pictures are cut; None without any tile."""
@@ -440,6 +481,10 @@ class CAE(
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _codes(tiled: TiledInference, images: ImageSet) -> Iterator[NDArray[np.float32]]:
+    return (np.concatenate([*tiled.encoded(each)]) for each in images.pixels)
 
 
 def _form(arch: Architecture, picture: Shape) -> str:

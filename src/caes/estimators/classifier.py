@@ -27,6 +27,7 @@ from caes.estimators.base import (
 from caes.estimators.cae import CAE
 from caes.nn.architecture import Architecture
 from caes.nn.classifier import Classifier
+from caes.nn.model import Model
 from caes.nn.stack import autoencoder
 from caes.options import option, options
 from caes.runs import checkpoint
@@ -256,6 +257,10 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
     )
     _below = "stack"
     _one_size = True  # the head has a weight for each place
+
+    @property
+    def _encoder(self) -> Model:
+        return self.model_.trunk
 
     def _run(self) -> checkpoint.Run:
         classes = tuple(self.classes_.tolist())

@@ -79,8 +79,13 @@ class Autoencoder(Model):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Reconstruct pictures: N×H×W×C float32 in [0, 1], in and out."""
+        return self.through(pictures)[1]
+
+    def through(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Give codes and reconstructions, encoding once."""
         height, width = pictures.shape[1:3]
-        return self.decode(self.encode(pictures), (height, width))
+        codes = self.encode(pictures)
+        return codes, self.decode(codes, (height, width))
 
     def _logits(self, codes: Tensor, size: tuple[int, int]) -> Tensor:
         """Decode codes up to, but without, the last activation: N×H×W×C float32."""

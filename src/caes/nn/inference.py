@@ -36,11 +36,26 @@ def infer(
 
     The model goes to the device, and back when all is done; batches are on the CPU.
     """
+
+    def alone(batch: Tensor) -> tuple[Tensor]:
+        return (compute(batch),)
+
+    for (found,) in infer_all(model, alone, batches, device):
+        yield found
+
+
+def infer_all(
+    model: nn.Module,
+    compute: Callable[[Tensor], Iterable[Tensor]],
+    batches: Iterable[Sequence[Tensor]],
+    device: torch.device,
+) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Do the same where it computes several things of a batch."""
     with placed(model, device):
         for batch, *_ in batches:
             with torch.inference_mode():
-                found = compute(batch.to(device)).cpu()
-            yield found.numpy()
+                found = [each.cpu() for each in compute(batch.to(device))]
+            yield tuple(each.numpy() for each in found)
 
 
 def double(tensor: Tensor) -> Tensor:

@@ -41,6 +41,10 @@ class Model(nn.Module):
         """Decode codes to N×H×W×C; (H, W) is ``size`` or the training pictures'."""
         raise NotImplementedError
 
+    def through(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Give codes and reconstructions, as `encode` and calling the model do."""
+        return self.encode(pictures), self(pictures)
+
     def raw(self, inputs: Tensor) -> Tensor:
         """Reconstruct, but for the last activation: N×H×W×C, in and out."""
         raise NotImplementedError

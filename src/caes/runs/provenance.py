@@ -2,10 +2,13 @@
 
 import platform
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import nn
 
 from caes.data import ImageSet
 from caes.version import __version__
@@ -36,6 +39,17 @@ def provenance(images: ImageSet, seed: int, path: str) -> dict[str, str]:
         "scikit-learn": version("scikit-learn"),
         "machine": f"{platform.system()} {platform.machine()}, {processor()}",
     }
+
+
+def digest_of(model: nn.Module) -> str:
+    """Tell networks apart: SHA-256, in hexadecimal, of all weights.
+
+    It is a run's fingerprint: codes of one run mean nothing to another.
+    """
+    weights = sha256()
+    for value in model.state_dict().values():
+        weights.update(np.ascontiguousarray(value.cpu().numpy()).data)
+    return weights.hexdigest()
 
 
 def processor() -> str:

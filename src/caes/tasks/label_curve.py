@@ -3,11 +3,8 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from hashlib import sha256
 from itertools import product
 from typing import Any
-
-import numpy as np
 
 from caes.data import ImageSet
 from caes.data.labels.draws import only
@@ -16,6 +13,7 @@ from caes.estimators import CAE, CAEClassifier
 from caes.options import values
 from caes.report.label_curve import CurveRun
 from caes.runs.ledger import Ledger, Row, pass_on_interruption
+from caes.runs.provenance import digest_of
 from caes.tasks.classify import CODES, CONTROL, PIXELS
 from caes.tasks.probe import fit_probe, pixels_of
 from caes.train.recipes import FineTuning, StartName
@@ -80,11 +78,8 @@ def _about(
     """Say what all runs of a curve share, so that no other curve's are taken for it."""
     default = vars(FineTuning())
     changed = [f"{k}={v}" for k, v in vars(options).items() if v != default[k]]
-    weights = sha256()
-    for value in cae.model_.state_dict().values():
-        weights.update(np.ascontiguousarray(value.numpy()).data)
     seen, asked = (f"{each.split} {each.fingerprint[:12]}" for each in (train, test))
-    stack = f"{cae.architecture_} {weights.hexdigest()[:12]}"
+    stack = f"{cae.architecture_} {digest_of(cae.model_)[:12]}"
     return " ".join(changed), stack, f"{train.source}, {seen}, {asked}"
 
 
