@@ -16,6 +16,8 @@ _TABLE = (
     ("look", "info", "what a run is, or what is in some pictures"),
     ("", "report", "a run's report and figures, written again"),
     ("use", "reconstruct", "reconstructions of pictures, and a table of errors"),
+    ("", "encode", "the code of each picture, as a table"),
+    ("", "decode", "pictures of codes that were changed"),
     ("", "predict", "the class of each picture, as a table"),
     ("few labels", "classify", "train a classifier on labels and an auto-encoder"),
     ("", "probe", "what the codes are worth to simple classifiers"),

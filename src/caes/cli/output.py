@@ -4,7 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,39 @@ def _count(done: int, total: int) -> None:
     elif done % max(1, total // 100) == 0:
         text = f"\rreading pictures: {done:,} of {total:,}"
         print(text, end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def counting(total: int, doing: str, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a bar with the time left, on a terminal that wants one.
+
+    Gives what to call with the number of pictures that are done, each time.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda n: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn(doing),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda n: bar.advance(task, n)
 
 
 def say(line: str, quiet: bool = False) -> None:

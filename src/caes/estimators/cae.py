@@ -283,7 +283,7 @@ class CAE(
             ArgumentError: Codes of another length.
         """
         check_is_fitted(self)
-        codes = np.asarray(X, np.float32)
+        codes = np.require(X, np.float32, ["C", "W"])  # torch warns of what is not
         height, width = size or self.picture_shape_[:2]
         if self.architecture_.dense and size not in (None, self.picture_shape_[:2]):
             raise ArgumentError(

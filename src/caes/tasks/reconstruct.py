@@ -144,8 +144,8 @@ def picture_path(name: str, kind: str = "") -> PurePosixPath:
     return PurePosixPath(*folders, f"{last}{ending}")
 
 
-def write_picture(path: Path, pixels: NDArray[Any]) -> None:
-    """Write H×W×C of any real number type in that type.
+def write_picture(path: Path, pixels: NDArray[Any]) -> Path:
+    """Write H×W×C of any real number type in that type; give the path.
 
     As TIFF where PNG cannot hold it: ``.tif`` takes the place of the path's ending.
     """
@@ -153,7 +153,7 @@ def write_picture(path: Path, pixels: NDArray[Any]) -> None:
     if str(pixels.dtype) in PNG.get(pixels.shape[2], ()):
         with write_atomically(path) as file:
             Image.fromarray(kept).save(file, "PNG")
-        return
+        return path
     from tifffile import FileHandle, imwrite  # late: only what needs it pays for it
 
     colour = "rgb" if pixels.shape[2] == 3 else "minisblack"
@@ -164,6 +164,7 @@ def write_picture(path: Path, pixels: NDArray[Any]) -> None:
     with write_atomically(path) as file:
         named = FileHandle(file, name=path.name)  # it asks for one, and this has none
         imwrite(named, kept, photometric=colour, planarconfig=together)
+    return path
 
 
 class Thumbnail:
