@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from caes.version import __version__
 
 if TYPE_CHECKING:
+    from caes.anomalies.estimator import AnomalyDetector as AnomalyDetector
     from caes.data import ImageSet as ImageSet
     from caes.data import load as load
     from caes.errors import CaesError as CaesError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Where each name lives; nothing, least of all torch, is imported before it is needed.
 _SHELF = {
+    "AnomalyDetector": "caes.anomalies.estimator",
     "CAE": "caes.estimators",
     "CAEClassifier": "caes.estimators",
     "CaesError": "caes.errors",

@@ -239,21 +239,9 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _unflatten(self, table: NDArray[Any], reset: bool) -> ImageSet:
         self._flat = reset or self._flat
-        shape = self._shape_of(table.shape[1]) if reset else self.picture_shape_
+        given = table.shape[1], self.image_shape
+        shape = shape_of(*given) if reset else self.picture_shape_
         return ImageSet.from_pixels(table.reshape(-1, *shape))
-
-    def _shape_of(self, features: int) -> Shape:
-        side = round(features**0.5)
-        given = (side, side) if self.image_shape is None else self.image_shape
-        height, width, channels = (*given, 1)[:3]
-        if height * width * channels != features:
-            raise DataError(
-                "X",
-                f"rows of {features} features",
-                "a square number, or H·W·C as image_shape says",
-                "Give image_shape=(H, W, C), or pictures as N×H×W×C.",
-            )
-        return height, width, channels
 
     def _check_values(self, images: ImageSet) -> None:
         """Refuse values of another kind than those learnt from: 0 to 255 for 0 to 1."""
@@ -363,6 +351,21 @@ def is_table(X: Pictures) -> bool:
         return (X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim) <= 2
     except ValueError:  # pictures of several sizes
         return False
+
+
+def shape_of(features: int, image_shape: tuple[int, ...] | None) -> Shape:
+    """Give (H, W, C) of flattened pictures: square and grey where nothing is said."""
+    side = round(features**0.5)
+    given = (side, side) if image_shape is None else image_shape
+    height, width, channels = (*given, 1)[:3]
+    if height * width * channels != features:
+        raise DataError(
+            "X",
+            f"rows of {features} features",
+            "a square number, or H·W·C as image_shape says",
+            "Give image_shape=(H, W, C), or pictures as N×H×W×C.",
+        )
+    return height, width, channels
 
 
 def seed_of(random_state: Any) -> int:

@@ -1,0 +1,1 @@
+"""What is not like the others: detectors that learn from normal pictures alone."""
