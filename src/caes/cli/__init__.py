@@ -18,6 +18,7 @@ _TABLE = (
     ("use", "reconstruct", "reconstructions of pictures, and a table of errors"),
     ("", "encode", "the code of each picture, as a table"),
     ("", "decode", "pictures of codes that were changed"),
+    ("", "atlas", "codes in two dimensions, with their pictures"),
     ("", "predict", "the class of each picture, as a table"),
     ("few labels", "classify", "train a classifier on labels and an auto-encoder"),
     ("", "probe", "what the codes are worth to simple classifiers"),

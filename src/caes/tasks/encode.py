@@ -155,9 +155,7 @@ def apart(
             yield piece
             continue
         if opening.tile is not None:
-            side = side_of(opening.tile)
-            cut = Tiling(side, overlap_of(opening.overlap, side))
-            piece = tiled([piece], cut, opening.source, piece.split, opening.strict)
+            piece = cut(piece, opening)
         if waiting and (_form(piece) != _form(waiting[0]) or _many(waiting)):
             yield join(waiting)
             waiting = []
@@ -167,6 +165,13 @@ def apart(
             waiting = []
     if waiting:
         yield join(waiting)
+
+
+def cut(images: ImageSet, opening: Opening) -> ImageSet:
+    """Cut pictures into the tiles that they are opened by."""
+    side = side_of(opening.tile)
+    tiling = Tiling(side, overlap_of(opening.overlap, side))
+    return tiled([images], tiling, opening.source, images.split, opening.strict)
 
 
 def _form(images: ImageSet) -> tuple[Any, ...]:
