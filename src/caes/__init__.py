@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from caes.estimators import CAEClassifier as CAEClassifier
     from caes.nn.architecture import Architecture as Architecture
     from caes.nn.architecture import parse as parse
+    from caes.tasks.index.image_index import ImageIndex as ImageIndex
 
 # Where each name lives; nothing, least of all torch, is imported before it is needed.
 _SHELF = {
@@ -21,6 +22,7 @@ _SHELF = {
     "CAE": "caes.estimators",
     "CAEClassifier": "caes.estimators",
     "CaesError": "caes.errors",
+    "ImageIndex": "caes.tasks.index.image_index",
     "ImageSet": "caes.data",
     "Architecture": "caes.nn.architecture",
     "load": "caes.data",

@@ -19,6 +19,7 @@ _TABLE = (
     ("", "encode", "the code of each picture, as a table"),
     ("", "decode", "pictures of codes that were changed"),
     ("", "atlas", "codes in two dimensions, with their pictures"),
+    ("", "index", "the nearest of pictures, and those that are twice"),
     ("", "predict", "the class of each picture, as a table"),
     ("few labels", "classify", "train a classifier on labels and an auto-encoder"),
     ("", "probe", "what the codes are worth to simple classifiers"),
@@ -27,7 +28,16 @@ _TABLE = (
     ("house-keeping", "cache", "pictures that are kept decoded: list, delete"),
 )
 COMMANDS = {name: does for _, name, does in _TABLE}
-PARTS: dict[str, dict[str, str]] = {}
+PARTS: dict[str, dict[str, str]] = {
+    "index": {
+        "build": "a new index of pictures, of a run's codes",
+        "add": "more pictures into an index",
+        "drop": "pictures out of an index, by name",
+        "info": "what an index is",
+        "search": "the pictures of an index that are nearest to others",
+        "duplicates": "pictures that are the same, exactly or nearly, in groups",
+    },
+}
 """The sub-commands of the commands that have some, and what each does.
 
 ``caes NAME PART`` is the class ``Part`` in ``caes/cli/name/part.py``.

@@ -21,19 +21,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Pictures:
-    """Which pictures are meant, and how they are read.
+class Source:
+    """Which pictures are meant.
 
     Args:
         source: Pictures: digits, mnist, cifar10, or a path.
         split: Which part; without it the test pictures, or, if there are none, all.
-        size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
-            the run was trained on.
-        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
-            their mirror image) or random-crop (a piece, not scaled); without it
-            as in the run's training.
-        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
-            channels of one; without it as in the run's training.
         strict: Stop at the first picture that cannot be read, instead of skipping
             it.
         in_memory: Decode picture files into memory, and keep nothing of them in the
@@ -43,12 +36,28 @@ class Pictures:
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     split: str | None = None
-    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
-    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
-    pages: Pages | None = None
     strict: bool = False
     in_memory: bool = False
     quiet: bool = False
+
+
+@dataclass(kw_only=True)
+class Pictures(Source):
+    """Which pictures are meant, and how they are read.
+
+    Args:
+        size: HEIGHTxWIDTH to resize every picture to; without it, that of the pictures
+            the run was trained on.
+        resize: How to bring pictures to that size: stretch, crop (evenly), pad (by
+            their mirror image) or random-crop (a piece, not scaled); without it
+            as in the run's training.
+        pages: Whether each page of a TIFF, DICOM or FITS file is a picture, or all are
+            channels of one; without it as in the run's training.
+    """
+
+    size: Annotated[str | None, tyro.conf.arg(metavar="HxW")] = None
+    resize: Annotated[str | None, tyro.conf.arg(metavar="HOW")] = None
+    pages: Pages | None = None
 
     def given(self) -> dict[str, Any]:
         """Give the options as Python takes them; None for what was not said."""

@@ -1,0 +1,1 @@
+"""caes index: pictures to search in by their codes. One thin class a sub-command."""
