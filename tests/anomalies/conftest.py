@@ -17,7 +17,7 @@ def threes() -> ImageSet:
 @pytest.fixture(scope="session")
 def detector(threes: ImageSet) -> AnomalyDetector:
     """One that knows threes, with little training."""
-    names = ("codes of pictures, neighbours", "reconstruction by pixels")
+    names = ("codes of pictures by neighbours", "reconstruction by pixels")
     return AnomalyDetector(names, false_alarms=0.1, steps=100, random_state=0).fit(
         threes
     )

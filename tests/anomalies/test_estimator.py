@@ -29,7 +29,7 @@ class OnTables(AnomalyDetector):
 @parametrize_with_checks(  # type: ignore[untyped-decorator]
     [
         OnTables(
-            ("codes of pictures, mahalanobis", "reconstruction by pixels"),
+            ("codes of pictures by mahalanobis", "reconstruction by pixels"),
             false_alarms=0.2,
             steps=5,
             random_state=0,
@@ -95,7 +95,7 @@ def test_pictures_of_several_sizes_are_looked_at_place_by_place() -> None:
 
     sides = [(70, 90), (90, 70), (66, 130)]
     normal = [texture(*sides[n % 3]) for n in range(24)]
-    names = ("reconstruction by pixels", "codes of places, mahalanobis")
+    names = ("reconstruction by pixels", "codes of places by mahalanobis")
     one = AnomalyDetector(names, false_alarms=0.2, steps=100, random_state=0)
     one.fit(normal)
     new = [texture(*sides[n % 3]) for n in range(12)]
@@ -130,7 +130,8 @@ def test_without_names_detectors_are_chosen_and_it_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pictures = np.random.default_rng(0).random((40, 8, 8))
-    one = AnomalyDetector(steps=1, random_state=0, verbose=True).fit(pictures)
+    made = AnomalyDetector(look_for="defects", steps=1, random_state=0, verbose=True)
+    one = made.fit(pictures)
     choice = one.ensemble_.choice
     assert {*choice.used} <= {make().name for make in WHOLE}
     assert {*choice.found} == {*(make().name for make in WHOLE), "together"}
@@ -139,7 +140,7 @@ def test_without_names_detectors_are_chosen_and_it_is_said(
 
 def test_what_cannot_be_is_refused(detector: AnomalyDetector, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="detectors: received 'magic'"):
-        AnomalyDetector(("magic",)).fit(np.zeros((9, 8, 8)))
+        AnomalyDetector(("magic",), steps=1).fit(np.zeros((9, 8, 8)))
     with pytest.raises(DataError) as refused:
         AnomalyDetector().fit(np.zeros((3, 8, 8)))
     assert str(refused.value) == (

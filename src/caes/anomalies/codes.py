@@ -113,7 +113,7 @@ class PictureCodes(_Distances):
 
     def __init__(self, distance: DistanceName) -> None:
         super().__init__(distance)
-        self.name = f"codes of pictures, {distance}"
+        self.name = f"codes of pictures by {distance}"
 
     def fit(self, normals: Normals) -> None:
         """Learn what codes are usual."""
@@ -138,7 +138,7 @@ class PlaceCodes(_Distances):
 
     def __init__(self, distance: DistanceName) -> None:
         super().__init__(distance)
-        self.name = f"codes of places, {distance}"
+        self.name = f"codes of places by {distance}"
 
     def fit(self, normals: Normals) -> None:
         """Learn what codes of places are usual, from some of each picture."""
@@ -170,7 +170,7 @@ class PlacedCodes(Detector):
     directions in which codes differ most (PaDiM: Defard et al. 2021).
     """
 
-    name = "codes of places, each by itself"
+    name = "codes of each place"
 
     def fit(self, normals: Normals) -> None:
         """Learn what codes are usual at each place."""

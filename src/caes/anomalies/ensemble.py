@@ -13,7 +13,7 @@ from caes.anomalies.choice import LEAST, Choice, Scale
 from caes.anomalies.codes import PictureCodes, PlaceCodes, PlacedCodes
 from caes.anomalies.detector import Detector, Maps, Pictures, Scores, View
 from caes.anomalies.discriminator import Discriminator
-from caes.anomalies.reconstruction import Reconstruction
+from caes.anomalies.reconstruction import Reconstruction, WholeReconstruction
 from caes.anomalies.transformations import Transformations
 from caes.estimators import CAE
 
@@ -28,10 +28,18 @@ WHOLE: tuple[Any, ...] = (
     Transformations,
 )
 """What may be chosen for small pictures of one size."""
+NOVELTIES = (
+    "reconstruction by structure",
+    "codes of pictures by neighbours",
+    "transformations",
+)
+"""What tells strange wholes: of all combinations the one that told a digit from the
+other digits best, on training pictures of MNIST (docs/anomalies.md)."""
 LOCAL: tuple[Any, ...] = (
     partial(Reconstruction, "pixels"),
     partial(Reconstruction, "structure"),
     partial(Reconstruction, "edges"),
+    WholeReconstruction,
     partial(PlaceCodes, "mahalanobis"),
     partial(PlaceCodes, "neighbours"),
     Discriminator,

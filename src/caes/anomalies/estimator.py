@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,10 @@ from caes.anomalies import store
 from caes.anomalies.album import Album
 from caes.anomalies.conformal import Calibration, check_rate
 from caes.anomalies.detector import Maps, Scores
-from caes.anomalies.ensemble import LOCAL, WHOLE, Ensemble
-from caes.anomalies.fitting import Plan, fitted, parts
+from caes.anomalies.ensemble import Ensemble
+from caes.anomalies.fitting import Parts, Plan, fitted, parts
 from caes.data import ImageSet, load
-from caes.errors import ArgumentError, DataError
+from caes.errors import DataError
 from caes.estimators.base import Pictures, is_table, seed_of, shape_of
 from caes.files import new_folder
 from caes.nn.architecture import Shape
@@ -30,8 +30,7 @@ from caes.options import seed as seed_rule
 from caes.runs.pictures import Opening
 from caes.train.progress import progress
 
-NAMES = tuple(dict.fromkeys(make().name for make in (*WHOLE, *LOCAL)))
-"""All detectors there are."""
+LookFor = Literal["auto", "novelties", "defects"]
 ROUNDING = 2e-3
 """By how much a picture's strangeness alone and among others may differ, at most."""
 Many = Pictures | Album | Sequence[Any]
@@ -45,6 +44,7 @@ class _Learnt(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     places_: Calibration
     threshold_: float
     place_threshold_: float
+    parts_: Parts
     offset_: float
     seed_: int
     opening_: Opening | None = None
@@ -73,6 +73,7 @@ class AnomalyDetector(_Learnt):
         threshold_: The strangeness above which a picture is flagged.
         place_threshold_: The same of a place in a heatmap.
         offset_: Minus ``threshold_``, as scikit-learn has it.
+        parts_: Rows of what was learnt from, chosen on and calibrated on; not kept.
         seed_: The seed that was used.
         n_features_in_: H·W·C of flattened pictures.
 
@@ -80,17 +81,24 @@ class AnomalyDetector(_Learnt):
         >>> import numpy as np
         >>> from caes import AnomalyDetector
         >>> pictures = np.random.default_rng(0).random((40, 8, 8))
-        >>> one = AnomalyDetector(("codes of pictures, mahalanobis",), random_state=0)
+        >>> one = AnomalyDetector(("codes of pictures by mahalanobis",), random_state=0)
         >>> one.fit(pictures).predict(pictures[:3]).shape
         (3,)
     """
 
     detectors: tuple[str, ...] | None = option(
         None,
-        """Names of the detectors whose mean is used; without them those are chosen that
-        together tell planted defects best.""",
+        """Names of the detectors whose mean is used; without them they are chosen:
+        those that together tell planted defects best, or, for novelties, those that
+        have told digits apart.""",
     )
     _: KW_ONLY
+    look_for: LookFor = option(
+        "auto",
+        """novelties: pictures that are strange as a whole, of small pictures of one
+        size; defects: places that are strange, in any; auto: novelties where pictures
+        are small and of one size, else defects.""",
+    )
     false_alarms: float = option(
         0.01, "Share of normal pictures that may be flagged.", number(0, 1)
     )
@@ -127,7 +135,7 @@ class AnomalyDetector(_Learnt):
             ArgumentError: An argument that cannot work.
             DataError: Pictures that cannot be used, or too few.
         """
-        self._check()
+        self.check()
         album = self._taken(X, reset=True)
         seed = seed_of(self.random_state)
         names = [str(each) for each in groups]
@@ -145,6 +153,7 @@ class AnomalyDetector(_Learnt):
             seed=seed,
             progress=partial(progress, self.verbose),
             tell=self._tell,
+            novelties=None if self.look_for == "auto" else self.look_for == "novelties",
             steps=self.steps,
         )
         ensemble = fitted(album, rows, plan)
@@ -152,7 +161,7 @@ class AnomalyDetector(_Learnt):
         kept = [names[row] for row in rows.calibrate] if names else []
         scores = np.concatenate([score for score, _ in found])
         highest = np.concatenate([maps.max(axis=(1, 2)) for _, maps in found])
-        self.provenance_ = store.made(album, seed)
+        self.provenance_, self.parts_ = store.made(album, seed), rows
         self.seed_ = seed
         return self._adopt(
             ensemble,
@@ -226,6 +235,12 @@ class AnomalyDetector(_Learnt):
             self.threshold_, self.offset_ = strangeness, -strangeness
         return self
 
+    def false_alarms_now(self) -> float:
+        """Give the rate of false alarms that the threshold holds, as it is now."""
+        check_is_fitted(self)
+        above = np.nextafter(self.threshold_ - ROUNDING, np.inf)
+        return float(self.calibration_.p_values(np.array([above]))[0])
+
     def save(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write detector.json, detector.safetensors and the auto-encoder's folder.
 
@@ -281,16 +296,9 @@ class AnomalyDetector(_Learnt):
         self.offset_ = -self.threshold_
         return self
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse arguments that cannot work."""
         check(self, type(self))
-        for name in self.detectors or ():
-            if name not in NAMES:
-                raise ArgumentError(
-                    "detectors",
-                    repr(name),
-                    ", ".join(NAMES),
-                    "Leave detectors out to have them chosen.",
-                )
 
     def _tell(self, line: str) -> None:
         if self.verbose:

@@ -1,6 +1,6 @@
 """From normal pictures to detectors that answer together, and how sure they are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from caes.anomalies.album import Album
 from caes.anomalies.choice import Choice, Scale, choose
 from caes.anomalies.detector import PIECE, Detector, Normals, Pictures, Scores, View
 from caes.anomalies.discriminator import Discriminator
-from caes.anomalies.ensemble import Ensemble, HeatScale, candidates
+from caes.anomalies.ensemble import NOVELTIES, Ensemble, HeatScale, candidates
 from caes.anomalies.planted import KINDS, WHOLE, strange
 from caes.data import ImageSet
 from caes.data.scaling import scaling_of
-from caes.errors import DataError
+from caes.errors import ArgumentError, DataError
 from caes.estimators import CAE
 from caes.train.progress import Progress
 
@@ -51,6 +51,8 @@ class Plan:
 
     Args:
         detectors: Names of those to use; empty for those that are chosen.
+        novelties: Whether strange wholes are looked for; None where pictures are small
+            and of one size.
         kept: Share of the normal pictures that nothing is learnt from; half of them
             choose, the others calibrate.
         seed: Of all that is drawn.
@@ -66,6 +68,7 @@ class Plan:
     progress: Callable[[], Progress]
     tell: Callable[[str], None]
     cae: CAE | None = None
+    novelties: bool | None = None
     steps: int | None = None
 
 
@@ -90,14 +93,19 @@ def parts(count: int, groups: Sequence[str], kept: float, seed: int) -> Parts:
 def fitted(album: Album, rows: Parts, plan: Plan) -> Ensemble:
     """Fit every candidate, and choose."""
     learnt, seen = album[rows.learn], _view(album, plan.seed)
-    cae = plan.cae or _autoencoder(learnt, seen, plan)
-    normals = Normals(learnt, seen, cae, plan.seed, plan.progress, plan.steps)
     detectors = candidates(seen)
-    if plan.detectors:
-        names = plan.detectors
+    names = plan.detectors
+    novel = seen.whole is not None if plan.novelties is None else plan.novelties
+    if not names and novel and seen.whole:
+        names = NOVELTIES
+    if names:
+        _check_names(names, detectors)
+        plan = replace(plan, detectors=names)
         if not any(detectors[name].local for name in names):
             names = (*names, MAPPING)
         detectors = {name: detectors[name] for name in names}
+    cae = plan.cae or _autoencoder(learnt, seen, plan)
+    normals = Normals(learnt, seen, cae, plan.seed, plan.progress, plan.steps)
     for name, detector in detectors.items():
         plan.tell(f"learning: {name} …")
         if isinstance(detector, Discriminator):
@@ -109,6 +117,18 @@ def fitted(album: Album, rows: Parts, plan: Plan) -> Ensemble:
     ensemble = _chosen(album[rows.choose], seen, cae, detectors, plan)
     plan.tell(ensemble.choice.said())
     return ensemble
+
+
+def _check_names(names: Sequence[str], known: Mapping[str, Detector]) -> None:
+    """Refuse detectors that do not suit the pictures."""
+    for name in names:
+        if name not in known:
+            raise ArgumentError(
+                "detectors",
+                repr(name),
+                ", ".join(known),
+                "Leave detectors out to have them chosen.",
+            )
 
 
 def _view(album: Album, seed: int) -> View:

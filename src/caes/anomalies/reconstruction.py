@@ -3,10 +3,21 @@
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, gaussian_filter
 
-from caes.anomalies.detector import Detector, Maps, Normals, Pictures, State, View
+from caes.anomalies.detector import (
+    Detector,
+    Maps,
+    Normals,
+    Pictures,
+    Scores,
+    State,
+    View,
+)
+from caes.data.decode.resize import resized
 from caes.estimators import CAE
+from caes.nn.linear import Subspace
 
 ErrorName = Literal["pixels", "structure", "edges"]
 SMOOTH = 1.0
@@ -46,6 +57,46 @@ class Reconstruction(Detector):
     def restore(self, state: State, view: View, cae: CAE) -> None:
         """Take the auto-encoder."""
         self.cae = cae
+
+
+class WholeReconstruction(Detector):
+    """The same of the whole picture, squeezed to a square, by a linear auto-encoder.
+
+    That is PCA: it sees what pieces do not show, such as a corner that is missing.
+    """
+
+    name = "reconstruction of the whole"
+    local = False
+
+    def fit(self, normals: Normals) -> None:
+        """Find the directions in which normal pictures differ most."""
+        rows = np.concatenate([squeezed(part) for part in normals.batches()])
+        most = min(COMPONENTS, max(1, len(rows) // 2))
+        self.subspace = Subspace.fit(rows, most)
+
+    def scores(self, pictures: Pictures, maps: Maps | None) -> Scores:
+        """Give the mean squared error of each picture."""
+        rows = squeezed(pictures)
+        apart = np.square(rows - self.subspace.project(rows))
+        return np.asarray(apart.mean(axis=1), np.float64)
+
+    def state(self) -> State:
+        """Give mean and directions."""
+        return {"mean": self.subspace.mean, "components": self.subspace.components}
+
+    def restore(self, state: State, view: View, cae: CAE) -> None:
+        """Take them back."""
+        self.subspace = Subspace(state["mean"], state["components"])
+
+
+SQUARE, COMPONENTS = 128, 200
+"""Side in pixels of what pictures are squeezed to, and the directions that are kept."""
+
+
+def squeezed(pictures: Pictures) -> NDArray[np.float32]:
+    """Give N×H×W×C as rows of small squares, N×features."""
+    found = [resized(each, (SQUARE, SQUARE)) for each in pictures]
+    return np.stack(found).reshape(len(found), -1).astype(np.float32)
 
 
 def reconstructed(cae: CAE, pictures: Pictures) -> Pictures:

@@ -21,6 +21,7 @@ _TABLE = (
     ("", "atlas", "codes in two dimensions, with their pictures"),
     ("", "index", "the nearest of pictures, and those that are twice"),
     ("", "predict", "the class of each picture, as a table"),
+    ("inspect", "anomalies", "what is not like normal pictures, and where"),
     ("few labels", "classify", "train a classifier on labels and an auto-encoder"),
     ("", "probe", "what the codes are worth to simple classifiers"),
     ("", "label-curve", "how the error falls as labels are added"),
@@ -36,6 +37,12 @@ PARTS: dict[str, dict[str, str]] = {
         "info": "what an index is",
         "search": "the pictures of an index that are nearest to others",
         "duplicates": "pictures that are the same, exactly or nearly, in groups",
+    "anomalies": {
+        "fit": "learn what normal pictures are like; write a detector",
+        "score": "how strange pictures are, and where, as table and heatmaps",
+        "threshold": "set another threshold, without fitting",
+        "drift": "whether the threshold still holds on new normal pictures",
+        "suspects": "training pictures that are not like the others",
     },
 }
 """The sub-commands of the commands that have some, and what each does.

@@ -246,6 +246,28 @@ def histogram(errors: NDArray[np.float64], pca_median: float) -> Figure:
     return figure
 
 
+def strangeness(
+    normal: NDArray[np.float64], planted: NDArray[np.float64], threshold: float
+) -> Figure:
+    """Draw the scores of normal pictures and of planted defects, and the threshold."""
+    figure = _blank("Pictures by strangeness (% of each)")
+    axes = figure.subplots()
+    axes.set_xlabel("strangeness")
+    every = np.concatenate([normal, planted])
+    ends = float(every.min()), float(every.max())
+    for scores, colour, name in (
+        (normal, FIRST, "normal pictures"),
+        (planted, SECOND, "with planted defects"),
+    ):
+        share = np.full(len(scores), 100 / len(scores))
+        look: dict[str, Any] = {"color": colour, "alpha": 0.45, "label": name}
+        axes.hist(scores, BARS, range=ends, weights=share, **look)
+    axes.axvline(threshold, color=INK, lw=1.2, ls=":", label="threshold")
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, min_n_ticks=1, steps=STEPS))
+    _legend(figure, [axes], most=3)
+    return figure
+
+
 class Filters(NamedTuple):
     """Filters ready to draw, on one symmetric scale."""
 

@@ -1,0 +1,1 @@
+"""caes anomalies: what is not like the normal pictures, where, and how sure that is."""
