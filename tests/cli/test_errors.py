@@ -80,7 +80,7 @@ COMMAND_LINES = {
     "report nowhere": "nowhere: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER.",
     "cache --keep ten": "--keep: received 'ten'; allowed: a size such as 500MB or 10GB. Try --keep 10GB.",
     "cache --older-than 5": "--older-than: received '5'; allowed: a time such as 30d, 12h or 2w. Try --older-than 30d.",
-    "reproduce foo": "paper: received 'foo'; allowed: masci2011, successors. See caes reproduce --help.",
+    "reproduce foo": "paper: received 'foo'; allowed: masci2011, successors, one-class. See caes reproduce --help.",
     "reproduce masci2011": "reproduce: received neither a table nor a figure; allowed: --table mnist, --table cifar10, --figure filters or --quick. Try --quick, which takes a few minutes.",
     "reproduce masci2011 --table codes": "--table: received 'codes' with masci2011; allowed: mnist or cifar10. Try caes reproduce successors --table codes.",
     "reproduce successors --figure filters": "--figure: received 'filters' with successors; allowed: no figure. Leave it out.",

@@ -123,7 +123,7 @@ def _unlike(one: Pictures, other: Pictures) -> Maps:
     """Give one minus the structural similarity (Wang et al. 2004, equation 13)."""
 
     def mean(values: Pictures) -> Pictures:
-        return np.asarray(gaussian_filter(values, (0, WINDOW, WINDOW, 0)))
+        return np.asarray(gaussian_filter(values, (0, WINDOW, WINDOW, 0), truncate=3.5))
 
     m1, m2 = mean(one), mean(other)
     v1 = mean(np.square(one)) - np.square(m1)

@@ -1,5 +1,6 @@
 """caes reproduce: a paper's tables and figure, made again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +9,13 @@ import tyro
 
 from caes.errors import ArgumentError
 
-Paper = Literal["masci2011", "successors"]
+Paper = Literal["masci2011", "successors", "one-class"]
+
+
+TABLES = ("mnist", "cifar10")
+"""Tables of every paper."""
+SEEDS, QUICK = 3, 100
+"""Seeds of the tables of one-class, and steps of the quick one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +24,14 @@ class Reproduce:
 
     Every run is kept in runs.csv as soon as it is done: the same command goes on where
     it was interrupted. "successors" trains with the system's default recipe instead,
-    against what came after the paper.
+    against what came after the paper. "one-class" tells one class of ten from the nine
+    others, and tiles with defects from normal ones, with caes.AnomalyDetector.
 
     Args:
-        paper: masci2011, or successors.
+        paper: masci2011, successors, or one-class.
         table: mnist or cifar10: errors with few and with all labels, from the stack and
             from random weights, in pairs; codes, of the successors: the error of a
-            linear classifier on codes of MNIST.
+            linear classifier on codes of MNIST; tiles, of one-class: magnetic tiles.
         figure: filters: those of four auto-encoders, clean and noisy, with and without
             pooling.
         quick: A small version on 5,000 digits, in minutes: table and figure.
@@ -31,7 +39,7 @@ class Reproduce:
     """
 
     paper: Annotated[Paper, tyro.conf.Positional]
-    table: Literal["mnist", "cifar10", "codes"] | None = None
+    table: Literal["mnist", "cifar10", "codes", "tiles"] | None = None
     figure: Literal["filters"] | None = None
     quick: bool = False
     out: Path = Path("runs/reproduce")
@@ -64,6 +72,17 @@ class Reproduce:
                 "mnist or cifar10",
                 "Try caes reproduce successors --table codes.",
             )
+        there = (*TABLES, "tiles" if self.paper == "one-class" else "codes")
+        if self.table not in (None, *there):
+            raise ArgumentError(
+                "--table",
+                f"{self.table!r} with {self.paper}",
+                ", ".join(there),
+                "Try --table mnist.",
+            )
+        if self.paper == "one-class":
+            self._one_class(say)
+            return
         module = masci2011 if self.paper == "masci2011" else successors
         if self.table == "codes" and not self.quick:
             ledger = codes.measure(self.out, say)
@@ -74,3 +93,14 @@ class Reproduce:
             print("\n".join([*markdown(table, ledger), str(ledger.path)]))
         if self.figure or (self.quick and self.paper == "masci2011"):
             draw_filters(self.out, quick=self.quick, say=say)
+
+    def _one_class(self, say: Callable[[str], None]) -> None:
+        from caes.runs.ledger import Ledger
+        from caes.tasks.studies.one_class import FIGURES, KEYS, KINDS, lines, measure
+
+        name = "digits" if self.quick else str(self.table)
+        kinds = KINDS[name][3:4] if self.quick else KINDS[name]
+        ledger = Ledger(self.out / "one-class.csv", KEYS, FIGURES)
+        for seed in range(1 if self.quick else SEEDS):
+            measure(name, kinds, seed, ledger, say, QUICK if self.quick else None)
+        print("\n".join([*lines(name, ledger), str(ledger.path)]))
