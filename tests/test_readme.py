@@ -24,6 +24,7 @@ SHORTER = [
     (r"epochs=\d+", "epochs=1"),
     (r"--schedule greedy", "--schedule greedy --epochs 1"),
     (r"--labels 30,100,300 --seeds 3", "--labels 30,50 --seeds 1 --epochs 2"),
+    (r"(caes anomalies fit .*)", r"\1 --steps 5"),
     (r"(caes classify .*)", r"\1 --epochs 2"),
 ]
 

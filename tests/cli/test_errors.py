@@ -62,7 +62,7 @@ ENOUGH = f"--epochs: received -1; {LEAST_0} Try --epochs 40, or 0 for enough."
 
 COMMAND_LINES = {
     "fitt digits": "unknown command fitt; did you mean fit? See caes --help.",
-    "bogus": "unknown command bogus; there are fit, info, report, reconstruct, encode, decode, atlas, index, predict, classify, probe, label-curve, reproduce, cache. See caes --help.",
+    "bogus": "unknown command bogus; there are fit, info, report, reconstruct, encode, decode, atlas, index, predict, anomalies, classify, probe, label-curve, reproduce, cache. See caes --help.",
     "fit": f"missing: DATA. {HELP}",
     "predict": "missing: RUN and DATA. See caes predict --help.",
     "probe digits": "missing: --from. See caes probe --help.",

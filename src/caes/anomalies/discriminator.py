@@ -141,14 +141,15 @@ class PlantedBatches:
     def __init__(self, normals: Normals, kinds: tuple[str, ...]) -> None:
         self.normals, self.kinds = normals, kinds
         self.random = np.random.default_rng(normals.seed)
-        self.pictures = STRETCH * BATCH
+        self.steps = min(STRETCH, normals.steps or STRETCH)
+        self.pictures = self.steps * BATCH
 
     def __len__(self) -> int:
-        return STRETCH
+        return self.steps
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Give n×H×W×2C pictures with reconstructions, and n×H×W masks."""
-        for _ in range(STRETCH):
+        for _ in range(self.steps):
             pieces = self.normals.pieces(2 * BATCH, self.random)
             light = np.exp(self.random.normal(0, GAINS, (BATCH, 1, 1, 1)))
             own = (pieces[:BATCH] * light).clip(0, 1).astype(np.float32)

@@ -106,15 +106,16 @@ class Turned:
     def __init__(self, normals: Normals) -> None:
         self.normals = normals
         self.random = np.random.default_rng(normals.seed)
-        self.pictures = STRETCH * BATCH
+        self.steps = min(STRETCH, normals.steps or STRETCH)
+        self.pictures = self.steps * BATCH
 
     def __len__(self) -> int:
-        return STRETCH
+        return self.steps
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Give n×H×W×C pictures and n transformations by their number."""
         each = -(-BATCH // len(TRANSFORMATIONS))
-        for _ in range(STRETCH):
+        for _ in range(self.steps):
             pieces = square(self.normals.pieces(BATCH, self.random))
             batch = torch.from_numpy(pieces)
             parts = [

@@ -37,6 +37,7 @@ PARTS: dict[str, dict[str, str]] = {
         "info": "what an index is",
         "search": "the pictures of an index that are nearest to others",
         "duplicates": "pictures that are the same, exactly or nearly, in groups",
+    },
     "anomalies": {
         "fit": "learn what normal pictures are like; write a detector",
         "score": "how strange pictures are, and where, as table and heatmaps",
