@@ -242,7 +242,7 @@ def test_arrays_of_another_size_are_resized_bit_by_bit(
     pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 16), np.uint8)
     np.save("more.npy", pixels)
     said = notes("encode", "stack", "more.npy")
-    assert said[0] == "more.npy: 30 pictures, each brought to 12×12"
+    assert said[0] == "more.npy: 30 pictures, a few at a time, as 12×12"
     cae = CAE.load("stack")
     expected = cae.transform(load("more.npy", size=(12, 12)))
     found = read_codes(Path("codes.parquet")).rows

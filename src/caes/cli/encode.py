@@ -144,5 +144,5 @@ def _pictures(opening: "Opening", total: int) -> str:
         tiles = by_signs(side_of(opening.tile))
         return f"{total:,} pictures, each cut into tiles of {tiles}, a row a tile"
     if opening.size is not None:
-        return f"{total:,} pictures, each brought to {by_signs(opening.size)}"
+        return f"{total:,} pictures, a few at a time, as {by_signs(opening.size)}"
     return f"{total:,} pictures, each in its own size"

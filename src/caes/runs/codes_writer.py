@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -78,56 +79,77 @@ def check_codes_path(path: Path, force: bool) -> None:
 
 
 class _Parquet(CodesWriter):
-    """A row group at a time."""
+    """A row group at a time, written by a thread of its own: encoding goes on."""
 
     writer: Any = None
+    writing: Future[None] | None = None
+    codes: NDArray[Any]  # those that wait, and the rest of their room
+    errors: NDArray[np.float64] | None
 
     def __init__(self, path: Path, dtype: str, opened: ExitStack) -> None:
         super().__init__(path, dtype, opened)
         self.file: BinaryIO = opened.enter_context(write_atomically(path))
-        self.waiting: list[Part] = []
+        self.names: list[str] = []
+        self.labels: list[str | None] = []
 
     def add(self, part: Part) -> None:
-        self.waiting.append(part)
-        rows = sum(len(each.names) for each in self.waiting)
-        size = part.codes.shape[1] * self.dtype.itemsize * rows
-        if rows >= GROUP or size >= GROUP_BYTES:
+        n, width = part.codes.shape
+        most = max(1, min(GROUP, GROUP_BYTES // (width * self.dtype.itemsize)))
+        if self.names and len(self.names) + n > most:
             self._group()
+        if not self.names:
+            self.codes = np.empty((max(n, most), width), self.dtype)
+            self.errors = None if part.errors is None else np.empty(max(n, most))
+        # Copied at once: small arrays that wait would hold the memory around them.
+        here = slice(len(self.names), len(self.names) + n)
+        self.codes[here] = self.typed(part.codes)
+        if self.errors is not None:
+            self.errors[here] = part.errors
+        self.names += part.names
+        self.labels += part.labels
 
     def end(self) -> None:
-        if self.waiting:
-            self._group()
+        self._group()
+        self._wait()
         if not self.about.complete:
             self.writer.add_key_value_metadata({CUT: "true"})
         self.writer.close()
 
     def _group(self) -> None:
-        import pyarrow as pa
-
-        waiting, self.waiting = self.waiting, []
-        codes = self.typed(np.concatenate([part.codes for part in waiting]))
-        labels = [label for part in waiting for label in part.labels]
-        columns: dict[str, Any] = {
-            "name": pa.array([name for part in waiting for name in part.names]),
-            "label": pa.array(labels, pa.string()).dictionary_encode(),
-            "code": pa.FixedSizeListArray.from_arrays(
-                codes.reshape(-1), codes.shape[1]
-            ),
-        }
-        errors = [part.errors for part in waiting if part.errors is not None]
-        if errors:
-            columns["error"] = pa.array(np.concatenate(errors))
-        table = pa.table(columns)
+        self._wait()
+        table, self.names, self.labels = self._table(), [], []
         if self.writer is None:
             made = parquet(self.path).ParquetWriter(
                 self.file,
                 table.schema.with_metadata({KEY: self.about.as_json()}),
                 use_dictionary=["label"],
-                compression={"name": "zstd", "label": "zstd", "code": "none"},
+                compression={"name": "zstd", "label": "zstd", "error": "zstd"},
+                write_statistics=["name", "label", "error"],
             )
             self.writer = self.opened.enter_context(made)
+            # Left first: a thread that still writes ends before the file is closed.
+            self.thread = self.opened.enter_context(ThreadPoolExecutor(1))
         table = table.replace_schema_metadata(self.writer.schema.metadata)
-        self.writer.write_table(table, row_group_size=len(table))
+        self.writing = self.thread.submit(self.writer.write_table, table, len(table))
+
+    def _wait(self) -> None:
+        """Wait for the group before, of which there is never more than one."""
+        if self.writing is not None:
+            self.writing.result()
+
+    def _table(self) -> Any:
+        import pyarrow as pa
+
+        n, width = len(self.names), self.codes.shape[1]
+        values = self.codes[:n].reshape(-1)
+        columns: dict[str, Any] = {
+            "name": pa.array(self.names, pa.string()),
+            "label": pa.array(self.labels, pa.string()).dictionary_encode(),
+            "code": pa.FixedSizeListArray.from_arrays(values, width),
+        }
+        if self.errors is not None:
+            columns["error"] = pa.array(self.errors[:n])
+        return pa.table(columns)
 
 
 class _Npy(CodesWriter):

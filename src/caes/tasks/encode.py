@@ -18,8 +18,9 @@ from caes.data import ImageSet, Skipped
 from caes.data.decode.gather import Tiling
 from caes.data.decode.tiling import tiled
 from caes.data.imageset import join
+from caes.data.mapped import AT_ONCE as AT_HAND
 from caes.data.reading import overlap_of, side_of
-from caes.data.sources.base import ArraySource
+from caes.data.sources.arrays import Arrays
 from caes.data.sources.splits import rows_of
 from caes.errors import ArgumentError
 from caes.estimators import CAE, CAEClassifier
@@ -126,15 +127,17 @@ def pictures_in(opening: Opening) -> int:
 def together(opening: Opening, progress: Progress = None) -> ImageSet | None:
     """Open pictures of one size as a set; None where they come a few at a time.
 
-    These are tiles, pictures of any sizes, and arrays, which are resized bit by bit.
+    These are tiles, pictures of any sizes, and those of a .npy file that are to be
+    resized, or many.
     """
     if opening.tile is not None or opening.size is None:
         return None
     source = opening.source_at_hand
-    if isinstance(source, ArraySource):
-        name, rows = next(part for part in rows_of(opening.asked(), opening.splits))
-        *size, channels = source.read(name, rows[:1]).shape[1:]
-        if (*size,) != opening.size or channels != (opening.channels or channels):
+    if isinstance(source, Arrays) and source.spec.suffix.lower() == ".npy":
+        first = source.read("train", range(1))
+        many = pictures_in(opening) * first.pixels.nbytes > AT_HAND
+        same = (opening.channels or first.shape[3]) == first.shape[3]
+        if many or not same or first.shape[1:3] != opening.size:
             return None
     return opening.load(opening.asked(), progress)
 
@@ -256,7 +259,7 @@ def encode(
         dtype: "float32" or "float16", of the codes.
     """
     began, rows, total = time.perf_counter(), 0, 0.0
-    with codes_writer(out, dtype) as writer, stop_on_interrupt() as stop:
+    with stop_on_interrupt() as stop, codes_writer(out, dtype) as writer:
         first = next(parts)  # nothing to read is an error before
         writer.about = _about(encoder, folder, opening, pool, first)
         for part in itertools.chain([first], parts):
