@@ -40,15 +40,16 @@ class CodesWriter(ABC):
 
     def typed(self, codes: NDArray[np.float32]) -> NDArray[Any]:
         """Give codes in the type of the file, whose range must hold them."""
-        largest = float(np.abs(codes).max(initial=0))
-        if self.dtype == np.float16 and largest > HALF:
+        if self.dtype == codes.dtype:
+            return codes
+        if (largest := float(np.abs(codes).max(initial=0))) > HALF:
             raise ArgumentError(
                 "dtype",
                 f"'float16' for codes up to {largest:g}",
                 f"float16 for codes up to {HALF:,.0f}",
                 "Try 'float32'.",
             )
-        return codes.astype(self.dtype, copy=False)
+        return codes.astype(self.dtype)
 
 
 @contextmanager
@@ -125,6 +126,7 @@ class _Parquet(CodesWriter):
                 use_dictionary=["label"],
                 compression={"name": "zstd", "label": "zstd", "error": "zstd"},
                 write_statistics=["name", "label", "error"],
+                write_batch_size=2**20,  # values of codes at a time, not 1,024
             )
             self.writer = self.opened.enter_context(made)
             # Left first: a thread that still writes ends before the file is closed.
