@@ -253,6 +253,7 @@ def _facts(codes: Codes, layout: Layout, pictures: int) -> Iterator[Fact]:
     yield Fact("Rows", f"{len(codes.rows.names):,}", f"{pictures:,} with a picture")
     if not math.isnan(layout.kept):
         yield Fact("Trustworthiness", f"{layout.kept:.3f}", f"of {name}; 1 is best")
+    if not math.isnan(layout.kept) and layout.method != "pca":
         yield Fact("Of PCA", f"{layout.kept_by_pca:.3f}", "the first two components")
     classes = len({*codes.rows.labels} - {None})
     if classes:
