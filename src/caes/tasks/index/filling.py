@@ -56,11 +56,11 @@ class Choice(NamedTuple):
 
 def views_of(cae: CAE, images: ImageSet, views: str) -> Points:
     """Encode each picture as it is and moved: N×views×d."""
-    each = [cae.transform(_moved(images, *move)) for move in MOVES[views]]
+    each = [cae.transform(moved(images, *move)) for move in MOVES[views]]
     return np.stack(each, axis=1)
 
 
-def _moved(images: ImageSet, y: int, x: int, degrees: float, mirror: bool) -> ImageSet:
+def moved(images: ImageSet, y: int, x: int, degrees: float, mirror: bool) -> ImageSet:
     """Move pictures by steps of a 28th of their side, turn and mirror them."""
     pixels = np.asarray(images.pixels)
     height, width = pixels.shape[1:3]

@@ -12,7 +12,7 @@ from caes.tasks.index.space import Points
 
 QUERIES, ROWS = 256, 2**16
 """Queries and points that are compared at once."""
-CONNECTIONS, EXPANSION = 16, 96
+CONNECTIONS, EXPANSION = 16, 64
 """Neighbours of a point in the graph, and how far is looked when it is put in."""
 WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 """How far may be looked in the graph when it is searched."""
