@@ -185,7 +185,7 @@ def test_damaged_files_are_named(
     [
         {"dropped": [99]},
         {"dropped": ["a"]},
-        {"graph": ["graph-000001.usearch", 5, 16]},
+        {"graph": ["graph-000001.usearch", 5, 1.0, 16]},
         {"segments": [["segment-000001.arrow", 4]]},
         {"segments": [["../x.arrow", 5]]},
         {"metric": "x"},

@@ -166,7 +166,7 @@ class ImageIndex(Searched):
         name = store.next_name(folder, store.GRAPHS, [])
         with write_atomically(folder / name) as file:
             graph.save(file.name)
-        self._graph_file = [name, len(graph), graph.width]
+        self._graph_file = [name, len(graph), graph.scale, graph.width]
 
     def _reopen(self, folder: Path) -> None:
         """Let what was written lie on disk, and not in memory."""
@@ -196,9 +196,9 @@ class ImageIndex(Searched):
         try:
             index.live[listing.dropped] = False
             if listing.graph is not None:
-                file, rows, width = listing.graph
+                file, rows, *how = listing.graph
                 index._graph_file = listing.graph
-                index._graph = Graph.open(path / file, listing.size, width)
+                index._graph = Graph.open(path / file, listing.size, *how)
                 if len(index._graph) != rows:
                     raise ValueError(f"a graph of {len(index._graph)} codes")
         except (ValueError, TypeError, IndexError, RuntimeError, OSError) as error:

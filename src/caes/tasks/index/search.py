@@ -86,24 +86,25 @@ def _picked(
 class Graph:
     """A navigable small world of points (HNSW, Malkov & Yashunin 2018), by USearch.
 
-    Points are numbered as they are put in, from 0.
+    Points are numbered as they are put in, from 0, and kept as bytes: their values
+    times a scale, rounded. Who searches measures what was found again, by the values.
     """
 
-    def __init__(self, size: int, width: int = WIDTHS[-1]) -> None:
+    def __init__(self, size: int, scale: float, width: int = WIDTHS[-1]) -> None:
         self._index = _usearch().Index(
             ndim=size,
             metric="l2sq",
-            dtype="f32",
+            dtype="i8",
             connectivity=CONNECTIONS,
             expansion_add=EXPANSION,
             expansion_search=width,
         )
-        self.width = width
+        self.scale, self.width = scale, width
 
     @classmethod
-    def open(cls, path: Path, size: int, width: int) -> "Graph":
+    def open(cls, path: Path, size: int, scale: float, width: int) -> "Graph":
         """Read one that was saved; it stays on disk until it is added to."""
-        graph = cls(size, width)
+        graph = cls(size, scale, width)
         graph._index.view(str(path))
         graph._path = path
         return graph
@@ -127,28 +128,24 @@ class Graph:
             for start in range(0, len(points), PROBES * 16):
                 part = points[start : start + PROBES * 16]
                 keys = np.arange(len(part), dtype=np.uint64) + np.uint64(first + start)
-                self._index.add(keys, part, threads=_threads())
+                self._index.add(keys, self._bytes(part), threads=_threads())
                 if progress:
                     progress(len(self), total)
 
     def search(self, queries: Points, k: int) -> NDArray[np.int64]:
         """Give the rows of points that are likely nearest, Q×k; -1 for none."""
         self._index.expansion_search = max(self.width, k)
-        found = self._index.search(queries, k, threads=_threads())
+        asked = self._bytes(queries)
+        found = self._index.search(asked, k, threads=_threads())
         keys = np.array(found.keys, np.int64).reshape(len(queries), -1)
         if len(queries) > 1:  # beyond what was found there is nothing meant
             keys[np.arange(keys.shape[1]) >= np.asarray(found.counts)[:, None]] = -1
         short = k - keys.shape[1]
         return np.pad(keys, ((0, 0), (0, short)), constant_values=-1)
 
-    def choose_width(self, queries: Points, truth: NDArray[np.int64]) -> float:
-        """Look as far as finds `WANTED` of the true rows, Q×k; give the share found."""
-        share = 0.0
-        for self.width in WIDTHS:
-            share = recall(self.search(queries, truth.shape[1]), truth)
-            if share >= WANTED:
-                break
-        return share
+    def _bytes(self, points: Points) -> NDArray[np.int8]:
+        values: NDArray[np.float32] = np.rint(points * np.float32(self.scale))
+        return np.clip(values, -127, 127).astype(np.int8)
 
     def save(self, path: str) -> None:
         """Write it to a file."""

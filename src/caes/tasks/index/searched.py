@@ -10,6 +10,8 @@ from caes.tasks.index import store
 from caes.tasks.index.rows import Rows
 from caes.tasks.index.search import (
     PROBES,
+    WANTED,
+    WIDTHS,
     Found,
     Graph,
     Progress,
@@ -17,11 +19,14 @@ from caes.tasks.index.search import (
     measured,
     merged,
     nearest,
+    recall,
 )
 from caes.tasks.index.space import MetricName, Points, Space
 
 MANY = 50_000
 """Codes from which on a graph is made: below, comparing all is fast enough."""
+BEYOND = 190
+"""A value as a byte, above 127, for which a graph is made anew: its scale was for less."""
 REST = 5_000
 """Codes that may be missing in the graph: they are compared each."""
 
@@ -124,8 +129,7 @@ class Searched(Rows):
         if exact or (graph := self._graph_at_hand()) is None:
             rows = nearest(asked, lambda: in_blocks(pieces), k, kept)
             return measured(asked, rows, self.placed, k)
-        share = len(self) / len(self.live)
-        rows = graph.search(asked, min(len(graph), int(np.ceil(k / share)) + 8))
+        rows = self._likely(graph, asked, k)
         rows[~kept[np.maximum(rows, 0)]] = -1
         covered = len(graph)
         if covered < len(kept):
@@ -182,7 +186,9 @@ class Searched(Rows):
             progress: Called with (codes in the graph, codes in all).
         """
         pieces, total = self._all_points(), len(self.live)
-        graph = self._graph or Graph(self.size)
+        graph, most = self._graph, max(float(np.abs(each).max()) for each in pieces)
+        if graph is None or most * graph.scale > BEYOND:
+            graph = Graph(self.size, 127 / (most or 1.0))
         graph.add(in_blocks(pieces, len(graph)), total, progress)
         self._graph, self._graph_file = graph, None
         # Look as far as finds nearly all of the nearest of some of these codes.
@@ -191,7 +197,19 @@ class Searched(Rows):
         asked = self.placed(rows)
         near = nearest(asked, lambda: in_blocks(pieces), 11)
         truth = measured(asked, near, self.placed, 11).rows
-        self.about["recall"] = round(graph.choose_width(asked, truth), 4)
+        for graph.width in WIDTHS:
+            likely = self._likely(graph, asked, 11)
+            found = measured(asked, likely, self.placed, 11).rows
+            share = recall(found, truth)
+            if share >= WANTED:
+                break
+        self.about["recall"] = round(share, 4)
+
+    def _likely(self, graph: Graph, asked: Points, k: int) -> NDArray[np.int64]:
+        """Give more rows than are asked for, some of them dropped or not so near."""
+        share = len(self) / len(self.live)
+        more = int(np.ceil(1.5 * k / share))
+        return graph.search(asked, min(len(graph), more))
 
     def placed(self, rows: NDArray[np.int64]) -> Points:
         """Give the codes of some rows, n×d, in the space."""

@@ -39,7 +39,7 @@ class Listing:
     written: int = 0  # times that the list was replaced
     segments: list[list[Any]] = field(default_factory=list)  # file, rows
     dropped: list[int] = field(default_factory=list)  # rows
-    graph: list[Any] | None = None  # file, rows, how far it is looked, recall
+    graph: list[Any] | None = None  # file, rows, scale, how far is looked
     about: dict[str, Any] = field(default_factory=dict)  # what `ImageIndex.about` is
 
 
