@@ -26,7 +26,7 @@ from caes.tasks.index.space import MetricName, Points, Space
 MANY = 50_000
 """Codes from which on a graph is made: below, comparing all is fast enough."""
 BEYOND = 190
-"""A value as a byte, above 127, for which a graph is made anew: its scale was for less."""
+"""A value as a byte for which a graph is made anew: its scale was for up to 127."""
 REST = 5_000
 """Codes that may be missing in the graph: they are compared each."""
 
