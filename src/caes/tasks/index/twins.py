@@ -16,6 +16,10 @@ WINDOWS = (0.975, 0.95, 0.925)
 BLURS = (0.0, 1.0, 2.0)
 """Deviations of a Gaussian, in 28ths of the side: of drawings, where a copy's edges
 differ by more than those of another drawing, only what is coarse tells them apart."""
+COARSE, CLOSE = 2.0, 0.75
+"""Blurred by so much, two pictures correlate that much, or are not compared further."""
+RARE = 10
+"""How often a false pair counts: of most sets' pictures, few are there twice."""
 COMPARED = 32
 """Longest side of the pictures as they are compared."""
 AT_ONCE = 256
@@ -24,7 +28,7 @@ AT_ONCE = 256
 Pictures = NDArray[np.uint8]
 """N×h×w×C, as they are looked at: from 0 for black to 255 for white."""
 Planes = NDArray[np.float32]
-"""N×h×w, as they are compared."""
+"""N×C×h×w, as they are compared."""
 
 
 class Alike(NamedTuple):
@@ -100,12 +104,17 @@ def likeness(
     Returns:
         P values of at most 1.
     """
-    seen, there = _planes(ones, blur), _planes(others, blur)
     found = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), AT_ONCE):
-        part = pairs[start : start + AT_ONCE]
-        found[start : start + len(part)] = np.maximum(
-            _one_way(seen, there, part), _one_way(there, seen, part[:, ::-1])
+    coarse = [_standardised(_planes(each, COARSE)) for each in (ones, others)]
+    for at, (one, other) in enumerate(pairs):
+        found[at] = coarse[0][one] @ coarse[1][other]
+    close = np.flatnonzero(found >= CLOSE)
+    seen, there = _planes(ones, blur), _planes(others, blur)
+    for start in range(0, len(close), AT_ONCE):
+        part = close[start : start + AT_ONCE]
+        both = pairs[part]
+        found[part] = np.maximum(
+            _one_way(seen, there, both), _one_way(there, seen, both[:, ::-1])
         )
     return found
 
@@ -124,21 +133,22 @@ def _one_way(seen: Planes, whole: Planes, pairs: NDArray[np.int64]) -> Planes:
 
 
 def _planes(pictures: Pictures, blur: float) -> Planes:
-    """Give grey pictures N×h×w, blurred; large ones by the means of whole blocks."""
+    """Give pictures N×C×h×w, blurred; large ones by the means of whole blocks."""
     step = -(-max(pictures.shape[1:3]) // COMPARED)
     height, width = (side // step for side in pictures.shape[1:3])
-    cut = pictures[:, : height * step, : width * step].astype(np.float32).mean(3)
-    planes: Planes = cut.reshape(-1, height, step, width, step).mean((2, 4))
+    cut = pictures[:, : height * step, : width * step].astype(np.float32)
+    blocks = cut.reshape(len(cut), height, step, width, step, -1).mean((2, 4))
+    planes: Planes = blocks.transpose(0, 3, 1, 2)
     deviation = blur * max(height, width) / 28
     if blur:
-        planes = gaussian_filter(planes, (0, deviation, deviation))
-    return planes
+        planes = gaussian_filter(planes, (0, 0, deviation, deviation))
+    return np.ascontiguousarray(planes)
 
 
 def _windows(planes: Planes) -> Iterator[Planes]:
-    """Give the pictures whole, and by windows brought to their size: N×h×w each."""
+    """Give the pictures whole, and by windows brought to their size: N×C×h×w each."""
     yield planes
-    height, width = planes.shape[1:]
+    height, width = planes.shape[2:]
     for side in WINDOWS:
         for down in (0.0, 0.5, 1.0):
             rows: Planes = _window(height, side, down) @ planes
@@ -156,7 +166,7 @@ def _window(size: int, side: float, place: float) -> NDArray[np.float32]:
 
 
 def _standardised(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give N×h·w, of mean 0 and length 1; a flat picture is 0."""
+    """Give N×C·h·w, of mean 0 and length 1; a flat picture is 0."""
     values = planes.reshape(len(planes), -1)
     values = values - values.mean(1, keepdims=True)
     length: Planes = np.linalg.norm(values, axis=1, keepdims=True)
@@ -169,6 +179,8 @@ def threshold(
 ) -> Alike:
     """Choose from where on two pictures are the same: where F1 is largest.
 
+    False pairs count `RARE` times.
+
     Args:
         same: The likeness of pictures and their changed copies, by the kind of change.
         different: The likeness of different pictures.
@@ -178,7 +190,7 @@ def threshold(
     others = np.sort(different)
     values = np.unique(np.concatenate([copies, others, [1.0]]))
     cuts = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
-    scores = np.array([_f1(copies, others, cut) for cut in cuts])
+    scores = np.array([_f1(copies, others, cut, RARE) for cut in cuts])
     best = np.flatnonzero(scores == scores.max())
     cut = float(cuts[best].mean() if np.ptp(best) == len(best) - 1 else cuts[best[-1]])
     each = {
@@ -187,8 +199,16 @@ def threshold(
     return Alike(cut, blur, each)
 
 
-def _f1(same: NDArray[np.float32], different: NDArray[np.float32], cut: float) -> float:
-    """Give the F1 of calling the same what is at least ``cut``; both are sorted."""
+def _f1(
+    same: NDArray[np.float32],
+    different: NDArray[np.float32],
+    cut: float,
+    times: int = 1,
+) -> float:
+    """Give the F1 of calling the same what is at least ``cut``; both are sorted.
+
+    Each of the different counts so many times.
+    """
     hits = len(same) - int(np.searchsorted(same, cut))
-    false = len(different) - int(np.searchsorted(different, cut))
+    false = times * (len(different) - int(np.searchsorted(different, cut)))
     return 2 * hits / (len(same) + hits + false)
