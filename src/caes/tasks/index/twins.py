@@ -18,8 +18,6 @@ BLURS = (0.0, 1.0, 2.0)
 differ by more than those of another drawing, only what is coarse tells them apart."""
 COARSE, CLOSE = 2.0, 0.75
 """Blurred by so much, two pictures correlate that much, or are not compared further."""
-RARE = 10
-"""How often a false pair counts: of most sets' pictures, few are there twice."""
 COMPARED = 32
 """Longest side of the pictures as they are compared."""
 AT_ONCE = 256
@@ -179,8 +177,6 @@ def threshold(
 ) -> Alike:
     """Choose from where on two pictures are the same: where F1 is largest.
 
-    False pairs count `RARE` times.
-
     Args:
         same: The likeness of pictures and their changed copies, by the kind of change.
         different: The likeness of different pictures.
@@ -190,7 +186,7 @@ def threshold(
     others = np.sort(different)
     values = np.unique(np.concatenate([copies, others, [1.0]]))
     cuts = (values[1:] + values[:-1]) / 2 if len(values) > 1 else values
-    scores = np.array([_f1(copies, others, cut, RARE) for cut in cuts])
+    scores = np.array([_f1(copies, others, cut) for cut in cuts])
     best = np.flatnonzero(scores == scores.max())
     cut = float(cuts[best].mean() if np.ptp(best) == len(best) - 1 else cuts[best[-1]])
     each = {
@@ -203,12 +199,8 @@ def _f1(
     same: NDArray[np.float32],
     different: NDArray[np.float32],
     cut: float,
-    times: int = 1,
 ) -> float:
-    """Give the F1 of calling the same what is at least ``cut``; both are sorted.
-
-    Each of the different counts so many times.
-    """
+    """Give the F1 of calling the same what is at least ``cut``; both are sorted."""
     hits = len(same) - int(np.searchsorted(same, cut))
-    false = times * (len(different) - int(np.searchsorted(different, cut)))
+    false = len(different) - int(np.searchsorted(different, cut))
     return 2 * hits / (len(same) + hits + false)
