@@ -579,7 +579,14 @@ def test_the_rate_falls_when_nothing_gets_better_and_then_the_end_comes() -> Non
     black = _batches(1, 1)
     told: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.01}
     history = _train(
-        objective := Noting(), batches, black, **told, epochs=99, patience=2, falls=2
+        objective := Noting(),
+        batches,
+        black,
+        **told,
+        epochs=99,
+        patience=2,
+        falls=2,
+        counted=True,
     )
     assert history.ended == "early"
     assert len(history.rows) == 6  # two at each of three rates

@@ -9,35 +9,48 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from caes.cli.output import run_folder, run_name, say
+from caes.cli.output import decoding, introduce, run_folder, run_name, say
 from caes.cli.pictures import Labelled
-from caes.options import values
+from caes.errors import by_signs
+from caes.options import values, whole
 from caes.train.recipes import FineTuning
 
 if TYPE_CHECKING:
     from caes.data import ImageSet
-    from caes.estimators import CAEClassifier
-    from caes.report.comparison import Contender
+    from caes.estimators import CAE, CAEClassifier
+    from caes.runs.pictures import Opening
+
+MIXED, LARGEST = 64, 128
+"""Without a stack: the side that pictures of several sizes are brought to, and the
+longest side that pictures keep."""
 
 
 @dataclass(kw_only=True)
 class Classify(Labelled, FineTuning):
     """Train a classifier that starts from a trained auto-encoder; write its report.
 
-    Writes a folder with model.safetensors, model.json, history.csv, tables, figures
-    and report.html, which compares it with the same network from random weights and
-    with logistic regression.
+    Cross-validation on the labels says how long the network learns, which changes of
+    the pictures keep their classes, and whether it predicts, or logistic regression or
+    a kernel machine on codes and texture statistics. Writes a folder with all of them,
+    tables, figures and report.html, which compares it with the same network from
+    random weights and with plain means. Ctrl-C ends it with what there is.
 
     Args:
+        stack: The folder of the auto-encoder's run; without it one is trained first.
         labels: A number: so many labels, as many of each class, are drawn from those
-            there are. Or a table of them: a CSV file with name and label for some of
-            the pictures. Without it all labels are used.
+            there are; 10/class: so many of each class. Or a table of them: a CSV file
+            with name and label for some of the pictures. Without it all labels are
+            used.
+        suggest: Also write suggestions.csv and suggestions.png: so many pictures
+            without a label that would teach most if they had one.
         random_state: Seed of labels, weights, order and splits.
         out: Folder of the run; without it runs/NAME-classes-N, N counted up.
         force: Replace the folder if it exists.
     """
 
-    labels: Annotated[str | None, tyro.conf.arg(metavar="N|CSV")] = None
+    stack: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None
+    labels: Annotated[str | None, tyro.conf.arg(metavar="N|N/class|CSV")] = None
+    suggest: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
     out: Path | None = None
     force: bool = False
@@ -47,59 +60,112 @@ class Classify(Labelled, FineTuning):
         from caes.estimators import CAE, CAEClassifier
         from caes.estimators.base import seed_of
         from caes.files import new_folder
+        from caes.report.numbers import duration
         from caes.runs.checkpoint import FILES
-        from caes.tasks.classify import contenders
+        from caes.train.options import MINUTES
 
-        self.resolved()
+        recipe = self.resolved()
+        if self.suggest is not None:
+            whole(1)("suggest", self.suggest, "Try --suggest 20.")
         seed = seed_of(self.random_state)
-        cae = CAE.load(self.stack)
+        cae = None if self.stack is None else CAE.load(self.stack)
         name = f"{run_name(self.source)}-classes"
         with run_folder(self.out, name) as folder:
             with new_folder(folder, FILES, force=self.force) as staged:
-                opening = self.opening(cae)
-                train, test = self.open(opening, self.labels, seed)
+                opening, train, test = self._opened(cae, seed)
                 start = time.perf_counter()
                 chosen = {**values(self, FineTuning), "random_state": seed}
+                if recipe.automatic:
+                    most = (self.minutes or MINUTES) * (2 if cae is None else 1)
+                    wait = f"{duration(60 * most)}, and the control as long again"
+                    say(f"at most about {wait}; Ctrl-C ends it", self.quiet)
                 classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet)
                 classifier.fit(train)
                 seconds = time.perf_counter() - start
                 classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
+                stack = str(self.stack) if self.stack else "trained first"
+                told = {"labels": self.labels or "all", "stack": stack}
+                classifier.provenance_ |= told
                 classifier.opening_ = replace(opening, folder=os.getcwd())
                 classifier.write(staged)
             # The run is safe by now, whatever happens to its controls and its report.
-            tell = partial(say, quiet=self.quiet)
-            rivals = contenders(classifier, cae, seconds, train, test, tell)
-            page = self._report(folder, classifier, [*rivals], train, test, typed)
+            page = self._told(folder, classifier, seconds, train, test, typed)
         print(page)
 
-    def _report(
+    def _opened(
+        self, cae: "CAE | None", seed: int
+    ) -> "tuple[Opening, ImageSet, ImageSet]":
+        """Open what to learn from and to test on, in a size that a network can take."""
+        from caes.errors import MixedSizesError
+        from caes.runs.pictures import Opening, labelled_pictures
+
+        progress, why, size = decoding(self.quiet), "", (MIXED, MIXED)
+        if cae is not None:
+            opening = self.opening(cae)
+        else:
+            given = {name: value for name, value in self.given().items() if value}
+            opening = Opening(
+                source=self.source, hold_out=self.hold_out, seed=seed, **given
+            )
+        try:
+            train, test = labelled_pictures(opening, self.labels, seed, progress)
+        except MixedSizesError:
+            if cae is not None:
+                raise
+            why = "pictures of several sizes"
+        else:
+            sides = train.shape[1:3]
+            if cae is None and self.size is None and max(sides) > LARGEST:
+                why = f"pictures of {by_signs(sides)}"
+                shrunk = (max(8, round(s * LARGEST / max(sides))) for s in sides)
+                size = next(shrunk), next(shrunk)
+        if why:
+            say(f"{why}: brought to {by_signs(size)} (--size)", self.quiet)
+            opening = replace(opening, size=size)
+            train, test = labelled_pictures(opening, self.labels, seed, progress)
+        introduce(train, test, quiet=self.quiet)
+        return opening, train, test
+
+    def _told(
         self,
         folder: Path,
         classifier: "CAEClassifier",
-        rivals: "list[Contender]",
+        seconds: float,
         train: "ImageSet",
         test: "ImageSet",
         typed: str,
     ) -> Path:
-        from caes.data.labels.labelled import labels_of
-        from caes.report.classifier import write_classification_report
+        """Compare it, suggest what to label next, and write the page."""
+        from caes.tasks.classify import keep, own_answers, rivals, write_page
 
-        known, recipe = int((labels_of(train) >= 0).sum()), self.resolved()
-        # Every option as it came to be; epochs as many as were asked for.
-        learned = known - round(known * self.validation)
-        now = {"epochs": recipe.passes(learned), "random_state": classifier.seed_}
-        options = {**values(self, FineTuning), **vars(recipe), **now}
-        return write_classification_report(
-            folder,
-            images=test,
-            truth=labels_of(test),
-            classes=train.classes,
-            contenders=rivals,
-            history=classifier.history_,
-            settings={"stack": str(self.stack), **options},
-            provenance=classifier.provenance_,
-            command=typed,
-            notes=train.notes,
-            labelled=known,
-            unlabelled=len(train) - known if recipe.rounds else 0,
-        )
+        tell = partial(say, quiet=self.quiet)
+        if classifier.judged_:
+            tell(_chosen(classifier))
+        beside = []
+        try:
+            if not classifier.history_.interrupted:
+                for each in rivals(classifier, train, test, tell):
+                    beside.append(each)
+        except KeyboardInterrupt:
+            tell("interrupted; the page has what there is")
+        own = [*own_answers(classifier, seconds, test, train.classes)]
+        keep(folder, test, seconds, beside)
+        if self.suggest:
+            from caes.tasks.suggest import suggest
+
+            for path in suggest(classifier, train, self.suggest, folder):
+                tell(f"what to label next: {path}")
+        contenders = [own[0], *beside, *own[1:]]
+        stack = classifier.provenance_["stack"]
+        about = train, test, typed, stack, tell
+        return write_page(folder, classifier, contenders, *about)
+
+
+def _chosen(classifier: "CAEClassifier") -> str:
+    """Say what cross-validation chose, and what it says of it."""
+    from caes.tasks.classify import ANSWERS
+
+    errors = {ANSWERS[k]: f"{100 * v[0]:.1f} %" for k, v in classifier.judged_.items()}
+    told = ", ".join(f"{name} {error}" for name, error in errors.items())
+    chosen = ANSWERS[classifier.answer_]
+    return f"predicts: {chosen} (errors by cross-validation: {told})"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from caes.cli.output import run_folder, run_name, say
-from caes.cli.pictures import Labelled
+from caes.cli.pictures import FromStack
 from caes.errors import ArgumentError, OutputError
 from caes.options import values, whole
 from caes.train.recipes import FineTuning, StartName
@@ -22,7 +22,7 @@ RUNS = "runs.csv"
 
 
 @dataclass(kw_only=True)
-class LabelCurve(Labelled, FineTuning):
+class LabelCurve(FromStack, FineTuning):
     """Train with more and more labels, beside a network from scratch; write a report.
 
     Every run is kept in runs.csv as soon as it is done: the same command goes on where

@@ -81,17 +81,15 @@ class OfRun:
 
 @dataclass(kw_only=True)
 class Labelled(Pictures):
-    """Which labelled pictures are meant, and which auto-encoder sees them.
+    """Which labelled pictures are meant.
 
     Args:
         split: Which part to learn from, as in train or train[:50000].
-        stack: The folder of the auto-encoder's run.
         hold_out: Share of the labelled pictures kept apart to test on, where the
             source has no labelled test split.
     """
 
     split: str | None = "train"
-    stack: Annotated[Path, tyro.conf.arg(name="from", metavar="RUN")]
     hold_out: float = 0.2
 
     def opening(self, cae: "CAE") -> "Opening":
@@ -112,6 +110,17 @@ class Labelled(Pictures):
         train, test = labelled_pictures(opening, labels, seed, progress)
         introduce(train, test, quiet=self.quiet)
         return train, test
+
+
+@dataclass(kw_only=True)
+class FromStack(Labelled):
+    """Which labelled pictures are meant, and which auto-encoder sees them.
+
+    Args:
+        stack: The folder of the auto-encoder's run.
+    """
+
+    stack: Annotated[Path, tyro.conf.arg(name="from", metavar="RUN")]
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import tyro
 
-from caes.cli.pictures import Labelled
+from caes.cli.pictures import FromStack
 from caes.options import whole
 
 
 @dataclass(kw_only=True)
-class Probe(Labelled):
+class Probe(FromStack):
     """Fit logistic regression, a linear SVM and nearest neighbours on the codes.
 
     The same classifiers on the pixels stand beside them.

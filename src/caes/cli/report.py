@@ -9,6 +9,8 @@ from caes.cli.pictures import OfRun
 from caes.errors import MixedSizesError, RunError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from caes.data import ImageSet
     from caes.estimators import CAE
 
@@ -27,7 +29,11 @@ class Report(OfRun):
         """Do it; ``typed`` is the command as it was typed."""
         from caes.estimators import CAE
         from caes.report import write_report
+        from caes.runs.checkpoint import classifies
 
+        if classifies(self.model):
+            print(self._classifier())
+            return
         cae = CAE.load(self.model)
         train, test = self._opened(cae)
         announce(train)
@@ -38,6 +44,33 @@ class Report(OfRun):
             )
         command = cae.provenance_.get("command", "")
         print(write_report(self.model, cae, train, test, command=command))
+
+    def _classifier(self) -> "Path":
+        """Write a classifier's page again, with what its controls answered then."""
+        from caes.estimators import CAEClassifier
+        from caes.runs.pictures import labelled_pictures
+        from caes.tasks.classify import kept, own_answers, write_page
+
+        classifier = CAEClassifier.load(self.model)
+        about, opening = classifier.provenance_, classifier.opening_
+        if self.source is not None or opening is None or "labels" not in about:
+            raise RunError(
+                str(self.model),
+                "a classifier with other pictures, or without what it was tested on",
+                "a run of caes classify, and the pictures that it was made with",
+                "For other pictures use: caes predict RUN PICTURES.",
+            )
+        labels = None if about["labels"] == "all" else about["labels"]
+        seed, progress = classifier.seed_, decoding(quiet=False)
+        train, test = labelled_pictures(opening, labels, seed, progress)
+        announce(train)
+        seconds, beside = kept(self.model, test, len(train.classes))
+        own = [*own_answers(classifier, seconds, test, train.classes)]
+        contenders = [own[0], *beside, *own[1:]]
+        command, stack = about.get("command", ""), about.get("stack", "")
+        return write_page(
+            self.model, classifier, contenders, train, test, command, stack
+        )
 
     def _opened(self, cae: "CAE") -> "tuple[ImageSet, ImageSet]":
         """Open pictures as for the run's training; others may come in any size."""

@@ -308,11 +308,12 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         self,
         compute: Callable[[Tensor], Tensor],
         pictures: ImageSet | Iterable[Sequence[Tensor]],
+        model: nn.Module | None = None,
     ) -> Iterator[NDArray[Any]]:
-        """Give what the model computes of pictures or codes, batch by batch."""
+        """Give what a model computes of pictures or codes, batch by batch."""
         if isinstance(pictures, ImageSet):
             pictures = self._batches(pictures)
-        return infer(self.model_, compute, pictures, device_for(self.device))
+        return infer(model or self.model_, compute, pictures, device_for(self.device))
 
     def __sklearn_clone__(self) -> Self:
         """Keep a fitted stack underneath fitted: it is a start, not a part."""

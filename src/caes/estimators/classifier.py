@@ -1,6 +1,7 @@
 """`CAEClassifier`: what an auto-encoder has learnt from pictures, and a few labels."""
 
 import os
+from copy import deepcopy
 from dataclasses import KW_ONLY, replace
 from functools import partial
 from typing import Any, Self
@@ -28,12 +29,15 @@ from caes.estimators.cae import CAE
 from caes.nn.architecture import Architecture
 from caes.nn.classifier import Classifier
 from caes.nn.model import Model
+from caes.nn.readout import Answers
 from caes.nn.stack import autoencoder
 from caes.options import option, options
 from caes.runs import checkpoint
 from caes.runs.provenance import provenance
-from caes.train.finetune import self_train
+from caes.train.answers import Choice, Labelled, choose, fitted
+from caes.train.finetune import Trained, self_train
 from caes.train.loop import fabric_for
+from caes.train.options import MINUTES
 from caes.train.progress import progress
 from caes.train.recipes import FineTuning, Recipe
 
@@ -42,10 +46,18 @@ from caes.train.recipes import FineTuning, Recipe
 class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ignore[misc]
     """A classifier of pictures whose convolutions start from an auto-encoder.
 
-    Pictures may come as for `CAE`. What is None is as the recipe says.
+    Pictures may come as for `CAE`. What is None is as the recipe says; by default the
+    labels themselves say, by cross-validation, how long the network learns, which
+    changes of the pictures keep their classes, and whether the network predicts, or a
+    simpler answer.
 
     Attributes:
         model_: The network, `caes.nn.classifier.Classifier`.
+        answers_: The simpler answers, `caes.nn.readout.Answers`; None without any.
+        answer_: Which one predicts: "network", or a name among ``answers_.readouts``.
+        judged_: By name the error, in [0, 1], and the cross-entropy on labelled
+            pictures not learnt from; empty where nothing was cross-validated.
+        chosen_: The arguments, what was chosen filled in.
         classes_: The classes, as in the labels.
         class_names_: Their names.
         stack_: The auto-encoder it started from; None after `load`, and with random
@@ -110,17 +122,30 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
             images, labels = self._with(unlabelled, images, labels)
         seed = seed_of(self.random_state)
         arch, scaling, stack = self._beginning(images, seed)
+        build = partial(self._network, recipe, arch, stack, seed)
+        tell = progress(self.verbose)
+        learnt = Labelled(images, labels, scaling, seed, fabric, tell)
+        choice, about = Choice(recipe), None
         with enough_memory(arch):
-            trained = self_train(
-                partial(self._network, recipe, arch, stack, seed),
-                images,
-                labels,
-                scaling,
-                recipe,
-                seed=seed,
-                fabric=fabric,
-                progress=progress(self.verbose),
-            )
+            if recipe.automatic or recipe.answer != "network":
+                about = None if stack is None else Answers(deepcopy(stack.model_), {})
+                choice = choose(build, about, learnt, recipe, self.rounds)
+            if about is not None:
+                readouts = fitted(about, learnt, choice.strengths)
+                about = Answers(about.encoder, readouts) if readouts else None
+            if choice.partial is None:
+                trained = self_train(
+                    build,
+                    images,
+                    labels,
+                    scaling,
+                    choice.recipe,
+                    seed=seed,
+                    fabric=fabric,
+                    progress=tell,
+                )
+            else:
+                trained = Trained(*choice.partial, rounds=0, guessed=0)
         made = provenance(images, seed, f"torch on {fabric.device}")
         made["labelled pictures"] = str(int((labels >= 0).sum()))
         made["start"] = _origin(stack)
@@ -128,6 +153,10 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
         made["guessed labels"] = str(trained.guessed)
         params = self._plain_params()
         run = checkpoint.Run(trained.model, scaling, params, trained.history, made)
+        run.answers, run.answer = about, choice.recipe.answer
+        run.judged = {name: (*each,) for name, each in choice.judged.items()}
+        names = "answer", "steps", "augment", "rounds"
+        run.chosen = {name: getattr(choice.recipe, name) for name in names}
         self._adopt(run)
         self.stack_: CAE | None = stack
         return self
@@ -141,8 +170,22 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
         Returns:
             N×classes, float32, rows summing to 1, columns as in ``classes_``.
         """
+        return self.probabilities_by(self.answer_, X)
+
+    def probabilities_by(self, answer: str, X: Pictures) -> NDArray[np.float32]:
+        """Do the same by another answer than the chosen one.
+
+        Args:
+            answer: "network", or a name among ``answers_.readouts``.
+            X: The pictures, in the training pictures' units.
+        """
         images = self._open(X)
-        return np.concatenate([*self._infer(self.model_.probabilities, images)])
+        if answer == "network" or self.answers_ is None:
+            told = self._infer(self.model_.probabilities, images)
+        else:
+            tell = partial(self.answers_.probabilities, name=answer)
+            told = self._infer(tell, images, self.answers_)
+        return np.concatenate([*told])
 
     def predict(self, X: Pictures) -> NDArray[Any]:
         """Give each picture's likeliest class, N, as in ``classes_``."""
@@ -241,7 +284,8 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
         """Give the stack, read from its folder where one is named."""
         if self.stack is None:
             where = {name: getattr(self, name) for name in ("device", "precision")}
-            return CAE(**where, recipe="example", verbose=self.verbose)
+            minutes = (self.minutes or MINUTES) / 2
+            return CAE(**where, minutes=minutes, verbose=self.verbose)
         if isinstance(self.stack, CAE):
             return self.stack
         if isinstance(self.stack, str | os.PathLike):
@@ -264,12 +308,21 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
 
     def _run(self) -> checkpoint.Run:
         classes = tuple(self.classes_.tolist())
-        return replace(super()._run(), classes=classes, names=self.class_names_)
+        return replace(
+            super()._run(),
+            classes=classes,
+            names=self.class_names_,
+            answers=self.answers_,
+            answer=self.answer_,
+            judged=self.judged_,
+        )
 
     def _adopt(self, run: checkpoint.Run) -> Self:
         super()._adopt(run)
         self.model_: Classifier
         self.stack_ = None
+        self.answers_: Answers | None = run.answers
+        self.answer_, self.judged_ = run.answer, run.judged
         if run.classes:
             self.classes_ = np.array(run.classes)
             self.class_names_ = run.names

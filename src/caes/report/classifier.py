@@ -1,7 +1,7 @@
 """The page of a classifier: what it gets wrong, beside its controls."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from caes.report.comparison import (
     simplest,
     standings,
 )
-from caes.report.numbers import cell, count, duration, percent, sure
+from caes.report.numbers import capital, cell, count, duration, percent, sure
 from caes.report.page import Fact, Table, publish, render, sources
 from caes.report.phases import one_phase
 from caes.report.pictures import (
@@ -204,18 +204,25 @@ def write_classification_report(
     notes: Sequence[str],  # what a reader should know beside all that, a sentence each
     labelled: int,  # pictures it learned from with their class
     unlabelled: int,  # and without
+    judged: Mapping[str, tuple[float, float]] | None = None,  # see `CAEClassifier`
+    answer: str = "",  # what predicts, within a sentence; empty for the network
+    tell: Callable[[str], None] | None = None,  # called with the first sentences
 ) -> Path:
     """Write ``report.html``, ``figures/``, ``confusion.csv``, ``per_class.csv``."""
     results = examine(images, truth, classes, contenders)
+    unseen = [score.name for score in results.scores if not score.support]
+    verdict = judge(results.rows, results.rule, unseen)
+    if tell is not None:
+        tell(" ".join(filter(None, (verdict.lead, verdict.advice))))
     asked, rows = settings.get("epochs"), history.rows
     phase = one_phase(history, asked if isinstance(asked, int) else len(rows))
     made = training.epochs([phase])
     if settings.get("rounds") and unlabelled:
-        made = Fact("Epochs", f"{len(rows):,}", ROUNDS)
+        steps = rows[-1].steps if rows else None
+        made = Fact("Steps" if steps else "Epochs", f"{steps or len(rows):,}", ROUNDS)
     curves = training.draw([phase], "cross-entropy", COUNTED)
     drawn = {each.name: each for each in [*draw(results), *curves]}
     drawn.pop("psnr", None)
-    unseen = [score.name for score in results.scores if not score.support]
     page = render(
         "classifier.html",
         charts=drawn,
@@ -235,7 +242,9 @@ def write_classification_report(
         reliable=how_reliable(results.bins),
         results=results,
         settings=settings,
-        verdict=judge(results.rows, results.rule, unseen),
+        verdict=verdict,
+        judged=judged or {},
+        answer=capital(answer or "the network"),
         **sources({"Test": images}, notes),
     )
     shown = {"mistakes": surest(results)} if results.mistakes else {}

@@ -1,8 +1,9 @@
 """The classifier beside its controls: who errs how often, and in words."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from caes.report.statistics import CHANCE, FEW, accuracy_interval, mcnemar
 
 Right = NDArray[np.bool_]
 """N, one a test picture."""
+Role = Literal["control", "own", "plain"]
 NAMED = 5
 """Classes without a test picture that are named."""
 
@@ -24,7 +26,10 @@ class Contender:
 
     name: str  # within a sentence, such as "logistic regression on pixels"
     probabilities: NDArray[np.float32]  # N×K, a row a test picture
-    seconds: float  # of its training
+    seconds: float | None  # of its training; None where that is part of another's
+    # A control of the classifier; one of its own answers, which was not chosen; or
+    # plain means, which need no auto-encoder.
+    role: Role = "control"
 
     @property
     def title(self) -> str:
@@ -65,6 +70,7 @@ class Standing:
     seconds: float | None  # of its training; None for a rule that needs none
     difference: float = 0.0  # its error minus the classifier's
     p: float = 1.0  # of McNemar's exact test against the classifier
+    role: Role = "control"  # as in `Contender`
 
     @property
     def n(self) -> int:
@@ -94,7 +100,10 @@ def standings(
     """Compare every contender with the first one."""
     own = contenders[0].answers == truth
     return [
-        _beside(own, each.title, each.name, each.answers == truth, each.seconds)
+        replace(
+            _beside(own, each.title, each.name, each.answers == truth, each.seconds),
+            role=each.role,
+        )
         for each in contenders
     ]
 
@@ -111,7 +120,11 @@ def simplest(
 
 def judge(rows: Sequence[Standing], rule: Standing, unseen: Sequence[str]) -> Verdict:
     """Say in plain words how the classifier stands beside controls and rule."""
-    own, *controls = rows
+    own, *others = rows
+    controls = [each for each in others if each.role == "control"]
+    plain = [each for each in others if each.role == "plain"]
+    if plain:  # the best of them speaks for all
+        controls.append(min(plain, key=lambda each: each.wrong))
     low, high = (percent(bound, own.n) for bound in own.interval)
     error = (
         f"It errs on {percent(own.error, own.n)} of {count(own.n, 'test picture')} "
@@ -119,7 +132,7 @@ def judge(rows: Sequence[Standing], rule: Standing, unseen: Sequence[str]) -> Ve
     )
     figures = " ".join([error, *map(_control, controls)])
     caveats = " ".join(_caveats(own, unseen))
-    return Verdict(_lead(own, controls, rule), figures, caveats)
+    return Verdict(_lead(own, controls, rule), figures, caveats, _enough(controls))
 
 
 def _beside(
@@ -146,6 +159,14 @@ def _lead(own: Standing, controls: Sequence[Standing], rule: Standing) -> str:
     named = {how: [each.name for each in some] for how, some in ranks.items() if some}
     parts = [f"{how} {listed(names)}" for how, names in named.items()]
     return f"{own.title} is {listed(parts)}."
+
+
+def _enough(controls: Sequence[Standing]) -> str:
+    """Say where plain means do as well."""
+    best = next((each for each in controls if each.role == "plain"), None)
+    if best is None or (best.difference > 0 and best.p < CHANCE):
+        return ""
+    return f"Here {best.name} is enough: no auto-encoder is needed for these classes."
 
 
 def _control(row: Standing) -> str:

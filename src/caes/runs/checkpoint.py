@@ -11,7 +11,7 @@ from typing import Any, get_args
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from caes.data.scales import parse_scale
 from caes.data.scaling import Scaling, Values
@@ -20,6 +20,7 @@ from caes.files import TableWriter, read_table, write_whole
 from caes.nn.architecture import (
     LARGEST,
     ActivationName,
+    Architecture,
     DecoderName,
     PaddingName,
     Shape,
@@ -27,17 +28,20 @@ from caes.nn.architecture import (
 )
 from caes.nn.classifier import Classifier
 from caes.nn.model import Model
+from caes.nn.readout import Answers, Readout
 from caes.nn.sparsity import parse_sparsity
 from caes.nn.stack import autoencoder
 from caes.runs.pictures import Opening
 from caes.train.history import Ending, Epoch, History
 
-FORMAT = 4
+FORMAT = 5
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
+ANSWERS = "answers.safetensors"
 TABLES = ("confusion.csv", "per_class.csv")
 PAGE = ("report.html", "figures/*.svg", "figures/*.png", *TABLES)
-FILES = (ABOUT, MODEL, HISTORY, *PAGE)
+BESIDE = ("controls.json", "suggestions.csv", "suggestions.png")
+FILES = (ABOUT, MODEL, ANSWERS, HISTORY, *BESIDE, *PAGE)
 """All that the folder of a run holds."""
 NETWORK: dict[str, tuple[Any, ...]] = {
     "decoder": get_args(DecoderName),
@@ -66,6 +70,11 @@ class Run:
     opening: Opening | None = None  # of its pictures, where that is known
     # The arguments again, what was not said filled in; empty where nothing was chosen.
     chosen: dict[str, Any] = field(default_factory=dict)
+    # A classifier's simpler answers, which one predicts, and by name its error and
+    # cross-entropy on labelled pictures not learnt from.
+    answers: Answers | None = None
+    answer: str = "network"
+    judged: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def picture(self) -> Shape:
@@ -75,11 +84,9 @@ class Run:
 
 def write(folder: Path, run: Run) -> None:
     """Write a run's three files into a folder."""
-    weights = {k: v.detach().contiguous() for k, v in run.model.state_dict().items()}
     about = {
         "format": FORMAT,
-        "architecture": str(run.model.arch),
-        "network": {name: getattr(run.model.arch, name) for name in NETWORK},
+        **_network(run.model.arch),
         **_kind(run),
         "picture": list(run.picture),
         "parameters": sum(each.numel() for each in run.model.parameters()),
@@ -92,12 +99,19 @@ def write(folder: Path, run: Run) -> None:
         "provenance": run.provenance,
     }
     text = json.dumps(about, indent=2, ensure_ascii=False, default=_plain) + "\n"
-    write_whole(folder / MODEL, save(weights, {"format": "pt"}))
+    write_whole(folder / MODEL, _weights(run.model))
+    if run.answers is not None:
+        write_whole(folder / ANSWERS, _weights(run.answers))
     with TableWriter(folder / HISTORY) as table:
         table.row(column.name for column in fields(Epoch))
         for epoch in run.history.rows:
             table.row(astuple(epoch))
     write_whole(folder / ABOUT, text.encode())
+
+
+def classifies(folder: Path) -> bool:
+    """Tell whether a run is a classifier's."""
+    return "classes" in _about(folder)
 
 
 def read(folder: Path) -> Run:
@@ -124,6 +138,13 @@ def read(folder: Path) -> Run:
         opening = Opening.recorded(provenance)  # all that is known up to format 3
         if about.get("data") is not None:
             opening = Opening.read(about["data"])
+        answers = None
+        if about.get("answers") is not None:
+            answers = _answers(about, picture, _weights_in(folder / ANSWERS))
+        answer, judged = str(about.get("answer", "network")), about.get("judged") or {}
+        if answer not in ("network", *(answers.readouts if answers else ())):
+            raise ValueError(f"an answer by {answer!r}")
+        judged = {str(k): (float(v[0]), float(v[1])) for k, v in dict(judged).items()}
     except (LookupError, TypeError, ValueError, ArithmeticError, CaesError) as error:
         raise _damaged(folder / ABOUT, f"contents that cannot be ({error})") from error
     except (MemoryError, RuntimeError) as error:
@@ -131,11 +152,34 @@ def read(folder: Path) -> Run:
         raise _damaged(folder / ABOUT, received) from error
     history.rows = _rows(folder / HISTORY)
     _fill(model, folder / MODEL)
+    if answers is not None:
+        _fill(answers, folder / ANSWERS)
+        answers.eval()
     classes, names = about.get("classes", ()), about.get("names", ())
     told = (tuple(classes), tuple(map(str, names)))
     return Run(
-        model.eval(), scaling, params, history, provenance, *told, opening, chosen
+        model.eval(),
+        scaling,
+        params,
+        history,
+        provenance,
+        *told,
+        opening,
+        chosen,
+        answers,
+        answer,
+        judged,
     )
+
+
+def _weights(model: nn.Module) -> bytes:
+    kept = {k: v.detach().contiguous() for k, v in model.state_dict().items()}
+    return save(kept, {"format": "pt"})
+
+
+def _network(arch: Architecture) -> dict[str, Any]:
+    network = {name: getattr(arch, name) for name in NETWORK}
+    return {"architecture": str(arch), "network": network}
 
 
 def _kind(run: Run) -> dict[str, Any]:
@@ -146,19 +190,33 @@ def _kind(run: Run) -> dict[str, Any]:
             "dropout": run.model.dropout,
             "classes": list(run.classes),
             "names": list(run.names),
+            "answer": run.answer,
+            "judged": {name: [*each] for name, each in run.judged.items()},
+            "answers": run.answers
+            and {
+                **_network(run.answers.encoder.arch),
+                "readouts": {
+                    name: [*each.get_buffer("landmarks").shape[::-1]]
+                    for name, each in run.answers.readouts.items()
+                },
+            },
         }
     sparsity = getattr(run.model, "sparsity", None)
     return {"sparsity": sparsity and str(sparsity)}
 
 
-def _model(about: dict[str, Any], picture: Shape, most: float) -> Model | Classifier:
+def _arch(about: dict[str, Any]) -> Architecture:
     told, given = dict(about.get("network", {})), {}
     for name, allowed in NETWORK.items():
         if (value := told.get(name)) is not None:
             given[name] = value
             if value not in allowed:
                 raise ValueError(f"a network with {name} {value!r}")
-    arch = replace(parse(about["architecture"]), **given)
+    return replace(parse(about["architecture"]), **given)
+
+
+def _model(about: dict[str, Any], picture: Shape, most: float) -> Model | Classifier:
+    arch = _arch(about)
     classifies = "classes" in about
     units = _listed(about, "head") if classifies else []
     if not all(isinstance(each, int) and 1 <= each <= LARGEST for each in units):
@@ -184,6 +242,20 @@ def _classifier(about: dict[str, Any], trunk: Model, units: list[int]) -> Classi
     if not 0 <= dropout < 1:
         raise ValueError(f"a dropout of {dropout}")
     return Classifier(trunk, tuple(units), len(classes), dropout=dropout)
+
+
+def _answers(about: dict[str, Any], picture: Shape, most: float) -> Answers:
+    """Make room for the simpler answers of a classifier, as many as there are told."""
+    arch = _arch(about["answers"])
+    count, readouts = arch.parameters(picture), {}
+    for name, sizes in dict(about["answers"]["readouts"]).items():
+        features, landmarks = (int(each) for each in sizes)
+        classes = len(about["classes"])
+        count += (landmarks or features) * classes + landmarks * features
+        if not 1 <= features <= LARGEST or landmarks < 0 or count > most:
+            raise ValueError(f"an answer {name!r} of {sizes}")
+        readouts[str(name)] = Readout(features, classes, landmarks)
+    return Answers(autoencoder(arch, picture), readouts)
 
 
 def _listed(about: dict[str, Any], name: str) -> list[Any]:
@@ -230,7 +302,7 @@ def _about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _fill(model: Model | Classifier, path: Path) -> None:
+def _fill(model: Model | Classifier | Answers, path: Path) -> None:
     try:
         weights: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -238,7 +310,8 @@ def _fill(model: Model | Classifier, path: Path) -> None:
         raise _damaged(path, f"a damaged file ({reason})") from error
     expected = {name: value.shape for name, value in model.state_dict().items()}
     if expected != {name: value.shape for name, value in weights.items()}:
-        raise _damaged(path, f"weights that are not those of {model.arch}")
+        of = "the answers" if isinstance(model, Answers) else model.arch
+        raise _damaged(path, f"weights that are not those of {of}")
     for name, value in weights.items():
         if not value.isfinite().all():
             raise _damaged(path, f"NaN or infinity in the tensor {name}")

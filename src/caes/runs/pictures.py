@@ -12,7 +12,7 @@ import numpy as np
 
 from caes.data import ImageSet, Skipped, load, stream
 from caes.data.decode.gather import unreadable, widened
-from caes.data.labels.draws import hold_out, keep_apart, only
+from caes.data.labels.draws import hold_out, keep_apart, only, only_of_each
 from caes.data.labels.labelled import (
     check_classes,
     labelled_only,
@@ -23,7 +23,7 @@ from caes.data.labels.tables import with_table
 from caes.data.reading import Pages, Reading, Side
 from caes.data.sources import Source, open_source
 from caes.data.tiles import whole_names
-from caes.errors import MixedSizesError
+from caes.errors import ArgumentError, MixedSizesError
 from caes.nn.architecture import Architecture, Shape
 
 Progress = Callable[[int, int], None] | None
@@ -220,12 +220,12 @@ def labelled_pictures(
 ) -> tuple[ImageSet, ImageSet]:
     """Open what to learn from, with labels for some or all of it, and what to test on.
 
-    ``labels`` is a number of them, the path of a table, or None for all; the seed draws
-    them, and the pictures that are kept apart.
+    ``labels`` is a number of them, or of those of each class as in 10/class, the path
+    of a table, or None for all; the seed draws them, and the pictures kept apart.
     """
     train, test = opening.load(opening.split or "train", progress), None
-    count = int(labels) if labels and re.fullmatch(r"\d{1,18}", labels) else None
-    if labels is not None and count is None:
+    asked = re.fullmatch(r"(\d{1,18})(/class)?", labels or "")
+    if labels is not None and asked is None:
         train = with_table(train, Path(labels))
     check_classes(labels_of(train), train.classes)
     if opening.own_test():
@@ -233,7 +233,17 @@ def labelled_pictures(
     if test is None or (labels_of(test) < 0).all():
         train, test = hold_out(train, opening.hold_out, seed)
     test = same_classes(train, labelled_only(test))
-    return (train if count is None else only(train, count, seed)), test
+    if asked is None:
+        return train, test
+    draw, count = only_of_each if asked[2] else only, int(asked[1])
+    if asked[2] and count < 2:
+        raise ArgumentError(
+            "labels",
+            str(labels),
+            "at least 2 labelled pictures of each class",
+            "Try --labels 10/class.",
+        )
+    return draw(train, count, seed), test
 
 
 def streamed(

@@ -36,6 +36,8 @@ NUMBERS = {
     "contrast": ("SHARE", 1, 0.2),
 }
 
+SWITCHES = ("flip", "turn")
+"""Parts without a number."""
 NODES = 5  # of the elastic grid along each side: 7 pixels apart at 28×28
 
 
@@ -44,7 +46,7 @@ class Augmentation:
     """What may happen to a picture, and how much of it; 0 and False are never.
 
     The parts come in this order: crop, flip, the warp of shift, rotate, scale, shear
-    and elastic, then brightness, contrast, cutout.
+    and elastic, then brightness, contrast, cutout, and turn.
     """
 
     shift: float = 0  # largest move along each side, as a share of that side
@@ -59,10 +61,11 @@ class Augmentation:
     cutout: int = 0
     brightness: float = 0  # values are multiplied by 1 ± up to this share
     contrast: float = 0  # distances from the mean colour, by the same
+    turn: bool = False  # by quarters of a circle; by a half where not square
 
     def __str__(self) -> str:
         parts = (
-            name if name == "flip" else f"{name}:{repr(strength).removesuffix('.0')}"
+            name if name in SWITCHES else f"{name}:{repr(strength).removesuffix('.0')}"
             for name, strength in vars(self).items()
             if strength
         )
@@ -77,7 +80,7 @@ class Augmentation:
         import torch
 
         # Two draws a part, wanted or not: no part changes what another one draws.
-        names = [field.name for field in fields(self)]
+        names = [field.name for field in fields(self) if field.name != "turn"]
         drawn = torch.rand(len(names), 2, len(pictures), generator=generator)
         draws = dict(zip(names, drawn.to(pictures.device), strict=True))
         changed = pictures
@@ -89,6 +92,8 @@ class Augmentation:
             changed = _expose(changed, self, draws)
         if self.cutout:
             changed = _cut_out(changed, self, draws)
+        if self.turn:
+            changed = _turned(changed, torch.rand(len(pictures), generator=generator))
         if changed is pictures:
             return pictures.clone(memory_format=torch.contiguous_format)
         return changed.contiguous()
@@ -108,15 +113,17 @@ def parse_augmentation(text: str | None) -> Augmentation | None:
 
 
 def _strength(part: str, text: str) -> float:
-    """Read a part's number; a flip's is True."""
+    """Read a part's number; a flip's, and a turn's, is True."""
     name, colon, number = part.partition(":")
-    if name == "flip":
+    if name in SWITCHES:
         if colon:
-            raise _refusal(part, text, "flip without a number", "Try flip.")
+            raise _refusal(part, text, f"{name} without a number", f"Try {name}.")
         return True
     if name not in NUMBERS:
         parts = ", ".join(f"{name}:{unit}" for name, (unit, _, _) in NUMBERS.items())
-        allowed = f"{', '.join(PRESETS)}, none, or parts joined by +: {parts}, flip"
+        allowed = (
+            f"{', '.join(PRESETS)}, none, or parts joined by +: {parts}, flip, turn"
+        )
         raise _refusal(part, text, allowed, "Try digits, or shift:0.1+flip.")
     unit, most, example = NUMBERS[name]
     whole = unit == "PIXELS"
@@ -282,6 +289,19 @@ def _expose(
     low, high = (bound.item() for bound in pictures.aminmax())
     low, high = min(low, 0), max(high, 1)  # beyond [0, 1] where pictures are
     return (b * c * pictures + b * (1 - c) * mean).clamp_(low, high)
+
+
+def _turned(pictures: "Tensor", draw: "Tensor") -> "Tensor":
+    """Turn each picture by a number of quarters, or halves where it is not square."""
+    import torch
+
+    step = 1 if pictures.shape[1] == pictures.shape[2] else 2
+    quarters = step * _whole(draw, 4 // step)
+    changed = pictures.clone(memory_format=torch.contiguous_format)
+    for each in range(step, 4, step):
+        rows = torch.nonzero(quarters == each)[:, 0].to(pictures.device)
+        changed[rows] = pictures[rows].rot90(each, (1, 2))
+    return changed
 
 
 def _cut_out(

@@ -22,7 +22,14 @@ from caes.train.batches import Batches
 from caes.train.history import History
 from caes.train.loop import Machine, Plain, Settings, train
 from caes.train.progress import Progress
+from caes.train.readout import Fold
 from caes.train.recipes import Recipe
+
+STRETCH = 50
+"""Fewest steps between two lines of a training that is counted in steps."""
+PATIENCE, FALLS, AVERAGE = 6, 1, 0.98
+"""In a trial on a fold: stretches without a better loss until the rate falls to a third
+or the end comes, how often it falls, and the running average that is watched."""
 
 
 class Classification(nn.Module):
@@ -70,6 +77,7 @@ def finetune(
     fabric: Machine,
     progress: Progress,
     guesses: NDArray[np.int64] | None = None,
+    fold: Fold | None = None,
 ) -> History:
     """Train a classifier in place; on the CPU again afterwards.
 
@@ -77,22 +85,29 @@ def finetune(
     With guesses, labelled pictures come again and again in a pass, so that they make a
     fifth of it, and the passes are those of a round. ``recipe.validation`` of the
     labelled ones is kept apart.
+
+    On a fold of the pictures it is a trial: until those kept apart are not told any
+    better, after ``recipe.steps`` at most, or ``recipe.minutes``.
     """
     order = np.random.default_rng(seed)
     known = np.flatnonzero(labels >= 0)
-    learn, watch = (
+    learn, watch = fold or (
         known[rows] for rows in split_rows(len(known), recipe.validation, order)
     )
-    epochs = recipe.passes(len(learn))
+    epochs, steps = recipe.passes(len(learn)), recipe.steps
     if guesses is not None:
         given = len(learn)
         learn = _together(learn, np.flatnonzero(guesses >= 0))
         epochs = recipe.round_passes(len(learn), given)
+        steps = steps and 2 * steps
         labels = np.where(labels < 0, guesses, labels)
     model.choose(encoder=not recipe.freeze)
     size = _batch_size(len(learn), recipe.batch_size)
     batches = Batches(images, scaling, size, shuffle=order, rows=learn, labels=labels)
     watched = Batches(images, scaling, 256, rows=watch, labels=labels)
+    if steps is not None:
+        batches.stretch = min(max(len(batches), STRETCH), steps)
+        epochs = -(-steps // batches.stretch)
     changes = recipe.augmentation(images.shape[3])
     settings = Settings(
         epochs,
@@ -103,7 +118,17 @@ def finetune(
         recipe.kept(epochs * len(batches)),
         peak=scaling.peak,
         optimizer=recipe.optimizer,
+        counted=steps is not None,
     )
+    if fold is not None:
+        settings = replace(
+            settings,
+            decay="constant",
+            patience=PATIENCE,
+            falls=FALLS,
+            average=AVERAGE,
+            minutes=recipe.minutes,
+        )
     with runner(model, model.compare, plain=isinstance(fabric, Plain)) as compare:
         history = train(
             Classification(model, compare, changes, seed),

@@ -61,6 +61,7 @@ class Settings:
     # How often, when patience is over, the rate falls to a third before the end. Then
     # what was there before the first step is watched and kept as well.
     falls: int = 0
+    counted: bool = False  # epochs are stretches, and told by their steps
     minutes: float = math.inf  # after which no other epoch begins
 
     def rate(self, progress: float) -> float:
@@ -200,7 +201,7 @@ def train(
                 images_per_second=batches.pictures / learnt,
                 level=settings.level,
                 waiting=waited / learnt,
-                steps=epoch * len(batches) if settings.falls else None,
+                steps=epoch * len(batches) if settings.counted else None,
             )
             history.rows.append(row)
             progress.epoch(row)

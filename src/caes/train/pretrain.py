@@ -241,6 +241,7 @@ class _Training:
             minutes=minutes / levels if asked is None else math.inf,
             patience=settings.patience or PATIENCE,
             falls=FALLS,
+            counted=True,
             average=AVERAGE,
         )
 

@@ -19,6 +19,7 @@ from caes.options import (
 )
 from caes.train.augment import Augmentation, parse_augmentation
 from caes.train.options import (
+    MINUTES,
     DecayName,
     DeviceName,
     OptimizerName,
@@ -34,6 +35,7 @@ FEWEST_ROUND_PASSES = 4
 """What a round of self-training by the default recipe comes to at least."""
 
 RecipeName = Literal["default", "paper"]
+AnswerName = Literal["auto", "network", "codes", "statistics", "kernel"]
 StartName = Literal["stack", "random"]
 
 
@@ -42,7 +44,7 @@ class Recipe:
     """A recipe with nothing left out; the fields are those of `FineTuning`."""
 
     head: str = "none"
-    epochs: int = 0
+    epochs: int | None = 0
     batch_size: int = 64
     optimizer: OptimizerName = "adam"
     learning_rate: float = 2e-3
@@ -59,19 +61,28 @@ class Recipe:
     confidence: float = 0.7
     validation: float = 0.0
     patience: int | None = None
+    answer: AnswerName = "network"
+    steps: int | None = None
+    minutes: float = MINUTES
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the length, and what goes with it, is found by cross-validation."""
+        return self.epochs is None and self.steps is None
 
     def passes(self, pictures: int) -> int:
         """Give the passes over so many labelled pictures."""
-        enough = -(-FEWEST_STEPS // self.steps(pictures))
+        enough = -(-FEWEST_STEPS // self.per_pass(pictures))
         return self.epochs or max(FEWEST_PASSES, enough)
 
     def round_passes(self, pictures: int, known: int) -> int:
         """Give the passes of a round over so many pictures, of which some are known."""
-        first = self.passes(known) * self.steps(known)
+        first = self.passes(known) * self.per_pass(known)
         least = 1 if self.epochs else FEWEST_ROUND_PASSES
-        return self.round_epochs or max(least, -(-2 * first // self.steps(pictures)))
+        passes = max(least, -(-2 * first // self.per_pass(pictures)))
+        return self.round_epochs or passes
 
-    def steps(self, pictures: int) -> int:
+    def per_pass(self, pictures: int) -> int:
         """Give the steps of a pass over so many pictures."""
         return -(-pictures // self.batch_size)
 
@@ -93,12 +104,16 @@ class Recipe:
         auto = "digits" if channels == 1 else "photos"
         return parse_augmentation(auto if self.augment == "auto" else self.augment)
 
+    def found(self, **chosen: Any) -> "Recipe":
+        """Give it with what cross-validation has chosen."""
+        return replace(self, **chosen)
+
 
 SGD_RATE = 0.1
 """Learning rate of plain gradient descent; the recipes' own are Adam's."""
 
 RECIPES: dict[RecipeName, Recipe] = {
-    "default": Recipe(),
+    "default": Recipe(epochs=None, answer="auto"),
     "paper": Recipe(
         head="300N",
         epochs=40,
@@ -152,12 +167,33 @@ class FineTuning:
         """Whether only the head learns, the encoder staying as it is, without batch
         normalisation.""",
     )
+    answer: AnswerName | None = option(
+        None,
+        """What predicts: the network; codes, logistic regression on the auto-encoder's
+        codes; statistics, the same on codes and texture statistics; kernel, a kernel
+        machine on these; or auto: what is best by cross-validation on the labels.
+        Without it auto, or the network where its length is given.""",
+    )
     epochs: int | None = option(
         None,
         """Passes over the labelled pictures; 0 for as many as make 1,500 steps, and at
-        least 10.""",
+        least 10. Without it, or steps, cross-validation says when nothing gets
+        better.""",
         whole(0),
         hint="Try epochs=40, or 0 for enough.",
+    )
+    steps: int | None = option(
+        None,
+        """Steps of the training, in place of epochs; those that a run took give the
+        same weights again.""",
+        whole(1),
+        hint="Try steps=500.",
+    )
+    minutes: float | None = option(
+        None,
+        "About how many minutes cross-validation and training may take; 5 if not said.",
+        number(0),
+        hint="Try minutes=5.",
     )
     batch_size: int | None = option(
         None, "Labelled pictures a step.", whole(1), hint="Try batch_size=64."
@@ -192,7 +228,8 @@ class FineTuning:
     augment: str | None = option(
         None,
         """Random changes that keep the class: digits, photos, none, or such as
-        shift:0.1+rotate:15+flip; auto is digits for grey pictures and photos for
+        shift:0.1+rotate:15+flip+turn; auto is what helps by cross-validation on the
+        labels, or, where the length is given, digits for grey pictures and photos for
         colour.""",
         read_by(lambda text: text == "auto" or parse_augmentation(text)),
     )
@@ -243,8 +280,17 @@ class FineTuning:
         """Fill in what was left out, and refuse what cannot work."""
         check(self, FineTuning)
         check_patience(self.validation, self.patience)
+        if self.epochs is not None and self.steps is not None:
+            raise ArgumentError(
+                "steps",
+                f"{self.steps} beside epochs={self.epochs}",
+                "steps or epochs",
+                "Leave one of them out.",
+            )
         usual = RECIPES[self.recipe]
         if self.optimizer == "sgd":
             usual = replace(usual, learning_rate=SGD_RATE)
+        if (self.epochs, self.steps) != (None, None) or self.start == "random":
+            usual = replace(usual, answer="network")
         given = values(self, Recipe).items()
         return replace(usual, **{k: v for k, v in given if v is not None})

@@ -63,6 +63,17 @@ def only(images: ImageSet, count: int, seed: int) -> ImageSet:
     return replace(images, labels=kept)
 
 
+def only_of_each(images: ImageSet, count: int, seed: int) -> ImageSet:
+    """Forget all labels but ``count`` of each class, or all it has, if fewer."""
+    labels = labels_of(images)
+    kept = np.full(len(images), NONE, np.int64)
+    for label in np.unique(labels[labels >= 0]).tolist():
+        own = np.where(labels == label, label, NONE)
+        rows = stratified(own, min(count, int((own >= 0).sum())), seed)
+        kept[rows] = label
+    return replace(images, labels=kept)
+
+
 def hold_out(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
     """Keep a share of each class's labelled pictures apart to test on.
 
