@@ -73,7 +73,6 @@ def rivals(
 
     The control is trained as the classifier's network was, for as many steps.
     """
-    few = labelled_only(train)
     if classifier.start != "random":
         rows = classifier.history_.rows
         took = duration(sum(row.seconds for row in rows))
@@ -90,15 +89,24 @@ def rivals(
         )
         if chosen["steps"] is None:
             control.set_params(**{name: getattr(classifier, name) for name in chosen})
-        control.fit(train if chosen["rounds"] else few)
+        control.fit(train if chosen["rounds"] else labelled_only(train))
         name = CONTROL + ", interrupted" * control.history_.interrupted
         told = answers(control, test, train.classes)
         yield Contender(name, told, time.perf_counter() - start)
         if control.history_.interrupted:
             return
+    known = int((labels_of(train) >= 0).sum())
+    say(f"fitting plain means on {known:,} labels, with their statistics …")
+    yield from plain_means(classifier, train, test)
+
+
+def plain_means(
+    classifier: CAEClassifier, train: ImageSet, test: ImageSet
+) -> Iterator[Contender]:
+    """Give classifiers that need no network, trained on the same labels."""
+    few = labelled_only(train)
     known = labels_of(few)
     found: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-    say(f"fitting plain means on {len(few):,} labels, with their statistics …")
     for name, kind, make in PLAIN_MEANS:
         start = time.perf_counter()
         if kind not in found:
