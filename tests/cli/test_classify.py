@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from caes import ImageSet, load
 from caes.data.labels.labelled import labels_of
-from caes.tasks.classify import CODES, CONTROL, PIXELS
+from caes.tasks.classify import CODES, CONTROL
+from caes.tasks.plain_means import PLAIN_MEANS
 from tests import stripes
 from tests.cli.conftest import EACH, FAST, QUICK, Notes, Run, about, table
 
 pytestmark = pytest.mark.usefixtures("one_thread", "here")
+PLAIN = [each.name for each in PLAIN_MEANS]
 
 
 def test_sub_folders_are_classes_and_the_run_is_whole(
@@ -23,6 +26,7 @@ def test_sub_folders_are_classes_and_the_run_is_whole(
     assert says(*words) == "run/report.html\n"
     assert sorted(path.name for path in Path("run").iterdir()) == [
         "confusion.csv",
+        "controls.json",
         "figures",
         "history.csv",
         "model.json",
@@ -44,7 +48,7 @@ def test_sub_folders_are_classes_and_the_run_is_whole(
     assert (reported["labelled"], reported["unlabelled"]) == (18, 0)
 
     page = Path("run/report.html").read_text()
-    for told in (CONTROL, CODES, PIXELS):
+    for told in (CONTROL, CODES, *PLAIN):
         assert told[0].upper() + told[1:] in page
     assert "caes classify photos --from stack" in page
     settings = page[page.index("Settings") : page.index("Provenance")]
@@ -61,7 +65,7 @@ def test_a_number_of_labels_is_drawn_evenly_and_the_others_are_seen_without(
     train, few = learned
     labels = labels_of(train)
     assert [int((labels == label).sum()) for label in (-1, 0, 1, 2)] == [12, 2, 2, 2]
-    assert sorted(few.names) == sorted(train[labels >= 0].names)
+    assert sorted(few.names) == sorted(train.names)  # the control teaches itself too
     assert (reported["labelled"], reported["unlabelled"]) == (6, 12)
     assert about("run")["provenance"]["labelled pictures"] == "6"
 
@@ -198,11 +202,9 @@ def test_what_is_being_done_is_said_unless_quiet(here: Path, notes: Notes) -> No
     assert said[0] == "photos train: 18 pictures 12×12×1 uint8, 3 classes"
     assert said[1] == "values: 0 to 255, the whole range of uint8"
     assert said[2].startswith("epoch 1/1  loss ")
-    assert said[3:] == [
-        "training the control from random weights …",
-        f"fitting {CODES} …",
-        f"fitting {PIXELS} …",
-    ]
+    assert said[3].startswith("training the control from random weights, about ")
+    assert said[4] == "fitting plain means on 18 labels …"
+    assert said[5].startswith("The classifier ")
     assert notes(*words, "--out", "two", "--quiet") == []
 
 
@@ -212,7 +214,7 @@ def test_from_random_weights_it_is_its_own_control(
     words = [*QUICK, "--start", "random", "--out", "run"]
     says("classify", "photos", "--from", "stack", *words)
     names = [each.name for each in reported["contenders"]]
-    assert names == ["the classifier", CODES, PIXELS]
+    assert names == ["the classifier", *PLAIN]
 
 
 def test_a_class_of_the_test_pictures_that_was_not_learned(refused: Run) -> None:
@@ -233,3 +235,49 @@ def test_the_run_of_another_kind_is_named(refused: Run, says: Run) -> None:
     assert refused("predict", "stack", "photos") == expected
     expected = "caes: nowhere: received no model.json in it; allowed: the folder of a run. Make one with: caes fit DATA --out FOLDER."
     assert refused("probe", "photos", "--from", "nowhere") == expected
+
+
+def test_without_options_the_labels_choose_and_the_page_says_what(
+    here: Path, says: Run, reported: dict[str, Any]
+) -> None:
+    words = ["--labels", "2/class", "--minutes", "0.01", "--suggest", "2", "--quiet"]
+    page = says("classify", "photos", *words, "--seed", "0", "--out", "run")
+    assert page == "run/report.html\n"
+    assert reported["labelled"] == 6
+    assert {*about("run")["judged"]} == {"network", "codes", "statistics", "kernel"}
+    assert len(table("run/suggestions.csv")) == 2
+    told = Path("run/report.html").read_text()
+    assert "What the labels chose" in told
+    names = [each.name for each in reported["contenders"]]
+    assert names[:6] == ["the classifier", CONTROL, *PLAIN]
+    assert len(names) == 9
+
+
+def test_a_classifier_s_page_is_written_again(
+    here: Path, says: Run, reported: dict[str, Any]
+) -> None:
+    says("classify", "photos", "--from", "stack", *QUICK, "--out", "run")
+    before, first = Path("run/report.html").read_text(), {**reported}
+    Path("run/report.html").unlink()
+    assert says("report", "run") == "run/report.html\n"
+    assert Path("run/report.html").read_text() == before
+    assert {*reported} == {*first}
+
+
+def test_pictures_of_several_sizes_are_brought_to_one_without_a_stack(
+    here: Path, notes: Notes
+) -> None:
+    shutil.copytree("photos", "mixed")
+    for kind in stripes.CLASSES:
+        with Image.open(f"mixed/{kind}/0.png") as small:
+            small.resize((20, 15)).save(f"mixed/{kind}/0.png")
+    words = [*FAST, "--minutes", "0.01", "--out", "run"]
+    said = notes("classify", "mixed", *words)
+    assert "pictures of several sizes: brought to 64×64 (--size)" in said
+    assert about("run")["picture"] == [64, 64, 1]
+
+
+def test_labels_of_each_class_are_at_least_two(refused: Run) -> None:
+    words = ["classify", "photos", "--from", "stack", *QUICK, "--labels", "1/class"]
+    expected = "caes: --labels: received 1/class; allowed: at least 2 labelled pictures of each class. Try --labels 10/class."
+    assert refused(*words) == expected

@@ -154,7 +154,7 @@ def test_what_json_does_not_know_is_an_error_not_a_broken_run(
 
 def test_the_run_s_description_says_what_made_it(run: Path, stack: CAE) -> None:
     about = json.loads((run / "model.json").read_text())
-    assert about["format"] == 4
+    assert about["format"] == 5
     assert about["architecture"] == "3C3-MP2"
     assert about["network"]["normalised"] is True
     assert about["head"] == [5]

@@ -39,7 +39,7 @@ def test_a_saved_auto_encoder_loads_as_it_was(fitted: CAE, run: Path) -> None:
 
 def test_the_run_s_description_says_what_made_it(run: Path) -> None:
     about = json.loads((run / "model.json").read_text())
-    assert about["format"] == 4
+    assert about["format"] == 5
     assert about["architecture"] == "3C3-MP2"
     assert about["picture"] == [9, 8, 2]
     assert about["scaling"] == {
@@ -88,8 +88,8 @@ def _mended(run: Path, **changes: Any) -> None:
 
 
 def test_a_newer_format_is_refused(run: Path) -> None:
-    _mended(run, format=5)
-    message = f"{run}/model.json: received format 5; allowed: formats up to 4. It was made by a newer caes: pip install --upgrade caes."
+    _mended(run, format=6)
+    message = f"{run}/model.json: received format 6; allowed: formats up to 5. It was made by a newer caes: pip install --upgrade caes."
     with refusing(RunError, message):
         CAE.load(run)
 

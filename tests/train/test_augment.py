@@ -397,7 +397,7 @@ def test_what_is_on_is_named_in_the_fields_order(text: str, printed: str) -> Non
     assert str(parse_augmentation(text)) == printed
 
 
-PARTS = "digits, photos, none, or parts joined by +: shift:SHARE, rotate:DEGREES, scale:SHARE, shear:DEGREES, elastic:DEVIATION, crop:PIXELS, cutout:PIXELS, brightness:SHARE, contrast:SHARE, flip. Try digits, or shift:0.1+flip."
+PARTS = "digits, photos, none, or parts joined by +: shift:SHARE, rotate:DEGREES, scale:SHARE, shear:DEGREES, elastic:DEVIATION, crop:PIXELS, cutout:PIXELS, brightness:SHARE, contrast:SHARE, flip, turn. Try digits, or shift:0.1+flip."
 
 
 @pytest.mark.parametrize(
@@ -417,6 +417,7 @@ PARTS = "digits, photos, none, or parts joined by +: shift:SHARE, rotate:DEGREES
         ("crop:1.5", "'crop:1.5'; allowed: crop:PIXELS with a whole number from 0 to 1000. Try crop:4."),
         ("cutout:-8", "'cutout:-8'; allowed: cutout:PIXELS with a whole number from 0 to 1000. Try cutout:8."),
         ("flip:1", "'flip:1'; allowed: flip without a number. Try flip."),
+        ("turn:90", "'turn:90'; allowed: turn without a number. Try turn."),
         ("crop:1+crop:2", "'crop:2' in 'crop:1+crop:2'; allowed: every part once. Keep one crop."),
     ],
 )  # fmt: skip
@@ -433,3 +434,31 @@ def test_reading_a_text_does_not_import_torch() -> None:
         "str(parse_augmentation('digits')); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("height", "width", "kinds"), [(3, 3, 4), (2, 3, 2)])
+def test_a_turn_is_one_of_the_quarters_or_halves_that_keep_the_shape(
+    height: int, width: int, kinds: int
+) -> None:
+    picture = torch.arange(height * width * 1.0).view(1, height, width, 1)
+    turned = Augmentation(turn=True)(picture.repeat(64, 1, 1, 1), _generator())
+    step = 4 // kinds
+    wanted = {
+        tuple(picture[0].rot90(k, (0, 1)).flatten().tolist()) for k in range(0, 4, step)
+    }
+    assert {tuple(each.flatten().tolist()) for each in turned} == wanted
+
+
+def test_a_turn_changes_nothing_of_what_the_other_parts_draw() -> None:
+    pictures = torch.rand(8, 6, 6, 1, generator=_generator())
+    still = parse_augmentation("shift:0.2+elastic:1")
+    turning = parse_augmentation("shift:0.2+elastic:1+turn")
+    assert still is not None
+    assert turning is not None
+    plain, turned = (each(pictures, _generator()) for each in (still, turning))
+    for one, other in zip(plain, turned, strict=True):
+        assert any(torch.equal(one.rot90(k, (0, 1)), other) for k in range(4))
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(3)

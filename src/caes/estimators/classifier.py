@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from caes.data import ImageSet, load
 from caes.data.imageset import join
@@ -170,6 +170,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
         Returns:
             N×classes, float32, rows summing to 1, columns as in ``classes_``.
         """
+        check_is_fitted(self)
         return self.probabilities_by(self.answer_, X)
 
     def probabilities_by(self, answer: str, X: Pictures) -> NDArray[np.float32]:

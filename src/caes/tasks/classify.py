@@ -19,6 +19,7 @@ from caes.options import values
 from caes.report.comparison import Contender
 from caes.report.numbers import duration
 from caes.tasks.plain_means import PLAIN_MEANS, statistics
+from caes.tasks.probe import fit_probe
 from caes.train.recipes import FineTuning
 
 CONTROL = "the same network from random weights"
@@ -73,6 +74,7 @@ def rivals(
 
     The control is trained as the classifier's network was, for as many steps.
     """
+    few = labelled_only(train)
     if classifier.start != "random":
         rows = classifier.history_.rows
         took = duration(sum(row.seconds for row in rows))
@@ -89,14 +91,18 @@ def rivals(
         )
         if chosen["steps"] is None:
             control.set_params(**{name: getattr(classifier, name) for name in chosen})
-        control.fit(train if chosen["rounds"] else labelled_only(train))
+        control.fit(train if chosen["rounds"] else few)
         name = CONTROL + ", interrupted" * control.history_.interrupted
         told = answers(control, test, train.classes)
         yield Contender(name, told, time.perf_counter() - start)
         if control.history_.interrupted:
             return
-    known = int((labels_of(train) >= 0).sum())
-    say(f"fitting plain means on {known:,} labels, with their statistics …")
+    if classifier.answers_ is None and classifier.stack_ is not None:
+        start = time.perf_counter()
+        see = classifier.stack_.transform
+        told = _regression(see(few), labels_of(few), see(test), len(train.classes))
+        yield Contender(CODES, told, time.perf_counter() - start)
+    say(f"fitting plain means on {len(few):,} labels …")
     yield from plain_means(classifier, train, test)
 
 
@@ -120,6 +126,19 @@ def plain_means(
         spread = np.zeros((len(test), len(train.classes)), np.float32)
         spread[:, fitted.classes_] = fitted.predict_proba(outside)
         yield Contender(name, spread, time.perf_counter() - start, "plain")
+
+
+def _regression(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    asked: NDArray[np.float32],
+    classes: int,
+) -> NDArray[np.float32]:
+    """Fit logistic regression; give its probabilities for all classes."""
+    fitted = fit_probe("logistic regression", features, labels)
+    spread = np.zeros((len(asked), classes), np.float32)
+    spread[:, fitted.classes_] = fitted.predict_proba(asked)
+    return spread
 
 
 def _flat(pictures: NDArray[np.float32]) -> NDArray[np.float32]:

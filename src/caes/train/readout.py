@@ -120,7 +120,9 @@ def fit(features: Features, codes: int, labels: Labels, strength: Strength) -> R
     if strength.gamma:
         made.gamma.fill_(strength.gamma / features.shape[1])
         made.landmarks[:] = torch.from_numpy(unit[marks])
-        near = Nystroem(gamma=float(made.gamma), n_components=len(marks))
+        near = Nystroem(
+            gamma=float(made.gamma), n_components=len(marks), random_state=0
+        )
         near.fit(unit[marks])
         order = near.component_indices_
         made.landmarks[:] = torch.from_numpy(unit[marks][order])
