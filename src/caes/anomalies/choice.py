@@ -67,6 +67,7 @@ def choose(
     normal: Mapping[str, Scores],
     planted: Mapping[str, Mapping[str, Scores]],
     asked: Sequence[str] = (),
+    weights: Mapping[str, float] | None = None,
 ) -> Choice:
     """Choose detectors that together tell planted defects: all but those that harm.
 
@@ -74,14 +75,19 @@ def choose(
         normal: By detector, scores of normal pictures kept apart, in common units.
         planted: By detector and kind of defect, the same of pictures with defects.
         asked: Detectors that are used in any case, and no others; empty to choose.
+        weights: Of each in the mean; None for all alike.
     """
 
     def areas(names: Sequence[str]) -> dict[str, float]:
-        plain = np.mean([normal[name] for name in names], axis=0)
-        kinds = planted[names[0]]
+        each = [1.0 if weights is None else weights[name] for name in names]
+
+        def together(scores: Sequence[Scores]) -> Scores:
+            return np.asarray(np.average(scores, axis=0, weights=each))
+
+        plain = together([normal[name] for name in names])
         return {
-            kind: area(plain, np.mean([planted[name][kind] for name in names], axis=0))
-            for kind in kinds
+            kind: area(plain, together([planted[name][kind] for name in names]))
+            for kind in planted[names[0]]
         }
 
     def mean(names: Sequence[str]) -> float:

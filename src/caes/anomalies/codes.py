@@ -27,8 +27,8 @@ from caes.nn.layers import Dense, inside, outside, pad
 
 DistanceName = Literal["mahalanobis", "neighbours"]
 NEIGHBOURS = 3
-MEMORY = 10_000
-"""Codes that are kept to search among."""
+MEMORY, PLACE_MEMORY = 10_000, 2_000
+"""Codes of pictures, and of places, that are kept to search among."""
 PLACES = 60_000
 """Codes of places that mean and covariance are found from."""
 SHRUNK = 0.01
@@ -64,12 +64,14 @@ class Whitening:
 class _Distances(Detector):
     """Distances from codes, whitened, to their mean or to the nearest of some."""
 
+    most = MEMORY
+
     def __init__(self, distance: DistanceName) -> None:
         self.distance = distance
 
     def _learn(self, codes: NDArray[np.float32], random: np.random.Generator) -> None:
         self.whitening = Whitening.fit(codes)
-        rows = random.permutation(len(codes))[:MEMORY]
+        rows = random.permutation(len(codes))[: self.most]
         kept = self.whitening(codes[rows]) if self.distance == "neighbours" else None
         self._remember(kept)
 
@@ -135,6 +137,8 @@ class PlaceCodes(_Distances):
     Args:
         distance: As of `PictureCodes`.
     """
+
+    most = PLACE_MEMORY
 
     def __init__(self, distance: DistanceName) -> None:
         super().__init__(distance)
@@ -237,7 +241,7 @@ DIRECTIONS = 24
 def place_codes(cae: CAE, pictures: Pictures) -> NDArray[np.float32]:
     """Give the maps of every convolutional level, N×h×w×(all maps).
 
-    As fine as the first level's; the dense layers above are left out.
+    As fine as the second level's, if there is one; dense layers above are left out.
     """
     model = cae.model_
     if not isinstance(model, Autoencoder):
@@ -249,8 +253,9 @@ def place_codes(cae: CAE, pictures: Pictures) -> NDArray[np.float32]:
         for level in levels:
             here = level(here)
             found.append(here)
-        finest = found[0].shape[-2:]
-        spread = [F.interpolate(each, size=finest) for each in found]
+        size = found[min(1, len(found) - 1)].shape[-2:]
+        spread = [F.adaptive_avg_pool2d(found[0], size)]
+        spread += [F.interpolate(each, size=size) for each in found[1:]]
         return outside(torch.cat(spread, dim=1))
 
     batch = (torch.from_numpy(pictures),)

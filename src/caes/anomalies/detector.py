@@ -105,6 +105,7 @@ class Detector(ABC):
 
     name: str
     local: ClassVar[bool] = True  # whether it tells where
+    weight: ClassVar[float] = 1.0  # of its scores in the mean of several
 
     @abstractmethod
     def fit(self, normals: Normals) -> None:

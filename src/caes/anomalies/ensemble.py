@@ -129,18 +129,21 @@ class Ensemble:
             for name, each in zip(self.mapping, found, strict=True)
             if each is not None
         ]
-        return together(scores), np.mean(heats, axis=0, dtype=np.float32)
+        return self.together(scores), np.mean(heats, axis=0, dtype=np.float32)
 
     def score(self, album: Album) -> Scores:
         """Score all pictures of an album, N."""
         parts = [
-            together([*self.scores(self.view(batch)).values()])
+            self.together([*self.scores(self.view(batch)).values()])
             for batch in album.batches()
         ]
         return np.concatenate(parts)
 
+    def together(self, scores: list[Scores]) -> Scores:
+        """Give the mean of the used ones' scores, each with its weight.
 
-def together(scores: list[Scores]) -> Scores:
-    """Give the mean of detectors' scores, without digits that 32 bits do not know."""
-    found: Scores = np.mean(scores, axis=0).round(3)
-    return found
+        Without digits that 32 bits do not know.
+        """
+        weights = [self.detectors[name].weight for name in self.choice.used]
+        found: Scores = np.average(scores, axis=0, weights=weights).round(3)
+        return found

@@ -178,7 +178,8 @@ def _chosen(
         found = _raw(every, planted_in(album, view, kind, plan.seed))
         for name, scores in found.items():
             planted[name][kind] = scales[name](scores)
-    choice = choose(normal, planted, plan.detectors)
+    weights = {name: each.weight for name, each in detectors.items()}
+    choice = choose(normal, planted, plan.detectors, weights)
     local = [name for name, each in detectors.items() if each.local]
     mapping = tuple(name for name in choice.used if name in local)
     if not mapping and local:

@@ -68,6 +68,7 @@ class Transformations(Detector):
 
     name = "transformations"
     local = False
+    weight = 4.0  # of 1, 2, 3, 4 and 6: the least that lets no other outvote it
 
     def fit(self, normals: Normals) -> None:
         """Learn to tell the transformations of normal pictures apart."""
