@@ -165,3 +165,20 @@ def test_another_rate_needs_no_fitting(detector: AnomalyDetector) -> None:
     before = detector.threshold_
     assert detector.set_threshold(0.3).threshold_ < before
     assert detector.set_threshold(0.1).threshold_ == before
+
+
+def test_large_pictures_by_tiles_are_what_they_are_as_wholes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(0)
+    pictures = [random.random((70, 90 + n % 2)) for n in range(10)]
+    names = ("reconstruction by pixels", "codes of places by mahalanobis")
+    one = AnomalyDetector(names, steps=1, random_state=0).fit(pictures)
+    large = [random.random((70, 256))]
+    (whole,) = one.heatmaps(large)
+    monkeypatch.setattr("caes.anomalies.ensemble.TILE", 128)
+    (tiled,) = one.heatmaps(large)
+    assert tiled.shape == whole.shape
+    off = np.abs(tiled - whole) > 0.1 * np.abs(whole).max()
+    assert off.mean() < 0.03  # near the tiles' edges
+    np.testing.assert_allclose(tiled[:, :40], whole[:, :40], atol=1e-3)

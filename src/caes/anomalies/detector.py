@@ -63,6 +63,8 @@ class View:
         return self.whole or (PIECE, PIECE)
 
 
+MOST = 1024
+"""Side of pictures, in pixels, from which on only pieces are learnt from."""
 PIECE = 64
 """Side of the pieces of larger pictures that networks learn from, in pixels."""
 
@@ -87,8 +89,16 @@ class Normals:
     steps: int | None = None  # of each network; None for what suits its kind
 
     def batches(self) -> Iterator[Pictures]:
-        """Give all pictures as they are seen, those of one size some together."""
-        return (self.view(batch) for batch in self.album.batches())
+        """Give all pictures as they are seen, those of one size some together.
+
+        Of large ones a piece, drawn at random.
+        """
+        random = np.random.default_rng(self.seed)
+        for batch in self.album.batches():
+            tall, wide = (min(side, MOST) for side in batch.shape[1:3])
+            if batch.shape[1:3] != (tall, wide):
+                batch = np.stack([crop(each, (tall, wide), random) for each in batch])
+            yield self.view(batch)
 
     def pieces(self, count: int, random: np.random.Generator) -> Pictures:
         """Draw pieces in [0, 1], not levelled: whole small pictures, or squares."""

@@ -15,6 +15,7 @@ from caes.anomalies.detector import Detector, Maps, Pictures, Scores, View
 from caes.anomalies.discriminator import Discriminator
 from caes.anomalies.reconstruction import Reconstruction, WholeReconstruction
 from caes.anomalies.transformations import Transformations
+from caes.data.tiles import Grid
 from caes.estimators import CAE
 
 WHOLE: tuple[Any, ...] = (
@@ -45,6 +46,11 @@ LOCAL: tuple[Any, ...] = (
     Discriminator,
 )
 """What may be chosen for large pictures, and those of several sizes."""
+
+
+TILE, SHARED = 1024, 64
+"""Side of the tiles that larger pictures are looked at by, and what neighbours share,
+in pixels."""
 
 
 def candidates(view: View) -> dict[str, Detector]:
@@ -111,14 +117,30 @@ class Ensemble:
         found = {}
         for name in names or self.choice.used:
             detector = self.detectors[name]
-            raw = detector.scores(pictures, detector.maps(pictures))
+            raw = detector.scores(pictures, self.maps(name, pictures))
             found[name] = self.scales[name](raw)
         return found
+
+    def maps(self, name: str, pictures: Pictures) -> Maps | None:
+        """Give a detector's heatmaps, N×H×W; of large pictures by tiles, blended."""
+        detector, size = self.detectors[name], pictures.shape[1:3]
+        if max(size) <= TILE or not detector.local:
+            return detector.maps(pictures)
+
+        def work(tiles: Pictures) -> Maps:
+            found = [detector.maps(tile[None]) for tile in tiles]
+            return np.concatenate([e for e in found if e is not None])[..., None]
+
+        grid = Grid(
+            (size[0], size[1]), (min(size[0], TILE), min(size[1], TILE)), SHARED
+        )
+        bands = (np.concatenate([*grid.blend(each, work)]) for each in pictures)
+        return np.stack([each[..., 0] for each in bands])
 
     def both(self, pictures: Pictures) -> tuple[Scores, Maps]:
         """Give N scores, and N×H×W heatmaps, of pictures as they are seen."""
         names = (*self.choice.used, *self.mapping)
-        maps = {name: self.detectors[name].maps(pictures) for name in {*names}}
+        maps = {name: self.maps(name, pictures) for name in {*names}}
         scores = [
             self.scales[name](self.detectors[name].scores(pictures, maps[name]))
             for name in self.choice.used

@@ -186,7 +186,7 @@ def _chosen(
         mapping = (max(local, key=choice.mean),)
     heats = {}
     for name in mapping:
-        maps = (detectors[name].maps(view(batch)) for batch in album.batches())
+        maps = (every.maps(name, view(batch)) for batch in album.batches())
         told = (each for each in maps if each is not None)
         heats[name] = HeatScale.of(told, view.whole is not None)
     used = {*choice.used, *mapping}
@@ -206,7 +206,8 @@ def _raw(every: Ensemble, batches: Iterator[Pictures]) -> dict[str, Scores]:
     found: dict[str, list[Scores]] = {name: [] for name in every.detectors}
     for batch in batches:
         for name, detector in every.detectors.items():
-            found[name].append(detector.scores(batch, detector.maps(batch)))
+            maps = every.maps(name, batch)
+            found[name].append(detector.scores(batch, maps))
     return {name: np.concatenate(each) for name, each in found.items()}
 
 
