@@ -87,7 +87,7 @@ def test_the_page_says_what_was_done(usual: tuple[Path, Page]) -> None:
         "Epochs 3 as asked",
         "Time 1 min 15 s for training",
         "The classifier 4 4.0% 1.6% to 9.8% – – 1 min 15 s",
-        "The same network from random weights 18 18.0% 11.7% to 26.7% +14.0 0.00131 5.0 s",
+        "The same network from random weights 18 18.0% 11.7% to 26.7% +14.0 0.00262 5.0 s",
         "Always “ant”, the most frequent here 60 60.0% 50.2% to 69.1% +56.0 < 0.001 –",
         "Difference: the error minus that of the classifier, in percentage points.",
         "ant 1.000 0.900 0.947 40 bee (4×)",

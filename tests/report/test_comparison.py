@@ -28,7 +28,7 @@ def test_the_verdict_tells_all_errors_and_whether_they_differ() -> None:
         "logistic regression.",
         "It errs on 4.0% of 100 test pictures (95% confidence: 1.6% to 9.8%). Random "
         "weights errs on 18.0%: 14.0 points more, which is more than chance "
-        "(p = 0.00131). Logistic regression errs on 5.0%: 1.0 points more, which may "
+        "(p = 0.00262). Logistic regression errs on 5.0%: 1.0 points more, which may "
         "be chance (p = 1).",
         "",
     )

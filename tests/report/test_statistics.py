@@ -9,12 +9,13 @@ from scipy import stats
 from caes.report.statistics import (
     accuracy_interval,
     calibration_error,
+    holm,
     mcnemar,
     paired,
     reliability,
 )
 
-ERRORS = st.lists(st.floats(0, 100), min_size=2, max_size=8)
+ERRORS = st.lists(st.floats(0, 100), min_size=3, max_size=8)
 OUTCOMES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40)
 
 
@@ -59,6 +60,7 @@ def test_pairs_are_compared_as_scipy_does(a: list[float], seed: int) -> None:
     [
         ([3.0], [1.0], 2.0),
         ([3.0, 4.0], [1.0, 2.0], 2.0),
+        ([3.0, 4.0], [1.0, 1.0], 2.5),
         ([4.1, 5.1, 6.3], [3.1, 4.1, 5.3], 1.0),
         ([0.0, 0.0], [0.0, 0.0], 0.0),
         ([], [], math.nan),
@@ -70,6 +72,23 @@ def test_what_has_no_spread_has_no_p(
     mean, p = paired(a, b)
     assert mean == pytest.approx(difference, nan_ok=True)
     assert math.isnan(p)
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_s_correction_rejects_step_by_step(chances: list[float]) -> None:
+    corrected = holm(chances)
+    for level in (0.01, 0.05, 0.5):
+        rejected: set[int] = set()
+        for step, at in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
+            if (len(chances) - step) * chances[at] > level:
+                break
+            rejected.add(at)
+        assert {at for at, p in enumerate(corrected) if p <= level} == rejected
+
+
+def test_what_has_no_p_is_not_counted_by_holm_s_correction() -> None:
+    found = holm([0.01, math.nan, 0.04])
+    assert found == pytest.approx([0.02, math.nan, 0.04], nan_ok=True)
 
 
 @given(st.integers(1, 60), st.integers(2, 5), st.integers(1, 15), st.integers(0, 99))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from caes.errors import ArgumentError
 from caes.report.numbers import capital, count, listed, p_words, percent, points
 from caes.report.page import Verdict
-from caes.report.statistics import CHANCE, FEW, accuracy_interval, mcnemar
+from caes.report.statistics import CHANCE, FEW, accuracy_interval, holm, mcnemar
 
 Right = NDArray[np.bool_]
 """N, one a test picture."""
@@ -69,7 +69,7 @@ class Standing:
     right: Right  # which test pictures it names correctly
     seconds: float | None  # of its training; None for a rule that needs none
     difference: float = 0.0  # its error minus the classifier's
-    p: float = 1.0  # of McNemar's exact test against the classifier
+    p: float = 1.0  # of McNemar's exact test against the classifier, corrected
     role: Role = "control"  # as in `Contender`
 
     @property
@@ -97,15 +97,18 @@ class Standing:
 def standings(
     contenders: Sequence[Contender], truth: NDArray[np.int64]
 ) -> list[Standing]:
-    """Compare every contender with the first one."""
+    """Compare every contender with the first one; each p is corrected for all."""
     own = contenders[0].answers == truth
-    return [
+    rows = [
         replace(
             _beside(own, each.title, each.name, each.answers == truth, each.seconds),
             role=each.role,
         )
         for each in contenders
     ]
+    corrected = holm([row.p for row in rows[1:]])
+    others = zip(rows[1:], corrected, strict=True)
+    return [rows[0], *(replace(row, p=p) for row, p in others)]
 
 
 def simplest(

@@ -15,7 +15,7 @@ from caes.report.charts import Chart, Curve, chart
 from caes.report.numbers import capital, cell, count, listed, p_words, percent, points
 from caes.report.page import Fact, Table, Verdict, publish, render
 from caes.report.pictures import labels as written
-from caes.report.statistics import CHANCE, paired
+from caes.report.statistics import CHANCE, PAIRS, holm, paired
 
 FINE = 10_000
 """Means over seeds are written as if there were at least so many test pictures."""
@@ -41,12 +41,15 @@ class Summary(NamedTuple):
     mean: float
     sd: float  # of n − 1; NaN for one run
     difference: float  # over the pairs, the mean of the error minus the first's, or NaN
-    p: float  # of the paired t-test; NaN where it cannot be made
+    p: float  # of the paired t-test, corrected (`holm`); NaN where it cannot be made
     pairs: int  # seeds that the first contender was trained with too
 
 
 def summarise(runs: Sequence[CurveRun]) -> list[Summary]:
-    """Put the runs together, contender by contender, the fewest labels first."""
+    """Put the runs together, contender by contender, the fewest labels first.
+
+    Each p is corrected for the number of all.
+    """
     errors: dict[tuple[str, int], dict[int, float]] = {}
     for run in runs:
         errors.setdefault((run.contender, run.labels), {})[run.seed] = run.error
@@ -61,7 +64,8 @@ def summarise(runs: Sequence[CurveRun]) -> list[Summary]:
         sd = float(each.std(ddof=1)) if len(each) > 1 else math.nan
         mean = float(each.mean())
         found.append(Summary(name, labels, len(each), mean, sd, *tested, len(seeds)))
-    return found
+    corrected = holm([row.p for row in found])
+    return [row._replace(p=p) for row, p in zip(found, corrected, strict=True)]
 
 
 def summary_table(rows: Sequence[Summary]) -> Table:
@@ -83,7 +87,8 @@ def write_label_curve(
 
     ``curve.csv`` has a row a run, ``summary.csv`` one for each contender and number of
     labels: n, mean and sd of the errors in per cent, the mean difference to the first
-    contender over the seeds that both have, and the p of the paired t-test.
+    contender over the seeds that both have, and the p of the paired t-test, by Holm's
+    correction for all of them.
     """
     rows = summarise(runs)
     curve, groups = draw(rows, test_pictures), _by_contender(rows)
@@ -214,8 +219,9 @@ def _beside(row: Summary, n: int) -> str:
         return "no more and no fewer"
     more = "more" if row.difference > 0 else "fewer"
     much = f"{points(abs(row.difference) / 100, n)} points {more}"
-    if row.pairs == 1:
-        return f"{much}, and one seed cannot say whether this is chance"
+    if row.pairs < PAIRS:
+        seeds = "one seed" if row.pairs == 1 else "two seeds"
+        return f"{much}, and {seeds} cannot say whether this is chance"
     if math.isnan(row.p):
         return f"{much} with every seed"
     sure = "more than chance" if row.p < CHANCE else "which may be chance"
@@ -225,9 +231,6 @@ def _beside(row: Summary, n: int) -> str:
 def _caveats(rows: Sequence[Summary]) -> Iterator[str]:
     tests = sum(not math.isnan(row.p) for row in rows)
     if tests > 1:
-        yield (
-            f"Of {tests} comparisons without any difference, one in "
-            f"{round(1 / CHANCE)} would still be called more than chance."
-        )
+        yield f"Every p is corrected for {tests} comparisons (Holm 1979)."
     if all(row.n == 1 for row in rows):
         yield "One seed makes an anecdote, not a measurement."

@@ -11,6 +11,8 @@ CONFIDENCE = 0.95
 """Share of such intervals that hold the true value."""
 CHANCE = 0.05
 """A difference with a smaller p is called more than chance."""
+PAIRS = 3
+"""Of fewer pairs no p is told: their spread is hardly known."""
 FEW = 30
 """Below so many test pictures a comparison is an anecdote."""
 BINS = 10
@@ -44,8 +46,8 @@ def mcnemar(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> float:
 def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     """Compare paired values, by the t-test for pairs: the mean of a − b, and p.
 
-    The mean is NaN without any pair; p is NaN for fewer than two pairs, and where all
-    differences are the same.
+    The mean is NaN without any pair; p is NaN for fewer than three pairs, and where
+    all differences are the same.
     """
     first, second = (np.asarray(values, np.float64) for values in (a, b))
     apart = first - second
@@ -53,9 +55,24 @@ def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
         return float("nan"), float("nan")
     # Differences that only rounding tells apart are the same.
     noise = 1e-9 * max(np.abs(first).max(), np.abs(second).max())
-    if len(apart) < 2 or np.ptp(apart) <= noise:
+    if len(apart) < PAIRS or np.ptp(apart) <= noise:
         return float(apart.mean()), float("nan")
     return float(apart.mean()), float(ttest_rel(first, second).pvalue)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Correct the p of several tests for their number (Holm 1979).
+
+    With the p in rising order, the i-th of m becomes (m - i + 1) times itself, at most
+    1 and no less than the one before it: the chance that any of the tests calls a
+    difference that is not there stays below the level. NaN stays, and is not counted.
+    """
+    given = np.asarray(chances, np.float64)
+    tests = np.flatnonzero(np.isfinite(given))
+    order = tests[np.argsort(given[tests], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    given[order] = np.maximum.accumulate(np.minimum(1, factors * given[order]))
+    return [float(each) for each in given]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from caes.runs.ledger import Ledger, Row, pass_on_interruption
 from caes.runs.provenance import digest_of
 from caes.tasks.classify import CODES, CONTROL, PIXELS
 from caes.tasks.probe import fit_probe, pixels_of
-from caes.train.recipes import RECIPES, FineTuning, StartName
+from caes.train.recipes import RECIPES, FineTuning, RecipeName, StartName
 
 KEYS = ("contender", "labels", "seed", "settings", "stack", "data")
 FIGURES = ("error", "test_pictures", "seconds")
@@ -67,6 +67,9 @@ def trained(
     if not (beside and start == "stack"):
         few = labelled_only(few)
     given = {**options, "start": start, "random_state": seed}
+    if given.get("epochs") is None and given.get("steps") is None:  # the same for both
+        recipe: RecipeName = given.get("recipe", "default")
+        given["epochs"] = RECIPES[recipe].epochs or 0
     classifier = CAEClassifier(stack, **given).fit(few)
     pass_on_interruption(classifier.history_)
     return classifier
@@ -96,8 +99,6 @@ def _figures(
     if contender in (STACK, CONTROL):
         start: StartName = "stack" if contender == STACK else "random"
         given = values(options, FineTuning)
-        if (options.epochs, options.steps) == (None, None):
-            given["epochs"] = RECIPES[options.recipe].epochs or 0  # the same for all
         fine = trained(cae, train, labels, seed, start, given, beside=True)
         right = fine.score(test)
     else:

@@ -220,7 +220,7 @@ def test_the_table_has_the_errors_by_number_of_labels(tmp_path: Path) -> None:
         key = {"table": "tiny", "labels": labels, "seed": seed, "start": start}
         ledger.add(key | {"recipe": TINY.recipe(labels)}, {"error": error})
     assert markdown(TINY, ledger)[2:] == [
-        "| 20 | 6.00 ± 1.41 | 7.50 ± 2.12 | -1.50 | 0.2 | 2 | 7.00 |",
+        "| 20 | 6.00 ± 1.41 | 7.50 ± 2.12 | -1.50 |  | 2 | 7.00 |",
         "| 30 | 4.00 |  |  |  | 0 |  |",
     ]
 
@@ -302,10 +302,28 @@ def test_means_spreads_and_the_paired_difference_are_as_by_hand() -> None:
 
 
 def test_only_seeds_that_both_starts_have_are_compared() -> None:
-    others = [CurveRun("random", 100, *run) for run in ((1, 7.0), (0, 8.0), (3, 1.0))]
-    *_, line = summary_lines({}, [*numbered({100: ([5, 6, 10], [])}), *others])
-    p = f"{ttest_rel([5.0, 6.0], [8.0, 7.0]).pvalue:.2g}"
-    assert line == f"| 100 | 7.00 ± 2.65 | 5.33 ± 3.79 | -2.00 | {p} | 2 |"
+    pairs = ((1, 7.0), (0, 8.0), (2, 11.0), (9, 1.0))
+    others = [CurveRun("random", 100, *run) for run in pairs]
+    *_, line = summary_lines({}, [*numbered({100: ([5, 6, 10, 12], [])}), *others])
+    p = f"{ttest_rel([5.0, 6.0, 10.0], [8.0, 7.0, 11.0]).pvalue:.2g}"
+    assert line == f"| 100 | 8.25 ± 3.30 | 6.75 ± 4.19 | -1.67 | {p} | 3 |"
+
+
+def test_a_single_run_has_its_interval_and_a_recipe_tried_again_says_so() -> None:
+    runs = numbered({10: ([5.0], []), 20: ([5.0, 7.0], [])})
+    low, high = proportion_interval(50, 1000)
+    assert summary_lines({}, runs, {10}, 1000)[2:] == [
+        f"| 10 (recipe changed after a test error) | 5.00 ({low} to {high}) |  |  |  | 0 |",
+        "| 20 | 6.00 ± 1.41 |  |  |  | 0 |",
+    ]
+
+
+def proportion_interval(wrong: int, n: int) -> tuple[str, str]:
+    """Wilson's interval by its formula, in per cent."""
+    z, share = 1.959964, wrong / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return f"{100 * (centre - half):.2f}", f"{100 * (centre + half):.2f}"
 
 
 def test_what_is_not_there_is_left_empty() -> None:

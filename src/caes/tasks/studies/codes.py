@@ -20,7 +20,7 @@ from caes.data import ImageSet, load
 from caes.data.labels.labelled import labels_of
 from caes.estimators import CAE
 from caes.runs.ledger import Ledger, Row
-from caes.tasks.studies.study import digest, kept_or_trained
+from caes.tasks.studies.study import RETRIED, digest, kept_or_trained, within
 
 NAME = "successors-codes"
 KEYS = ("table", "labels", "features", "recipe")
@@ -99,7 +99,8 @@ def lines(ledger: Ledger) -> list[str]:
     for row in runs_of(ledger):
         error = ledger.number(row, "error")
         labels, values = int(row["labels"]), int(row["dimensions"])
-        rows.append(f"| {labels:,} | {error:.2f} | {values:,} | {told} |")
+        found = f"{error:.2f} {within(error, int(row['test_pictures']))}"
+        rows.append(f"| {labels:,} {RETRIED} | {found} | {values:,} | {told} |")
     return rows
 
 

@@ -48,6 +48,7 @@ MNIST = Table(
     seeds={1_000: 5, 10_000: 5, 50_000: 2},
     changes={10_000: {"epochs": 8}, 50_000: {"epochs": 12, "learning_rate": 3e-4}},
     published=MNIST_ERRORS,
+    retried=frozenset({50_000}),
 )
 CIFAR10 = Table(
     name="masci2011-cifar10",
@@ -59,6 +60,7 @@ CIFAR10 = Table(
     seeds={1_000: 3, 10_000: 3, 50_000: 1},
     changes={1_000: {"epochs": 30}, 10_000: {"epochs": 8}, 50_000: {"epochs": 8}},
     published=CIFAR_ERRORS,
+    retried=frozenset({50_000}),
 )
 QUICK = Table(
     name="masci2011-quick",

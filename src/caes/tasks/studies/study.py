@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
@@ -16,6 +16,7 @@ from caes.data import ImageSet, load
 from caes.errors import RunError
 from caes.estimators import CAE
 from caes.report.label_curve import CurveRun, Summary, summarise
+from caes.report.statistics import accuracy_interval
 from caes.runs.ledger import Ledger, Row, pass_on_interruption
 from caes.tasks.label_curve import trained
 from caes.train.recipes import StartName
@@ -25,6 +26,7 @@ FIGURES = ("error", "test_pictures", "epochs", "seconds", "data", "stack")
 STARTS: tuple[StartName, ...] = ("stack", "random")
 Run = tuple[int, int, StartName]
 """Number of labels, seed and start."""
+RETRIED = "(recipe changed after a test error)"
 HEAD = ("labels", "from the stack", "from random weights", "difference", "p", "seeds")
 
 
@@ -48,6 +50,8 @@ class Table:
     # Whether the pictures whose labels are not drawn are learned from, too, by the
     # classifier that starts from the stack.
     beside: bool = False
+    # Numbers of labels whose recipe was changed after a test error had been seen.
+    retried: frozenset[int] = frozenset()
 
     def plan(self) -> Iterator[Run]:
         """Give number of labels, seed and start of each run, pair by pair."""
@@ -148,16 +152,24 @@ def errors_in(table: Table, ledger: Ledger) -> list[CurveRun]:
 
 def markdown(table: Table, ledger: Ledger) -> list[str]:
     """Write a table's errors, mean ± sd over the seeds, with the paired test."""
-    return summary_lines(table.published, errors_in(table, ledger))
+    runs = errors_in(table, ledger)
+    counts = [int(row["test_pictures"] or 0) for row in runs_of(table, ledger)]
+    tested = max(counts, default=0)
+    return summary_lines(table.published, runs, table.retried, tested)
 
 
 def summary_lines(
-    published: Mapping[int, Mapping[str, float]], runs: Sequence[CurveRun]
+    published: Mapping[int, Mapping[str, float]],
+    runs: Sequence[CurveRun],
+    retried: Container[int] = (),
+    tested: int = 0,
 ) -> list[str]:
     """Write a table: a row for each number of labels.
 
     The difference is the mean over seeds that both starts have, stack minus random, in
-    percentage points; p is that of the paired t-test.
+    percentage points; p is that of the paired t-test, corrected for the table's rows. A
+    single run has its 95 % interval (Wilson) over so many test pictures instead of a
+    spread. Rows of recipes that were ``retried`` say so.
     """
     others = list(dict.fromkeys(name for row in published.values() for name in row))
     lines = [_row((*HEAD, *others)), _row(["---"] * (len(HEAD) + len(others)))]
@@ -166,21 +178,31 @@ def summary_lines(
     found = {(row.labels, row.contender): row for row in rows}
     for labels in sorted({run.labels for run in runs}):
         stack, random = (found.get((labels, start)) for start in STARTS)
-        tested = ("", "", "0")
+        compared = ("", "", "0")
         if stack and stack.pairs:
             p = "" if math.isnan(stack.p) else f"{stack.p:.2g}"
-            tested = (f"{stack.difference:+.2f}", p, f"{stack.pairs}")
+            compared = (f"{stack.difference:+.2f}", p, f"{stack.pairs}")
         told = published.get(labels, {})
         beside = (f"{told[name]:.2f}" if name in told else "" for name in others)
-        spreads = _spread(stack), _spread(random)
-        lines.append(_row((f"{labels:,}", *spreads, *tested, *beside)))
+        spreads = _spread(stack, tested), _spread(random, tested)
+        named = f"{labels:,}" + f" {RETRIED}" * (labels in retried)
+        lines.append(_row((named, *spreads, *compared, *beside)))
     return lines
 
 
-def _spread(row: Summary | None) -> str:
+def _spread(row: Summary | None, tested: int) -> str:
     if row is None:
         return ""
-    return f"{row.mean:.2f}" + f" ± {row.sd:.2f}" * (row.n > 1)
+    if row.n > 1:
+        return f"{row.mean:.2f} ± {row.sd:.2f}"
+    return f"{row.mean:.2f}" + (f" {within(row.mean, tested)}" if tested else "")
+
+
+def within(error: float, tested: int) -> str:
+    """Write the 95 % interval (Wilson) of one run's error, in per cent."""
+    right = tested - round(error * tested / 100)
+    low, high = accuracy_interval(right, tested)
+    return f"({100 - 100 * high:.2f} to {100 - 100 * low:.2f})"
 
 
 def _row(cells: Iterable[str]) -> str:
