@@ -28,6 +28,7 @@ from caes.data.labels.draws import hold_out, only_of_each
 from caes.data.labels.labelled import labels_of
 from caes.files import data_folder
 from caes.report.comparison import Contender
+from caes.report.statistics import PAIRS
 from caes.runs.ledger import Ledger, Row
 from caes.tasks.classify import own_answers, plain_means
 from sheet import RESULTS, Sheet
@@ -198,8 +199,11 @@ def _judge(ledger: Ledger, out: Path) -> int:
 
 
 def _half_interval(apart: list[float]) -> float:
-    """Give half the width of the 95 % interval of a mean, by the t-distribution."""
-    if len(apart) < 2:
+    """Give half the width of the 95 % interval of a mean, by the t-distribution.
+
+    Of fewer than three draws there is none to speak of.
+    """
+    if len(apart) < PAIRS:
         return 0.0
     spread = float(np.std(apart, ddof=1)) / math.sqrt(len(apart))
     return spread * float(student.ppf(0.975, len(apart) - 1))

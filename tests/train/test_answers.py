@@ -13,6 +13,7 @@ from caes.data.labels.labelled import labels_of
 from caes.nn.readout import Answers
 from caes.train import answers as module
 from caes.train.answers import Labelled, changes_for
+from caes.train.finetune import finetune
 from caes.train.history import History
 from caes.train.loop import fabric_for
 from caes.train.progress import Progress
@@ -120,6 +121,27 @@ def test_ctrl_c_in_a_trial_keeps_the_answers_that_there_are(
     assert classifier.history_.interrupted
     assert {*classifier.judged_} == {"codes", "statistics", "kernel"}
     assert classifier.score(load("digits", "test")) > 0.5
+
+
+def test_ctrl_c_in_a_later_trial_keeps_the_network_of_the_one_before(
+    digits: ImageSet, stack: CAE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    def second_stopped(model: Any, *given: Any, **about: Any) -> History:
+        made.append(model)
+        if len(made) == 2:
+            return History(ended="interrupted")
+        return finetune(model, *given, **about)
+
+    monkeypatch.setattr(module, "finetune", second_stopped)
+    monkeypatch.setattr(module, "STEPS", (10, 50))
+    few = only(digits[:400], 40, 0)
+    classifier = CAEClassifier(stack, random_state=0).fit(few)
+    assert classifier.history_.interrupted
+    assert classifier.history_.rows
+    assert classifier.model_ is made[0]
+    assert "network" in classifier.judged_
 
 
 def test_a_class_with_a_single_picture_leaves_only_the_network(

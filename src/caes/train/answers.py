@@ -92,7 +92,7 @@ class Trial:
     probabilities: NDArray[np.float32]  # N×K of the labelled pictures, NaN if not known
     steps: list[int] = field(default_factory=list)  # after which nothing got better
     speeds: list[float] = field(default_factory=list)  # in steps a second
-    model: Classifier = field(init=False)  # of the last fold
+    model: Classifier = field(init=False)  # of the last fold that was finished
     history: History = field(init=False)
 
     def take_note(self) -> None:
@@ -198,9 +198,9 @@ def _trial(
     trial = Trial(np.full((len(known), classes), np.nan, np.float32))
     for number, fold in enumerate(folds, 1):
         given.progress.note(f"cross-validating the network, {number} of {len(folds)}")
-        trial.model = build()
-        trial.history = finetune(
-            trial.model,
+        model = build()
+        history = finetune(
+            model,
             given.images,
             given.labels,
             given.scaling,
@@ -210,13 +210,15 @@ def _trial(
             progress=given.progress,
             fold=Fold(known[fold.learn], known[fold.test]),
         )
-        if trial.history.broken_off:
+        if history.broken_off and trial.steps:  # that of the fold before is whole
+            trial.history.ended = history.ended
+            break
+        trial.model, trial.history = model, history
+        if history.broken_off:
             break
         rows = known[fold.test]
         batches = Batches(given.images, given.scaling, AT_ONCE, rows=rows)
-        told = infer(
-            trial.model, trial.model.probabilities, batches, given.fabric.device
-        )
+        told = infer(model, model.probabilities, batches, given.fabric.device)
         trial.probabilities[fold.test] = np.concatenate([*told])
         trial.take_note()
     return trial
