@@ -259,6 +259,19 @@ def test_pictures_of_several_sizes_and_large_ones_go_by_tiles_without_being_aske
     assert "Steps" in page
 
 
+def test_a_single_picture_is_cut_and_a_row_of_its_tiles_is_tested_on(
+    in_empty_folder: Path, notes: Notes
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (128, 96), np.uint8)
+    Image.fromarray(pixels).save("one.png")
+    said = notes("fit", "one.png", "--steps", "50", "--seed", "1", "--out", "run")
+    assert said[0] == "a single picture: cut into tiles of 12 (--tile; or --size 64x64)"
+    assert said[1].startswith("one.png train: 80 pictures 12×12×1 uint8")
+    opened = caes.load("one.png", tile=12, overlap=0)
+    assert len(opened) == 88  # a row of eight is kept apart
+    assert "kept apart" in Path("run/report.html").read_text()
+
+
 def test_pictures_of_three_equal_channels_are_grey_unless_asked_otherwise(
     in_empty_folder: Path, notes: Notes
 ) -> None:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from caes.runs.pictures import Opening
 
 
-LARGE, TILE = 512, 64
-"""Sides of pictures that are cut into tiles without being asked, and of the tiles."""
+SINGLE = "a single picture"
+LARGE, TILE, LEAST = 512, 64, 8
+"""Sides of pictures that are cut into tiles without being asked, of the tiles, and of
+the smallest ones, which a single picture may be cut into."""
 
 
 @dataclass(kw_only=True)
@@ -111,13 +113,15 @@ class Fit(Pictures, Options):
         """Open what to learn from; by tiles, without being asked, where it has to be.
 
         That is for pictures of several sizes, or so large ones that a code of the whole
-        would know only their shades, and where the network is not one's own.
+        would know only their shades, or a single one, which could not be tested on
+        another; and where the network is not one's own.
         """
         from caes.cli.output import decoding, say
         from caes.data.measures import equal_channels
         from caes.runs.pictures import learnt_and_shown
 
         opening, progress, why = self._opening(), decoding(self.quiet), ""
+        tile = TILE
         tell = partial(say, quiet=self.quiet)
         cut = self.automatic and self.tile is None and self.size is None
         try:
@@ -127,12 +131,17 @@ class Fit(Pictures, Options):
                 raise
             why = "pictures of several sizes"
         else:
-            if cut and max(train.shape[1:3]) > LARGE:
-                why = f"pictures of {by_signs(train.shape[1:3])}"
+            sides = train.shape[1:3]
+            if cut and max(sides) > LARGE:
+                why = f"pictures of {by_signs(sides)}"
+            elif cut and len(train) == 1 and min(sides) >= 2 * LEAST:
+                why, tile = SINGLE, min(TILE, max(LEAST, min(sides) // 8))
         if why:
-            tell(f"{why}: cut into tiles of {TILE} (--tile; or --size 64x64)")
-            self.tile = TILE
-            opening = replace(opening, tile=TILE)
+            tell(f"{why}: cut into tiles of {tile} (--tile; or --size 64x64)")
+            self.tile = tile
+            if why == SINGLE and self.overlap is None:  # none is learnt from and tested
+                self.overlap = 0
+            opening = replace(opening, tile=tile, overlap=self.overlap)
             train, test = learnt_and_shown(opening, progress)
         if self.channels is None and equal_channels(train.pixels):
             tell("three equal channels: taken as grey (--channels 3 keeps them)")

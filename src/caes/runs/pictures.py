@@ -210,8 +210,12 @@ def learnt_and_shown(
     images = opening.load(opening.split or "train", progress, size)
     if opening.own_test():
         return images, opening.load("test", progress, size)
+    if opening.tile is None:
+        return keep_apart(images, opening.hold_out)
     # Tiles of one picture stay together: they overlap, and look alike.
-    groups = None if opening.tile is None else whole_names(images.names)
+    groups = whole_names(images.names)
+    if len({*groups}) == 1:  # then those of a row do
+        groups = [name.rpartition(",")[0] for name in images.names]
     return keep_apart(images, opening.hold_out, groups)
 
 
