@@ -16,7 +16,6 @@ from statistics import median
 from typing import Any, Literal
 
 import numpy as np
-import psutil
 import tyro
 from numpy.typing import NDArray
 from PIL import Image
@@ -137,6 +136,8 @@ def _memory(sheet: Sheet, folder: Path, many: int) -> None:
         part = mapped[start : start + len(few)]
         part[:] = few[: len(part)]
     del mapped
+    import psutil  # only what needs it has to have it
+
     words = ["encode", str(run), str(file), "--out", str(folder / "many.parquet")]
     command = [sys.executable, "-m", "caes.cli", *words, "--quiet"]
     began, resident = time.perf_counter(), list[float]()

@@ -104,7 +104,8 @@ def test_kept_runs_come_as_tables_with_how_they_were_made(
         row = ledger.add(key, figures)
     page = reproduction.page()
     assert (
-        "| 1,000 | 7.00 | 8.00 | -1.00 |  | 1 | 7.23 | 7.63 | 7.65 |\n\n"
+        "| 1,000 | 7.00 (6.52 to 7.52) | 8.00 (7.48 to 8.55) | -1.00 |  | 1 "
+        "| 7.23 | 7.63 | 7.65 |\n\n"
         "[2 runs](../benchmarks/results/reproduction/masci2011-mnist/runs.csv), errors "
         f"in % on 10,000 test pictures; commit abc1234; torch {row['torch']}; "
         f"{row['machine']} with {row['threads']} thread(s) a run; 1.0 hours in all."
