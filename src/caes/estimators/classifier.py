@@ -34,7 +34,7 @@ from caes.nn.stack import autoencoder
 from caes.options import option, options
 from caes.runs import checkpoint
 from caes.runs.provenance import provenance
-from caes.train.answers import Choice, Labelled, choose, fitted
+from caes.train.answers import Choice, Labelled, choose
 from caes.train.finetune import Trained, self_train
 from caes.train.loop import fabric_for
 from caes.train.options import MINUTES
@@ -131,7 +131,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
                 about = None if stack is None else Answers(deepcopy(stack.model_), {})
                 choice = choose(build, about, learnt, recipe, self.rounds)
             if about is not None:
-                readouts = fitted(about, learnt, choice.strengths)
+                readouts = choice.readouts
                 about = Answers(about.encoder, readouts) if readouts else None
             if choice.partial is None:
                 trained = self_train(

@@ -79,7 +79,7 @@ class Choice:
     """What was chosen, and what the answers were worth on pictures not learnt from."""
 
     recipe: Recipe  # answer, steps, augment and rounds filled in
-    strengths: dict[str, Strength] = field(default_factory=dict)
+    readouts: dict[str, Readout] = field(default_factory=dict)  # of all labels
     judged: dict[str, Judged] = field(default_factory=dict)
     # Of a fold, where Ctrl-C came within the trials: the network there is.
     partial: tuple[Classifier, History] | None = None
@@ -127,11 +127,11 @@ def choose(
     folds = folds_of(few.labels, given.seed)
     if not folds:  # a class with a single picture
         usual = "network" if recipe.answer == "auto" else recipe.answer
-        return Choice(replace(recipe, answer=usual, rounds=recipe.rounds))
-    strengths: dict[str, Strength] = {}
+        return Choice(replace(recipe, answer=usual))
+    readouts: dict[str, Readout] = {}
     found: dict[str, NDArray[np.float32]] = {}
     if about is not None:
-        strengths, found = _read_out(about, few, folds)
+        readouts, found = _read_out(about, few, folds)
         if recipe.augment == "auto":
             taken = changes_for(about, few)
             words = taken.replace("+", ", ")
@@ -150,12 +150,12 @@ def choose(
         best = min(results, key=lambda name: results[name], default="network")
         recipe = replace(recipe, answer=best)  # type: ignore[arg-type]
     if trial is None:
-        return Choice(recipe, strengths, results)
+        return Choice(recipe, readouts, results)
     if trial.history.broken_off:
-        return Choice(recipe, strengths, results, (trial.model, trial.history))
+        return Choice(recipe, readouts, results, (trial.model, trial.history))
     if rounds is None and not trial.trusted(few.labels, recipe.confidence):
         recipe = replace(recipe, rounds=0)
-    return Choice(_bounded(recipe, trial), strengths, results)
+    return Choice(_bounded(recipe, trial), readouts, results)
 
 
 def _bounded(recipe: Recipe, trial: Trial) -> Recipe:
@@ -169,19 +169,24 @@ def _bounded(recipe: Recipe, trial: Trial) -> Recipe:
 
 def _read_out(
     about: Answers, few: Labelled, folds: Sequence[Fold]
-) -> tuple[dict[str, Strength], dict[str, NDArray[np.float32]]]:
-    """Choose the strength of every readout; give what they say of the test rows."""
+) -> tuple[dict[str, Readout], dict[str, NDArray[np.float32]]]:
+    """Fit every readout, of the strength that tells the folds' test rows best.
+
+    Gives them, fitted to all labels, or to as many as are taken, and what those fitted
+    to the folds say of the test rows.
+    """
     rows = _at_most(few, MOST)
     labels, within = few.labels[rows], _within(folds, rows)
     seen = _features(about, few, rows)
     codes = seen.shape[1] - about.statistics
-    strengths, found = {}, {}
+    readouts, found = {}, {}
     for name in GRIDS:
         part = seen[:, :codes] if name == "codes" else seen
-        strengths[name], told = best_strength(name, part, codes, labels, within)
+        strength, told = best_strength(name, part, codes, labels, within)
+        readouts[name] = fit(part, codes, labels, strength)
         found[name] = np.full((len(few.labels), told.shape[1]), np.nan, np.float32)
         found[name][rows[np.concatenate([fold.test for fold in within])]] = told
-    return strengths, found
+    return readouts, found
 
 
 def _trial(
@@ -261,22 +266,6 @@ def changes_for(about: Answers, few: Labelled) -> str:
         if tried <= most * best:
             taken, best = [*taken, change], min(best, tried)
     return "+".join(taken) or "none"
-
-
-def fitted(
-    about: Answers, given: Labelled, strengths: dict[str, Strength]
-) -> dict[str, Readout]:
-    """Fit readouts to all labels, or to as many as are taken."""
-    known = np.flatnonzero(given.labels >= 0)
-    few = replace(given, images=given.images[known], labels=given.labels[known])
-    rows = _at_most(few, MOST)
-    seen = _features(about, few, rows)
-    codes = seen.shape[1] - about.statistics
-    parts = {name: seen[:, :codes] if name == "codes" else seen for name in strengths}
-    return {
-        name: fit(parts[name], codes, few.labels[rows], strength)
-        for name, strength in strengths.items()
-    }
 
 
 def _features(about: Answers, few: Labelled, rows: NDArray[np.int64]) -> Features:
