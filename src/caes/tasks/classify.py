@@ -2,13 +2,12 @@
 
 import json
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from caes.data import ImageSet
 from caes.data.labels.labelled import labelled_only, labels_of
@@ -19,7 +18,7 @@ from caes.options import values
 from caes.report.comparison import Contender
 from caes.report.numbers import duration
 from caes.tasks.plain_means import PLAIN_MEANS, statistics
-from caes.tasks.probe import fit_probe
+from caes.tasks.probe import fit_probe, fit_quietly
 from caes.train.recipes import FineTuning
 
 CONTROL = "the same network from random weights"
@@ -45,10 +44,8 @@ def answers(
     by: str | None = None,
 ) -> NDArray[np.float32]:
     """Give probabilities for all classes, also those that it never met: N×K."""
-    spread = np.zeros((len(images), len(classes)), np.float32)
     found = classifier.probabilities_by(by or classifier.answer_, images)
-    spread[:, classifier.classes_] = found
-    return spread
+    return _spread(found, classifier.classes_, len(classes))
 
 
 def own_answers(
@@ -100,7 +97,9 @@ def rivals(
     if classifier.answers_ is None and classifier.stack_ is not None:
         start = time.perf_counter()
         see = classifier.stack_.transform
-        told = _regression(see(few), labels_of(few), see(test), len(train.classes))
+        fitted = fit_probe("logistic regression", see(few), labels_of(few))
+        found = fitted.predict_proba(see(test))
+        told = _spread(found, fitted.classes_, len(train.classes))
         yield Contender(CODES, told, time.perf_counter() - start)
     say(f"fitting plain means on {len(few):,} labels …")
     yield from plain_means(classifier, train, test)
@@ -119,25 +118,18 @@ def plain_means(
             see = statistics if kind == "statistics" else _flat
             found[kind] = see(classifier.to_unit(few)), see(classifier.to_unit(test))
         inside, outside = found[kind]
-        with warnings.catch_warnings():
-            # Its error is what counts, whether or not the last digits have settled.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            fitted = make(len(few)).fit(inside, known)
-        spread = np.zeros((len(test), len(train.classes)), np.float32)
-        spread[:, fitted.classes_] = fitted.predict_proba(outside)
+        fitted = fit_quietly(make(len(few)), inside, known)
+        told = fitted.predict_proba(outside)
+        spread = _spread(told, fitted.classes_, len(train.classes))
         yield Contender(name, spread, time.perf_counter() - start, "plain")
 
 
-def _regression(
-    features: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    asked: NDArray[np.float32],
-    classes: int,
+def _spread(
+    told: NDArray[Any], met: NDArray[np.int64], classes: int
 ) -> NDArray[np.float32]:
-    """Fit logistic regression; give its probabilities for all classes."""
-    fitted = fit_probe("logistic regression", features, labels)
-    spread = np.zeros((len(asked), classes), np.float32)
-    spread[:, fitted.classes_] = fitted.predict_proba(asked)
+    """Give N probabilities of the classes met as those of all classes: N×K."""
+    spread = np.zeros((len(told), classes), np.float32)
+    spread[:, met] = told
     return spread
 
 

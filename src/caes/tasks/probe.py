@@ -59,10 +59,17 @@ def fit_probe(
     name: str, features: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> Any:
     """Fit one of `PROBES` to N×features and N class indices."""
+    return fit_quietly(PROBES[name](len(labels)), features, labels)
+
+
+def fit_quietly(
+    model: Any, features: NDArray[np.float32], labels: NDArray[np.int64]
+) -> Any:
+    """Fit a classifier of scikit-learn to them."""
     with warnings.catch_warnings():
         # Its error is what counts, whether or not the last digits have settled.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return PROBES[name](len(labels)).fit(features, labels)
+        return model.fit(features, labels)
 
 
 def pixels_of(cae: CAE) -> Callable[[ImageSet], NDArray[np.float32]]:
