@@ -152,14 +152,7 @@ class Fit(Pictures, Options):
     def _opening(self) -> "Opening":
         from caes.runs.pictures import Opening
 
-        given = {name: value for name, value in self.given().items() if value}
-        if self.resize is not None and "size" not in given:
-            raise ArgumentError(
-                "--resize",
-                f"{self.resize!r} without a size",
-                "--resize together with --size",
-                "Add --size 64x96.",
-            )
+        given = self.given_alone()
         if not 0 <= self.hold_out < 1:
             raise ArgumentError(
                 "--hold-out",

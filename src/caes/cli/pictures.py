@@ -67,6 +67,18 @@ class Pictures(Source):
             **{name: getattr(self, name) for name in names},
         }
 
+    def given_alone(self) -> dict[str, Any]:
+        """Give those that were said, where no run tells a size beside --resize."""
+        given = {name: value for name, value in self.given().items() if value}
+        if self.resize is not None and "size" not in given:
+            raise ArgumentError(
+                "--resize",
+                f"{self.resize!r} without a size",
+                "--resize together with --size",
+                "Add --size 64x96.",
+            )
+        return given
+
 
 @dataclass(kw_only=True)
 class OfRun:

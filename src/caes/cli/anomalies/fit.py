@@ -12,7 +12,6 @@ import tyro
 from caes.cli.anomalies.shared import album_of, parse_share
 from caes.cli.output import run_folder, run_name, say
 from caes.cli.pictures import Pictures
-from caes.errors import ArgumentError
 
 if TYPE_CHECKING:
     from caes.anomalies.album import Album
@@ -105,14 +104,7 @@ class Fit(Pictures):
     def _opening(self) -> "Opening":
         from caes.runs.pictures import Opening
 
-        given = {name: value for name, value in self.given().items() if value}
-        if self.resize is not None and "size" not in given:
-            raise ArgumentError(
-                "--resize",
-                f"{self.resize!r} without a size",
-                "--resize together with --size",
-                "Add --size 64x96.",
-            )
+        given = self.given_alone()
         return Opening(
             source=self.source,
             folder=os.getcwd(),
