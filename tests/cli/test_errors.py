@@ -82,7 +82,7 @@ COMMAND_LINES = {
     "cache --older-than 5": "--older-than: received '5'; allowed: a time such as 30d, 12h or 2w. Try --older-than 30d.",
     "reproduce foo": "paper: received 'foo'; allowed: masci2011, successors, one-class. See caes reproduce --help.",
     "reproduce masci2011": "reproduce: received neither a table nor a figure; allowed: --table mnist, --table cifar10, --figure filters or --quick. Try --quick, which takes a few minutes.",
-    "reproduce masci2011 --table codes": "--table: received 'codes' with masci2011; allowed: mnist or cifar10. Try caes reproduce successors --table codes.",
+    "reproduce masci2011 --table codes": "--table: received 'codes' with masci2011; allowed: mnist, cifar10, mnist-sealed. Try --table mnist.",
     "reproduce successors --figure filters": "--figure: received 'filters' with successors; allowed: no figure. Leave it out.",
     "reproduce masci2011 --table mnist --out mixed": "mixed/runs.csv: received a table with other columns; allowed: the table of an earlier run of the same command. Name another folder with --out, or move the file away.",
     "classify nowhere --from nowhere --epochs -1": ENOUGH,

@@ -62,17 +62,25 @@ def trained(
     *,
     beside: bool,
 ) -> CAEClassifier:
-    """Train one classifier of a pair: both starts of a seed see the same labels."""
+    """Train one classifier of a pair: both starts of a seed see the same labels.
+
+    ``beside`` says whether it learns from the pictures without labels, too.
+    """
     few = only(images, labels, seed)
-    if not (beside and start == "stack"):
+    if not beside:
         few = labelled_only(few)
-    given = {**options, "start": start, "random_state": seed}
-    if given.get("epochs") is None and given.get("steps") is None:  # the same for both
-        recipe: RecipeName = given.get("recipe", "default")
-        given["epochs"] = RECIPES[recipe].epochs or 0
+    given = {**with_length(options), "start": start, "random_state": seed}
     classifier = CAEClassifier(stack, **given).fit(few)
     pass_on_interruption(classifier.history_)
     return classifier
+
+
+def with_length(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Say how long to train where nothing does: the same for both starts."""
+    if options.get("epochs") is None and options.get("steps") is None:
+        recipe: RecipeName = options.get("recipe", "default")
+        return {**options, "epochs": RECIPES[recipe].epochs or 0}
+    return {**options}
 
 
 def _about(
@@ -99,7 +107,8 @@ def _figures(
     if contender in (STACK, CONTROL):
         start: StartName = "stack" if contender == STACK else "random"
         given = values(options, FineTuning)
-        fine = trained(cae, train, labels, seed, start, given, beside=True)
+        beside = start == "stack"
+        fine = trained(cae, train, labels, seed, start, given, beside=beside)
         right = fine.score(test)
     else:
         known = labelled_only(only(train, labels, seed))

@@ -19,11 +19,13 @@ from caes.tasks.studies import study as module
 from caes.tasks.studies.study import (
     FIGURES,
     KEYS,
+    TAUGHT,
     Table,
     errors_in,
     markdown,
     summary_lines,
 )
+from caes.train.recipes import RECIPES
 from tests.refusals import refusing
 from tests.tasks.conftest import Fits, Interrupt
 
@@ -98,15 +100,20 @@ def test_the_errors_are_those_on_the_test_pictures(tmp_path: Path) -> None:
         assert ledger.number(row, "error") == pytest.approx(wrong, abs=1e-4)
 
 
-def test_pictures_whose_labels_are_not_drawn_are_learned_from_where_it_is_said(
+def test_random_weights_are_trained_with_and_without_their_own_answers_too(
     tmp_path: Path, fits: Fits
 ) -> None:
     classifier = {**TINY.classifier, "rounds": 1}
-    table = replace(TINY, beside=True, seeds={20: 1}, classifier=classifier)
-    study(tmp_path, table)
-    (*first, others), (*second, none) = fits.networks
-    assert (others, none) == (40, 0)
-    assert first[2] == second[2]  # the labelled ones
+    table = replace(TINY, beside=frozenset({20}), classifier=classifier)
+    ledger = study(tmp_path, replace(table, seeds={20: 1, 30: 1}))
+    assert [row["start"] for row in ledger] == [
+        *("stack", "random", "random, own answers"),
+        *("stack", "random"),
+    ]
+    starts, _, known, others = zip(*fits.networks, strict=True)
+    assert starts == ("stack", "random", "random", "stack", "random")
+    assert others == (40, 0, 40, 0, 0)
+    assert len({*known[:3]}) == 1  # the labelled ones
 
 
 def test_an_interrupted_study_goes_on_where_it_stopped(
@@ -263,13 +270,54 @@ def test_the_tables_of_the_papers_can_be_made(table: Table) -> None:
         {"changes": {20: {"epochs": 3}}},
         {"learn": "train[:50]"},
         {"test": "test[:10]"},
-        {"beside": True},
+        {"beside": frozenset({20})},
     ],
 )
 def test_whatever_a_run_is_made_of_makes_another_recipe(
     changed: dict[str, Any],
 ) -> None:
     assert replace(TINY, **changed).recipe(20) != TINY.recipe(20)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"dropout": 0.1}, {"augment": "digits"}, {"weight_decay": 0.1}]
+)
+def test_a_recipe_whose_defaults_change_is_another_one(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    before = TINY.recipe(20)
+    other = replace(RECIPES["paper"], **changed)
+    monkeypatch.setitem(RECIPES, "paper", other)
+    assert TINY.recipe(20) != before
+
+
+def test_the_stack_counts_with_its_defaults() -> None:
+    said = {**TINY.stack, "batch_size": 64, "learning_rate": 1e-3, "noise": None}
+    assert replace(TINY, stack=said).recipe(20) == TINY.recipe(20)
+    other = {**said, "batch_size": 32}
+    assert replace(TINY, stack=other).recipe(20) != TINY.recipe(20)
+
+
+def test_rows_marked_the_earlier_way_count_and_are_not_made_again(
+    tmp_path: Path, fits: Fits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = replace(TINY, seeds={20: 1})
+    ledger = Ledger(tmp_path / "runs.csv", KEYS, FIGURES)
+    key = {"table": "tiny", "labels": 20, "seed": 0, "start": "stack"}
+    ledger.add(key | {"recipe": "0ld0ld00"}, {"error": 5})
+    assert errors_in(table, ledger) == []
+    monkeypatch.setattr(module, "EARLIER", {table.recipe(20): "0ld0ld00"})
+    assert [run.error for run in errors_in(table, ledger)] == [5]
+    ledger = study(tmp_path, table)
+    assert [start for start, *_ in fits.networks] == ["random"]
+    assert {row["recipe"] for row in ledger} == {"0ld0ld00", table.recipe(20)}
+    assert len(errors_in(table, ledger)) == 2
+
+
+def test_every_earlier_mark_is_that_of_a_recipe_that_still_stands() -> None:
+    tables = (*masci2011.TABLES.values(), *successors.TABLES.values())
+    standing = {table.recipe(labels) for table in tables for labels in table.seeds}
+    assert {*module.EARLIER} <= standing
 
 
 def test_what_only_names_a_table_is_no_part_of_its_recipes() -> None:
@@ -335,6 +383,31 @@ def test_what_is_not_there_is_left_empty() -> None:
         "| 30 | 5.00 | 6.00 | -1.00 |  | 1 |",
         # All differences are the same: there is no spread to compare them with.
         "| 40 | 5.50 ± 0.71 | 6.50 ± 0.71 | -1.00 |  | 2 |",
+    ]
+
+
+def test_the_stack_is_compared_with_both_controls_and_p_corrected_for_both() -> None:
+    errors = {
+        "stack": [5.0, 6.0, 10.0],
+        "random": [8.0, 7.5, 13.0],
+        TAUGHT: [6.0, 6.5, 10.0],
+    }
+    runs = [
+        CurveRun(start, 20, seed, error)
+        for start, each in errors.items()
+        for seed, error in enumerate(each)
+    ]
+    low, high = (
+        ttest_rel(errors["stack"], errors[name]).pvalue for name in ("random", TAUGHT)
+    )
+    assert low < high
+    low = min(2 * low, 1)  # Holm: the smaller one twice, the larger one no less
+    high = max(low, high)
+    assert summary_lines({}, runs) == [
+        f"{HEAD} … that learn from own answers | difference | p | seeds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| 20 | 7.00 ± 2.65 | 9.50 ± 3.04 | -2.50 | {low:.2g} | 3 "
+        f"| 7.50 ± 2.18 | -0.50 | {high:.2g} | 3 |",
     ]
 
 

@@ -5,9 +5,13 @@ not stated. Chosen here, on pictures of the training set that the tables do not 
 from: pictures scaled to [0, 1] and nothing else; Adam with a cosine schedule instead of
 plain gradient descent; the epochs below. The stack learns from the same pictures as the
 classifiers, without labels, once for all seeds; a seed draws the labelled pictures, as
-many of each class, and the order, the head and the random weights.
+many of each class, and the order, the head and the random weights. The sealed table has
+a stack for each seed and chooses by itself: see `caes.tasks.studies.sealed`.
 """
 
+from itertools import product
+
+from caes.tasks.studies.sealed import SealedTable, Setting
 from caes.tasks.studies.study import Table
 
 NETWORK = "100C5-MP2-150C5-MP2-200C3"
@@ -72,3 +76,40 @@ QUICK = Table(
     seeds={100: 3, 1_000: 2},
 )
 TABLES = {"mnist": MNIST, "cifar10": CIFAR10}
+
+
+def _grid(rates: tuple[float, ...], epochs: tuple[int, ...]) -> tuple[Setting, ...]:
+    return tuple(Setting(*each) for each in product(rates, epochs))
+
+
+# The earlier choosing watched MNIST's last 30,000 training pictures, never these first.
+SEALED = SealedTable(
+    name="masci2011-mnist-sealed",
+    data="mnist",
+    learn="train[5000:50000]",
+    watch="train[50000:]",
+    sealed="train[:5000]",
+    test="test",
+    stack=STACK,
+    classifier={"recipe": "paper"},
+    grid={
+        1_000: _grid((3e-4, 1e-3, 3e-3), (20, 60)),
+        45_000: _grid((5e-4, 1e-3), (4, 8)),
+    },
+    chosen={},
+    seeds={1_000: 5, 45_000: 3},
+    published={1_000: MNIST_ERRORS[1_000], 45_000: MNIST_ERRORS[50_000]},
+)
+SEALED_QUICK = SealedTable(
+    name="masci2011-sealed-quick",
+    data="digits",
+    learn="train[500:3500]",
+    watch="train[3500:]",
+    sealed="train[:500]",
+    test="test",
+    stack=QUICK.stack,
+    classifier={"recipe": "paper"},
+    grid={100: _grid((3e-4, 3e-3), (5, 20))},
+    chosen={100: {"stack": Setting(3e-3, 20), "random": Setting(3e-3, 20)}},
+    seeds={100: 3},
+)

@@ -1,4 +1,9 @@
-"""A study: the same network from a trained stack and from random weights, in pairs."""
+"""A study: the same network from a trained stack and from random weights, in pairs.
+
+Where the one from the stack learns from pictures without labels too, by its own sure
+answers on them, there are two controls: random weights on the labels alone, and random
+weights that learn from their own sure answers.
+"""
 
 import hashlib
 import json
@@ -8,26 +13,42 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from caes.data import ImageSet, load
 from caes.errors import RunError
-from caes.estimators import CAE
+from caes.estimators import CAE, CAEClassifier
+from caes.options import values
 from caes.report.label_curve import CurveRun, Summary, summarise
 from caes.report.statistics import accuracy_interval
 from caes.runs.ledger import Ledger, Row, pass_on_interruption
-from caes.tasks.label_curve import trained
+from caes.tasks.label_curve import trained, with_length
+from caes.train.options import Options
 from caes.train.recipes import StartName
 
 KEYS = ("table", "labels", "seed", "start", "recipe")
 FIGURES = ("error", "test_pictures", "epochs", "seconds", "data", "stack")
 STARTS: tuple[StartName, ...] = ("stack", "random")
-Run = tuple[int, int, StartName]
-"""Number of labels, seed and start."""
+TAUGHT = "random, own answers"
+"""Random weights that learn from their own sure answers, as the stack does."""
+Run = tuple[int, int, str]
+"""Number of labels, seed, and a start or `TAUGHT`."""
 RETRIED = "(recipe changed after a test error)"
-HEAD = ("labels", "from the stack", "from random weights", "difference", "p", "seeds")
+CONTROLS = {"random": "from random weights", TAUGHT: "… that learn from own answers"}
+COMPARED = ("difference", "p", "seeds")
+EARLIER: Mapping[str, str] = {
+    "83515dff": "e5d4f5a3",
+    "bd97659b": "be08fa4b",
+    "91361478": "7fa725d9",
+    "8dd078d0": "7fef6424",
+    "2aeefef3": "ea5dc529",
+    "ae13e5c8": "600d1114",
+    "2bfc91cd": "ede5c65b",
+    "63e4a032": "e16198d6",
+    "b8226c2c": "a69991b9",
+}
+"""How the rows of a recipe were marked when only what it changed was counted."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +68,17 @@ class Table:
     seeds: Mapping[int, int]
     changes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     published: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
-    # Whether the pictures whose labels are not drawn are learned from, too, by the
-    # classifier that starts from the stack.
-    beside: bool = False
+    # Numbers of labels with which pictures whose labels are not drawn are learned from,
+    # too, from the stack and by one of two controls.
+    beside: frozenset[int] = frozenset()
     # Numbers of labels whose recipe was changed after a test error had been seen.
     retried: frozenset[int] = frozenset()
 
     def plan(self) -> Iterator[Run]:
         """Give number of labels, seed and start of each run, pair by pair."""
         for labels, seeds in self.seeds.items():
-            yield from product([labels], range(seeds), STARTS)
+            starts = (*STARTS, TAUGHT) if labels in self.beside else STARTS
+            yield from product([labels], range(seeds), starts)
 
     def options(self, labels: int) -> dict[str, Any]:
         """Give the arguments of the classifiers with so many labels."""
@@ -64,17 +86,14 @@ class Table:
 
     def recipe(self, labels: int) -> str:
         """Give what tells a run's recipe from an earlier one: 8 hexadecimal digits."""
-        options = self.options(labels)
-        return digest(self.learn, self.test, self.stack, options, self.beside)
+        chosen = resolved(self.stack, self.options(labels))
+        return digest(self.learn, self.test, *chosen, labels in self.beside)
 
 
 def study(table: Table, folder: Path, say: Callable[[str], None]) -> Ledger:
     """Make all runs of a table that are not there yet; open nothing without need."""
     ledger = Ledger(folder / "runs.csv", KEYS, FIGURES)
-    keys = [
-        dict(zip(KEYS, (table.name, *run, table.recipe(run[0])), strict=True))
-        for run in table.plan()
-    ]
+    keys = [_key(table, run, ledger) for run in table.plan()]
     if all(ledger.find(**key) for key in keys):
         return ledger
     ledger.claim()
@@ -84,8 +103,10 @@ def study(table: Table, folder: Path, say: Callable[[str], None]) -> Ledger:
 
     def figures(key: Mapping[str, Any]) -> dict[str, object]:
         began = time.perf_counter()
-        _, labels, seed, start, _ = key.values()
-        options, beside = table.options(labels), table.beside
+        _, labels, seed, arm, _ = key.values()
+        options = table.options(labels)
+        beside = labels in table.beside and arm != "random"
+        start: StartName = "stack" if arm == "stack" else "random"
         classifier = trained(stack, images, labels, seed, start, options, beside=beside)
         return {
             "error": f"{100 * (1 - classifier.score(test)):.4f}",
@@ -103,6 +124,31 @@ def study(table: Table, folder: Path, say: Callable[[str], None]) -> Ledger:
 
     ledger.fill(keys, figures, tell)
     return ledger
+
+
+def _key(table: Table, run: Run, ledger: Ledger) -> dict[str, Any]:
+    """Name a run, as its row is marked if it is there already."""
+    recipe = table.recipe(run[0])
+    key: dict[str, Any] = dict(zip(KEYS, (table.name, *run, recipe), strict=True))
+    marked = key | {"recipe": EARLIER.get(recipe)}
+    return marked if ledger.find(**marked) else key
+
+
+def resolved(
+    stack: Mapping[str, Any], classifier: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give all options of a stack and of its fine-tuning, defaults filled in.
+
+    What is off (0, None, False) is left out: a new option, off where nothing is said,
+    makes no new recipe.
+    """
+    network = CAE(**stack).resolved((28, 28, 1))  # of any size: it has an ``arch``
+    fine = CAEClassifier(**with_length(classifier)).resolved()
+    return _on(values(network, Options)), _on(vars(fine))
+
+
+def _on(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value}
 
 
 def digest(*made_of: Any) -> str:
@@ -129,12 +175,13 @@ def kept_or_trained(
 
 def runs_of(table: Table, ledger: Ledger) -> list[Row]:
     """Give the runs of a table's recipe, without those of an earlier one."""
-    return [
-        row
-        for row in ledger
-        if row["table"] == table.name
-        and row["recipe"] == table.recipe(int(ledger.number(row, "labels")))
-    ]
+
+    def marks(row: Row) -> tuple[str, ...]:
+        recipe = table.recipe(int(ledger.number(row, "labels")))
+        return recipe, EARLIER.get(recipe, "")
+
+    rows = (row for row in ledger if row["table"] == table.name)
+    return [row for row in rows if row["recipe"] in marks(row)]
 
 
 def errors_in(table: Table, ledger: Ledger) -> list[CurveRun]:
@@ -166,28 +213,39 @@ def summary_lines(
 ) -> list[str]:
     """Write a table: a row for each number of labels.
 
-    The difference is the mean over seeds that both starts have, stack minus random, in
-    percentage points; p is that of the paired t-test, corrected for the table's rows. A
+    A difference is the mean over seeds that both have, the stack minus a control, in
+    percentage points; p is that of the paired t-test, corrected for all of the table. A
     single run has its 95 % interval (Wilson) over so many test pictures instead of a
     spread. Rows of recipes that were ``retried`` say so.
     """
     others = list(dict.fromkeys(name for row in published.values() for name in row))
-    lines = [_row((*HEAD, *others)), _row(["---"] * (len(HEAD) + len(others)))]
-    # In summaries the first contender is what others are compared with: "random".
-    rows = summarise(sorted(runs, key=attrgetter("contender")))
+    there = {run.contender for run in runs}
+    controls = [name for name in CONTROLS if name == "random" or name in there]
+    head = ["labels", "from the stack"]
+    for name in controls:
+        head += [CONTROLS[name], *COMPARED]
+    lines = [_row([*head, *others]), _row(["---"] * (len(head) + len(others)))]
+    # In summaries all others are compared with the first contender: "stack".
+    rows = summarise(sorted(runs, key=lambda run: run.contender != "stack"))
     found = {(row.labels, row.contender): row for row in rows}
     for labels in sorted({run.labels for run in runs}):
-        stack, random = (found.get((labels, start)) for start in STARTS)
-        compared = ("", "", "0")
-        if stack and stack.pairs:
-            p = "" if math.isnan(stack.p) else f"{stack.p:.2g}"
-            compared = (f"{stack.difference:+.2f}", p, f"{stack.pairs}")
+        cells = [f"{labels:,}" + f" {RETRIED}" * (labels in retried)]
+        cells.append(_spread(found.get((labels, "stack")), tested))
+        for name in controls:
+            control = found.get((labels, name))
+            cells += [_spread(control, tested), *_compared(control)]
         told = published.get(labels, {})
-        beside = (f"{told[name]:.2f}" if name in told else "" for name in others)
-        spreads = _spread(stack, tested), _spread(random, tested)
-        named = f"{labels:,}" + f" {RETRIED}" * (labels in retried)
-        lines.append(_row((named, *spreads, *compared, *beside)))
+        cells += [f"{told[name]:.2f}" if name in told else "" for name in others]
+        lines.append(_row(cells))
     return lines
+
+
+def _compared(control: Summary | None) -> tuple[str, str, str]:
+    """Write the difference to a control, its p, and the seeds of both."""
+    if control is None or not control.pairs:
+        return "", "", "0"
+    p = "" if math.isnan(control.p) else f"{control.p:.2g}"
+    return f"{0 - control.difference:+.2f}", p, f"{control.pairs}"
 
 
 def _spread(row: Summary | None, tested: int) -> str:
