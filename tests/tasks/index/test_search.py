@@ -127,7 +127,7 @@ def test_a_graph_finds_nearly_all_of_what_a_full_search_does() -> None:
     assert index.graph is not None
     assert len(index.graph) == 3000
     assert recall(found.rows, truth.rows) >= 0.95
-    assert index.about["recall"] >= 0.98
+    assert index.about["recall"] >= 0.97
 
 
 @pytest.mark.usefixtures("few_are_many")

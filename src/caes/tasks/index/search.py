@@ -12,14 +12,18 @@ from caes.tasks.index.space import Points
 
 QUERIES, ROWS = 256, 2**16
 """Queries and points that are compared at once."""
-CONNECTIONS, EXPANSION = 16, 64
+CONNECTIONS, EXPANSION = 12, 128
 """Neighbours of a point in the graph, and how far is looked when it is put in."""
-WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
+WIDTHS = (16, 18, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 192, 256)
 """How far may be looked in the graph when it is searched."""
-WANTED = 0.98
-"""Share of the nearest that the graph has to find, on points of its own."""
-PROBES = 256
-"""Points that this is measured on."""
+WANTED = 0.97
+"""Share of the nearest that the graph has to find, of points that it does not hold."""
+PROBES = 512
+"""Points that this is measured on, before they are put in."""
+AXES, SAMPLE = 16, 4096
+"""Principal axes by which points are put in a row, and points that give these."""
+AT_ONCE = 4096
+"""Points that are put into the graph at once."""
 
 Progress = Callable[[int, int], None] | None
 Blocks = Iterator[tuple[int, Points]]
@@ -70,8 +74,12 @@ def measured(
     queries: Points, rows: NDArray[np.int64], take: Callable[..., Points], k: int
 ) -> Found:
     """Order rows, Q×more, by their exact distance, equal ones by row; keep k."""
-    there = take(np.maximum(rows, 0).reshape(-1)).reshape(*rows.shape, -1)
-    apart = np.linalg.norm(there - queries[:, None], axis=2)
+    apart = np.empty(rows.shape, np.float32)
+    for start in range(0, len(queries), QUERIES):
+        part = slice(start, start + QUERIES)
+        there = take(np.maximum(rows[part], 0).reshape(-1))
+        there = there.reshape(*rows[part].shape, -1) - queries[part, None]
+        apart[part] = np.linalg.norm(there, axis=2)
     apart[rows < 0] = np.inf
     order = np.lexsort((rows, apart), axis=1)[:, :k]
     return Found(*_picked(rows, apart, order))
@@ -119,27 +127,25 @@ class Graph:
         """Bytes that it takes."""
         return int(self._index.memory_usage)
 
-    def add(self, blocks: Blocks, total: int, progress: Progress = None) -> None:
-        """Put points in, the first of them the one after the last."""
+    def add(self, rows: NDArray[np.int64], points: Points) -> None:
+        """Put points in, and their rows."""
         if self._path is not None:
             self._index.load(str(self._path))
             self._path = None
-        for first, points in blocks:
-            for start in range(0, len(points), PROBES * 16):
-                part = points[start : start + PROBES * 16]
-                keys = np.arange(len(part), dtype=np.uint64) + np.uint64(first + start)
-                self._index.add(keys, self._bytes(part), threads=_threads())
-                if progress:
-                    progress(len(self), total)
+        keys = rows.astype(np.uint64)
+        self._index.add(keys, self._bytes(points), threads=_threads())
 
     def search(self, queries: Points, k: int) -> NDArray[np.int64]:
         """Give the rows of points that are likely nearest, Q×k; -1 for none."""
         self._index.expansion_search = max(self.width, k)
-        asked = self._bytes(queries)
+        order = side_by_side([queries])
+        asked = self._bytes(queries[order])
         found = self._index.search(asked, k, threads=_threads())
-        keys = np.array(found.keys, np.int64).reshape(len(queries), -1)
+        each = np.array(found.keys, np.int64).reshape(len(queries), -1)
         if len(queries) > 1:  # beyond what was found there is nothing meant
-            keys[np.arange(keys.shape[1]) >= np.asarray(found.counts)[:, None]] = -1
+            each[np.arange(each.shape[1]) >= np.asarray(found.counts)[:, None]] = -1
+        keys = np.empty_like(each)
+        keys[order] = each
         short = k - keys.shape[1]
         return np.pad(keys, ((0, 0), (0, short)), constant_values=-1)
 
@@ -150,6 +156,21 @@ class Graph:
     def save(self, path: str) -> None:
         """Write it to a file."""
         self._index.save(path)
+
+
+def side_by_side(pieces: Sequence[Points]) -> NDArray[np.int64]:
+    """Put points in a row in which near ones follow each other.
+
+    They walk the same part of the graph, which then lies together, and in the cache.
+    The row is by the side of the median on each of the principal axes.
+    """
+    step = -(-sum(map(len, pieces)) // SAMPLE)
+    some = np.concatenate([each[::step] for each in pieces])
+    apart = some - some.mean(0)
+    axes = np.linalg.eigh(apart.T @ apart)[1][:, ::-1][:, :AXES]
+    middle = np.median(some @ axes, axis=0)
+    sides = np.concatenate([each @ axes > middle for each in pieces])
+    return np.lexsort(sides.T[::-1])
 
 
 def merged(found: Found, views: int, k: int) -> Found:

@@ -9,9 +9,11 @@ from caes.errors import ArgumentError
 from caes.tasks.index import store
 from caes.tasks.index.rows import Rows
 from caes.tasks.index.search import (
+    AT_ONCE,
     PROBES,
     WANTED,
     WIDTHS,
+    Blocks,
     Found,
     Graph,
     Progress,
@@ -20,6 +22,7 @@ from caes.tasks.index.search import (
     merged,
     nearest,
     recall,
+    side_by_side,
 )
 from caes.tasks.index.space import MetricName, Points, Space
 
@@ -27,6 +30,8 @@ MANY = 50_000
 """Codes from which on a graph is made: below, comparing all is fast enough."""
 BEYOND = 190
 """A value as a byte for which a graph is made anew: its scale was for up to 127."""
+K = 10
+"""Neighbours of which the graph has to find nearly all."""
 REST = 5_000
 """Codes that may be missing in the graph: they are compared each."""
 
@@ -125,20 +130,20 @@ class Searched(Rows):
         empty = np.full((len(codes), k), -1), np.full((len(codes), k), np.inf, "f4")
         if not kept.any():
             return Found(*empty)
-        asked, pieces = self.space.points(codes), self._all_points()
+        asked = self.space.points(codes)
         if exact or (graph := self._graph_at_hand()) is None:
-            rows = nearest(asked, lambda: in_blocks(pieces), k, kept)
+            rows = nearest(asked, self._blocks, k, kept)
             return measured(asked, rows, self.placed, k)
         rows = self._likely(graph, asked, k)
         rows[~kept[np.maximum(rows, 0)]] = -1
         covered = len(graph)
         if covered < len(kept):
-            rest = nearest(asked, lambda: in_blocks(pieces, covered), k, kept)
+            rest = nearest(asked, lambda: self._blocks(covered), k, kept)
             rows = np.concatenate([rows, rest], 1)
         found = measured(asked, rows, self.placed, k)
         short = (found.rows < 0).any(1) & (len(self) >= k)
         if short.any():
-            all_ = nearest(asked[short], lambda: in_blocks(pieces), k, kept)
+            all_ = nearest(asked[short], self._blocks, k, kept)
             better = measured(asked[short], all_, self.placed, k)
             found.rows[short], found.distances[short] = better
         return found
@@ -158,6 +163,10 @@ class Searched(Rows):
         pieces = [each for table in self._tables for each in store.codes_of(table)]
         self._points += [self._in_space(each) for each in pieces[done:]]
         return self._points
+
+    def _blocks(self, start: int = 0) -> Blocks:
+        """Give all codes from a row on, in the space, block by block."""
+        return in_blocks(self._all_points(), start)
 
     def _in_space(self, codes: Points) -> Points:
         return codes if self.metric == "euclidean" else self.space.points(codes)
@@ -185,22 +194,38 @@ class Searched(Rows):
         Args:
             progress: Called with (codes in the graph, codes in all).
         """
-        pieces, total = self._all_points(), len(self.live)
-        graph, most = self._graph, max(float(np.abs(each).max()) for each in pieces)
+        most = max(float(np.abs(each).max()) for each in self._all_points())
+        graph, total = self._graph, len(self.live)
         if graph is None or most * graph.scale > BEYOND:
             graph = Graph(self.size, 127 / (most or 1.0))
-        graph.add(in_blocks(pieces, len(graph)), total, progress)
-        self._graph, self._graph_file = graph, None
-        # Look as far as finds nearly all of the nearest of some of these codes.
+        if (start := len(graph)) == total:
+            return
+        new = start + np.flatnonzero(self.live[start:])
         draw = np.random.default_rng(0)
-        rows = np.sort(draw.choice(self.rows, min(PROBES, len(self)), replace=False))
+        last = draw.choice(new, min(PROBES, len(new) // 2), replace=False)
+        first = np.ones(total, bool)
+        first[last] = False
+        turn = start + side_by_side([points for _, points in self._blocks(start)])
+        turn = turn[first[turn]]
+        for at in range(0, len(turn), AT_ONCE):
+            rows = turn[at : at + AT_ONCE]
+            graph.add(rows, self.placed(rows))
+            if progress:
+                progress(len(graph), total)
+        if len(last):
+            self._look_as_far_as_needed(graph, last, first)
+            graph.add(last, self.placed(last))
+        self._graph, self._graph_file = graph, None
+
+    def _look_as_far_as_needed(
+        self, graph: Graph, rows: NDArray[np.int64], others: NDArray[np.bool_]
+    ) -> None:
+        """Find how far to look for nearly all that is nearest to rows not in there."""
         asked = self.placed(rows)
-        near = nearest(asked, lambda: in_blocks(pieces), 11)
-        truth = measured(asked, near, self.placed, 11).rows
+        truth = nearest(asked, self._blocks, K, others)
         for graph.width in WIDTHS:
-            likely = self._likely(graph, asked, 11)
-            found = measured(asked, likely, self.placed, 11).rows
-            share = recall(found, truth)
+            found = measured(asked, self._likely(graph, asked, K), self.placed, K)
+            share = recall(found.rows, truth)
             if share >= WANTED:
                 break
         self.about["recall"] = round(share, 4)
