@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes import ImageSet, load
+from caes.data.labels.labelled import labels_of
 
 Answer = dict[str, Any]
 
@@ -116,28 +117,181 @@ class CaesDecoded(CaesAsLoaded):
 
 
 class Torch(Contender):
-    """The network as PyTorch's users write it, eager, in the product's own loop."""
+    """The network as PyTorch's users write it, in a bare loop over float32 in memory.
+
+    TORCH_FORM may name channels-last memory, and compile for torch.compile. Training
+    is timed from the first step to the last.
+    """
+
+    form = os.environ.get("TORCH_FORM", "")
 
     def ready(self) -> Answer:
         """Tell the number of parameters, and how they are computed with."""
-        from plain_torch import PlainAutoencoder
+        import torch
 
-        parameters = PlainAutoencoder().parameters()
-        return {"parameters": sum(p.numel() for p in parameters), "path": "torch"}
+        count = sum(each.numel() for each in self.network.parameters())
+        threads = torch.get_num_threads()
+        return {"parameters": count, "path": f"torch, {threads} thread(s)"}
 
     def train(self, images: int) -> Answer:
         """Train for one epoch; tell the seconds."""
         from plain_torch import train
 
-        pictures = self.first(images)
+        pictures, targets = self.problem(self.first(images))
+        objective = self.objective
         start = time.perf_counter()
-        train(pictures, self.batch)
+        train(self.network, objective, pictures, targets, self.batch)
         return {"seconds": time.perf_counter() - start}
+
+    def encode(self, images: int) -> Answer:
+        """Encode; tell the seconds."""
+        import torch
+
+        pictures, _ = self.problem(self.first(images))
+        start = time.perf_counter()
+        with torch.inference_mode():
+            torch.cat([self.encoder(each) for each in pictures.split(self.batch)])
+        return {"seconds": time.perf_counter() - start}
+
+    @cached_property
+    def network(self) -> Any:
+        """The network, in the memory's order."""
+        import torch
+
+        network = self.build()
+        if "channels-last" in self.form:
+            network.to(memory_format=torch.channels_last)
+        return network
+
+    @cached_property
+    def objective(self) -> Any:
+        """What is made small, compiled or not."""
+        return self.compiled(lambda x, y: self.loss(self.network(x), y))
+
+    @cached_property
+    def encoder(self) -> Any:
+        """The first half of the network, compiled or not."""
+        return self.compiled(self.network.encoder.eval())
+
+    def compiled(self, given: Any) -> Any:
+        """Compile, where it is asked for."""
+        import torch
+
+        return torch.compile(given) if "compile" in self.form else given
+
+    def maps(self, images: ImageSet) -> Any:
+        """Give pictures as the network takes them: N×C×H×W in [0, 1]."""
+        import torch
+
+        maps = torch.from_numpy(self.unit(images)).permute(0, 3, 1, 2)
+        last = "channels-last" in self.form
+        order = torch.channels_last if last else torch.contiguous_format
+        return maps.contiguous(memory_format=order)
+
+    def build(self) -> Any:
+        """Build the network."""
+        from plain_torch import PlainAutoencoder
+
+        return PlainAutoencoder()
+
+    def loss(self, logits: Any, targets: Any) -> Any:
+        """Give the mean loss over pixels."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
+
+        return binary_cross_entropy_with_logits(logits, targets)
+
+    def problem(self, images: ImageSet) -> tuple[Any, Any]:
+        """Give pictures, and what comes out is compared with."""
+        maps = self.maps(images)
+        return maps, maps
+
+
+class Onnx(Contender):
+    """The encoder in ONNX Runtime; ONNX_THREADS says on how many threads."""
+
+    def ready(self) -> Answer:
+        """Tell the number of the whole network's parameters, and what computes."""
+        from plain_torch import PlainAutoencoder
+
+        count = sum(each.numel() for each in PlainAutoencoder().parameters())
+        session = self.session
+        return {"parameters": count, "path": ", ".join(session.get_providers())}
+
+    def encode(self, images: int) -> Answer:
+        """Encode; tell the seconds."""
+        pictures = self.unit(self.first(images)).transpose(0, 3, 1, 2)
+        pictures = np.ascontiguousarray(pictures)
+        parts = [*range(0, images, self.batch)]
+        start = time.perf_counter()
+        codes = [
+            self.session.run(None, {"pictures": pictures[at : at + self.batch]})[0]
+            for at in parts
+        ]
+        np.concatenate(codes)
+        return {"seconds": time.perf_counter() - start}
+
+    @cached_property
+    def session(self) -> Any:
+        """The encoder, its graph optimised as ONNX Runtime does by default."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ.get("ONNX_THREADS", "0"))
+        return onnxruntime.InferenceSession(self.graph(), options)
+
+    def graph(self) -> bytes:
+        """Write the encoder as an ONNX graph, with random weights."""
+        from onnx import TensorProto, helper, numpy_helper
+
+        random, nodes, weights, before = np.random.default_rng(0), [], [], "pictures"
+        for at, (inputs, outputs) in enumerate(((1, 16), (16, 8))):
+            shapes = {f"w{at}": (outputs, inputs, 3, 3), f"b{at}": (outputs,)}
+            for name, shape in shapes.items():
+                values = 0.1 * random.standard_normal(shape, np.float32)
+                weights.append(numpy_helper.from_array(values, name))
+            c, r, m = (f"{kind}{at}" for kind in ("conv", "relu", "pool"))
+            nodes += [
+                helper.make_node("Conv", [before, *shapes], [c], pads=[1, 1, 1, 1]),
+                helper.make_node("Relu", [c], [r]),
+                helper.make_node(
+                    "MaxPool", [r], [m], kernel_shape=[2, 2], strides=[2, 2]
+                ),
+            ]
+            before = m
+        ends = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+            for name, shape in (("pictures", (1, 28, 28)), (before, (8, 7, 7)))
+        ]
+        graph = helper.make_graph(nodes, "encoder", ends[:1], ends[1:], weights)
+        opset = [helper.make_opsetid("", 17)]
+        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        return bytes(model.SerializeToString())
+
+
+class Gemm(Contender):
+    """What the machine can do at the moment: a product of fixed matrices."""
+
+    def ready(self) -> Answer:
+        """Warm up."""
+        return self.multiply()
+
+    def multiply(self) -> Answer:
+        """Multiply 1024×1024 by 1024×1024 for half a second; tell Gflop/s."""
+        import torch
+
+        a, b = torch.ones(2, 1024, 1024)
+        times = []
+        end = time.perf_counter() + 0.5
+        while (start := time.perf_counter()) < end:
+            torch.mm(a, b)
+            times.append(time.perf_counter() - start)
+        return {"gflops": 2 * 1024**3 / 1e9 / float(np.median(times))}
 
 
 class Keras(Contender):
     """The example as it is written for Keras, on the backend that KERAS_BACKEND names.
 
+    KERAS_OPTIONS are more arguments of its ``compile``, as JSON.
     Training is timed from the begin of the epoch to its end: what ``fit`` does before,
     up to 0.2 s, is left out, in favour of Keras.
     """
@@ -147,6 +301,7 @@ class Keras(Contender):
         import keras
 
         path = f"keras, {keras.backend.backend()}"
+        path += ", compiled" * bool(self.network.jit_compile)
         return {"parameters": self.network.count_params(), "path": path}
 
     def train(self, images: int) -> Answer:
@@ -213,7 +368,8 @@ class Keras(Contender):
                 layers.Conv2D(1, 3, activation="sigmoid", padding="same"),
             ]
         )
-        network.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+        loss = "binary_crossentropy"
+        network.compile("adam", loss, metrics=["accuracy"], **self.options)
         return network
 
     @cached_property
@@ -221,7 +377,16 @@ class Keras(Contender):
         """The first half of the network that is timed."""
         from keras import Model
 
-        return Model(self.network.inputs, self.network.get_layer("code").output)
+        encoder = Model(self.network.inputs, self.network.get_layer("code").output)
+        if self.options:
+            encoder.compile(**self.options)
+        return encoder
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """More arguments of ``compile``."""
+        given: dict[str, Any] = json.loads(os.environ.get("KERAS_OPTIONS", "{}"))
+        return given
 
 
 class CaesCnn(Caes):
@@ -269,32 +434,26 @@ class CaesCnn(Caes):
         return stack.fit(self.first(self.batch))
 
 
-class TorchCnn(Contender):
-    """The paper's network as PyTorch's users write it, in the product's own loop."""
+class TorchCnn(Torch):
+    """The paper's network as PyTorch's users write it."""
 
-    channels_last = False
+    def build(self) -> Any:
+        """Build the network."""
+        from plain_torch import plain_cnn
 
-    def ready(self) -> Answer:
-        """Tell the number of parameters, and how they are computed with."""
-        from plain_torch import PlainCnn
+        return plain_cnn()
 
-        parameters = PlainCnn(channels_last=self.channels_last).parameters()
-        return {"parameters": sum(p.numel() for p in parameters), "path": "torch"}
+    def loss(self, logits: Any, targets: Any) -> Any:
+        """Give the mean cross-entropy."""
+        from torch.nn.functional import cross_entropy
 
-    def train(self, images: int) -> Answer:
-        """Train for one epoch; tell the seconds."""
-        from plain_torch import train_cnn
+        return cross_entropy(logits, targets)
 
-        pictures = self.first(images)
-        start = time.perf_counter()
-        train_cnn(pictures, self.batch, channels_last=self.channels_last)
-        return {"seconds": time.perf_counter() - start}
+    def problem(self, images: ImageSet) -> tuple[Any, Any]:
+        """Give pictures, and their classes."""
+        import torch
 
-
-class TorchCnnChannelsLast(TorchCnn):
-    """The same in channels-last memory, which PyTorch's kernels like better."""
-
-    channels_last = True
+        return self.maps(images), torch.from_numpy(labels_of(images))
 
 
 class KerasCnn(Keras):
@@ -302,17 +461,10 @@ class KerasCnn(Keras):
 
     def fit(self, network: Any, pictures: NDArray[np.float32], **how: Any) -> Any:
         """Call Keras's own ``fit`` with the labels; give its history."""
-        labels = np.resize(self.labels, len(pictures))
+        labels = labels_of(self.first(len(pictures)))
         return network.fit(
             pictures, labels, batch_size=self.batch, shuffle=True, verbose=0, **how
         )
-
-    @cached_property
-    def labels(self) -> NDArray[np.int64]:
-        """The classes of all pictures to train on."""
-        if self.images.labels is None:
-            raise SystemExit(f"{self.source} has no labels")
-        return self.images.labels
 
     def build(self) -> Any:
         """Build and compile the network, weights drawn anew."""
@@ -332,7 +484,7 @@ class KerasCnn(Keras):
             ]
         )
         loss = "sparse_categorical_crossentropy"
-        network.compile("adam", loss, metrics=["accuracy"])
+        network.compile("adam", loss, metrics=["accuracy"], **self.options)
         return network
 
 
@@ -344,8 +496,9 @@ SYSTEMS = {
     "keras": Keras,
     "caes-cnn": CaesCnn,
     "torch-cnn": TorchCnn,
-    "torch-cnn-channels-last": TorchCnnChannelsLast,
     "keras-cnn": KerasCnn,
+    "onnx": Onnx,
+    "gemm": Gemm,
 }
 
 

@@ -15,6 +15,7 @@ from workers import Entry, Worker
 Speeds = Mapping[str, Sequence[float]]
 """Images/s by contender, one figure a round."""
 
+GEMM = Entry("GEMM", "gemm", 1)
 MOST = 60_000
 """Pictures in one turn at the most: as many as MNIST has."""
 
@@ -34,16 +35,19 @@ def race(
         entries: The contenders.
         work: What they do.
         source: The pictures, as `caes.load` takes them.
-        sheet: Takes the facts: pictures of a turn, parameters, how it is computed.
+        sheet: Takes the facts: pictures of a turn, parameters, how it is computed, and
+            each round's speed of a fixed product of matrices.
         rounds: Turns of each; before them come two turns of warming up.
         seconds: How long a turn shall take.
     """
     speeds: dict[str, list[float]] = {entry.name: [] for entry in entries}
     with ExitStack() as stack:
+        gemm = stack.enter_context(Worker(GEMM, source))
         workers = [stack.enter_context(Worker(entry, source)) for entry in entries]
         turns = {worker: _size(worker, work, seconds) for worker in workers}
         for number in range(1, rounds + 1):
             print(f"round {number} of {rounds}", file=sys.stderr)
+            sheet.gemm.append(gemm.ask("multiply")["gflops"])
             for worker in workers if number % 2 else reversed(workers):
                 took = worker.ask(work, images=turns[worker])["seconds"]
                 speeds[worker.entry.name].append(turns[worker] / took)
@@ -63,13 +67,15 @@ def fastest(speeds: Speeds, names: Sequence[str]) -> str:
 
 def tabulate(speeds: Speeds, ours: str, sheet: Sheet) -> None:
     """Write two tables: images/s, and our speed divided by each other's."""
+    gemm = sheet.gemm[-len(speeds[ours]) :]
     rounds = [f"round {n}" for n in range(1, len(speeds[ours]) + 1)]
     sheet.table(
         ["images/s", "median", *rounds],
         [
             [name, *(f"{v:,.0f}" for v in (median(values), *values))]
             for name, values in speeds.items()
-        ],
+        ]
+        + [["GEMM, Gflop/s", *(f"{v:,.1f}" for v in (median(gemm), *gemm))]],
     )
     against = {n: ratios(speeds, ours, n) for n in speeds if n != ours}
     sheet.table(
@@ -87,7 +93,7 @@ def _size(worker: Worker, work: str, seconds: float) -> int:
     few = 10 * batch
     worker.ask(work, images=few)
     speed: float = few / worker.ask(work, images=few)["seconds"]
-    return max(1, min(MOST, round(speed * seconds)) // batch) * batch
+    return max(1, min(MOST, round(speed * seconds)) // few) * few
 
 
 def _describe(turns: Mapping[Worker, int], sheet: Sheet) -> None:

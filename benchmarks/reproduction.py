@@ -10,7 +10,7 @@ import tyro
 
 from caes.files import write_whole
 from caes.runs.ledger import Ledger, Row
-from caes.tasks.studies import codes, filters, masci2011, successors
+from caes.tasks.studies import codes, filters, masci2011, sealed, successors
 from caes.tasks.studies.study import FIGURES, KEYS, Table, markdown, runs_of
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +23,7 @@ def page() -> str:
     template = Path(__file__).with_name("reproduction.template.md").read_text("utf-8")
     for table in (*masci2011.TABLES.values(), *successors.TABLES.values()):
         template = template.replace(f"{{{table.name}}}", _section(table))
+    template = template.replace(f"{{{masci2011.SEALED.name}}}", _sealed())
     template = template.replace(f"{{{codes.NAME}}}", _codes())
     return template.replace("{filters}", _filters())
 
@@ -30,6 +31,13 @@ def page() -> str:
 def _section(table: Table) -> str:
     ledger = Ledger(RUNS / table.name / "runs.csv", KEYS, FIGURES)
     return _page_of(table.name, runs_of(table, ledger), markdown(table, ledger))
+
+
+def _sealed() -> str:
+    table, folder = masci2011.SEALED, RUNS / masci2011.SEALED.name
+    choices, runs = sealed.choice_ledger(folder), sealed.run_ledger(folder)
+    rows, lines = sealed.runs_of(table, runs), sealed.lines(table, choices, runs)
+    return _page_of(table.name, rows or [*choices], lines)
 
 
 def _codes() -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Literal
 
 from caes.files import data_folder, write_whole
@@ -23,7 +24,12 @@ PACKAGES = (
     "keras",
     "tensorflow-cpu",
     "jax",
+    "onnxruntime",
 )
+
+
+STEADY = 0.25
+"""Where a fixed GEMM's speed scatters by more, of speeds nothing can be said."""
 
 
 class Sheet:
@@ -37,8 +43,9 @@ class Sheet:
     def __init__(self, title: str, pictures: str = "") -> None:
         self.lines: list[str] = []
         self.missed = False
+        self.gemm: list[float] = []
         self.say(f"# {title}", "", "```", _command(), "```", "")
-        facts = machine()
+        self.facts = facts = machine()
         if pictures:
             facts["pictures"] = _PICTURES[pictures]
         self.say(*(f"- {name}: {value}" for name, value in facts.items()))
@@ -62,11 +69,25 @@ class Sheet:
     def at_least(
         self, claim: str, value: float, must: float, aim: float | None = None
     ) -> None:
-        """Judge a ratio that should be large."""
+        """Judge a ratio of speeds that should be large, if the machine was steady."""
+        if self.scatter > STEADY:
+            self.missed = True
+            self.say(
+                f"- {claim}: {value:.2f}×, **not judged**: the GEMM's speed scattered "
+                f"by {100 * self.scatter:.0f} %; run it again on an idle machine"
+            )
+            return
         self.judge(f"{claim}: {value:.2f}×, must {must:g}×", value >= must)
         if aim is not None:
             reached = "reached" if value >= aim else "not reached"
             self.say(f"  - aim {aim:g}×: {reached}")
+
+    @property
+    def scatter(self) -> float:
+        """How far the rounds' fastest GEMM is from the slowest, of their median."""
+        if not self.gemm:
+            return 0.0
+        return (max(self.gemm) - min(self.gemm)) / median(self.gemm)
 
     def at_most(self, claim: str, value: float, must: float, form: str) -> None:
         """Judge a figure that should be small; ``form`` writes it, as in "{:.2f} s"."""
@@ -110,17 +131,34 @@ def machine() -> dict[str, str]:
     from caes.runs.ledger import commit
     from caes.runs.provenance import processor
 
-    load = f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
     return {
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "commit": commit() or "unknown",
         "machine": f"{platform.system()} {platform.machine()}, {processor()}",
-        "processors": f"{os.cpu_count()}, load before the start {load}",
+        "kind": kind(),
+        "processors": str(os.cpu_count()),
+        "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "",
         "threads": f"the default of each system; {torch.get_num_threads()} in torch",
         "versions": ", ".join(
             [f"python {platform.python_version()}", *map(_version, PACKAGES)]
         ),
     }
+
+
+def kind() -> str:
+    """Name the processor's kind: its name, family and model, and widest vectors."""
+    from caes.runs.provenance import processor
+
+    known = {}
+    listing = Path("/proc/cpuinfo")
+    if listing.is_file():
+        lines = listing.read_text(errors="replace").splitlines()
+        pairs = (line.partition(":") for line in lines)
+        known = {name.strip(): value.strip() for name, _, value in pairs}
+    flags = known.get("flags", "").split()
+    widest = next((each for each in ("avx512f", "avx2") if each in flags), "")
+    numbers = (known[each] for each in ("cpu family", "model") if each in known)
+    return " ".join([processor(), "/".join(numbers), widest]).strip()
 
 
 def _command() -> str:

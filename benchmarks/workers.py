@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,13 +33,55 @@ def caes(batch: int) -> Entry:
     return Entry("caes", "caes", batch)
 
 
-def keras(backend: str, batch: int, name: str = "") -> Entry:
-    variables = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    return Entry(name or f"Keras + {KERAS[backend]}", "keras", batch, variables)
+def keras(backend: str, batch: int, **options: Any) -> Entry:
+    """Enter Keras on a backend, with more arguments of its ``compile``."""
+    named = "".join(f", {name}={value}" for name, value in options.items())
+    variables = {
+        "KERAS_BACKEND": backend,
+        "KERAS_OPTIONS": json.dumps(options),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    return Entry(f"Keras + {KERAS[backend]}{named}", "keras", batch, variables)
 
 
 KERAS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}
 """Keras's backends and how they are written."""
+
+
+def kerases(batch: int, system: str = "keras") -> list[Entry]:
+    """Enter Keras as it is written, and with what may make it faster."""
+    entries = [
+        keras("tensorflow", batch),
+        keras("tensorflow", batch, steps_per_execution=10),
+        keras("tensorflow", batch, jit_compile=True),
+        keras("tensorflow", batch, jit_compile=False),
+        keras("jax", batch),
+        keras("jax", batch, steps_per_execution=10),
+    ]
+    return [replace(entry, system=system) for entry in entries]
+
+
+ONE = {"OMP_NUM_THREADS": "1"}
+
+
+def torches(batch: int, system: str = "torch") -> list[Entry]:
+    """Enter PyTorch in both orders of memory, and compiled, on one and all threads."""
+    return [
+        Entry(
+            f"PyTorch, {form}{words}",
+            system,
+            batch,
+            {"TORCH_FORM": form, "TORCHINDUCTOR_FREEZING": "1"} | threads,
+        )
+        for form in ("NCHW", "channels-last", "compile")
+        for words, threads in ((", one thread", ONE), ("", {}))
+    ]
+
+
+def onnxes(batch: int) -> list[Entry]:
+    """Enter ONNX Runtime on one thread and on all."""
+    one = Entry("ONNX Runtime, one thread", "onnx", batch, {"ONNX_THREADS": "1"})
+    return [one, Entry("ONNX Runtime", "onnx", batch)]
 
 
 class Worker:

@@ -3,14 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import torch
 
 from caes.runs.ledger import Ledger, commit
-from caes.tasks.studies import filters, masci2011
+from caes.tasks.studies import filters, masci2011, sealed
 from caes.tasks.studies.study import FIGURES, KEYS
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -52,7 +55,7 @@ def test_every_script_finds_what_it_imports() -> None:
     assert python("-c", f"import {needed}") == ""
 
 
-HELPFUL = "greedy train_paper_cnn reproduction prepared census hostile mutants"
+HELPFUL = "greedy train_keras_example encode speeds train_paper_cnn reproduction prepared census hostile mutants"
 
 
 @pytest.mark.parametrize("name", HELPFUL.split())
@@ -85,7 +88,8 @@ def test_without_runs_the_page_says_so(reproduction: ModuleType) -> None:
         for paper in ("masci2011", "successors")
         for data in ("mnist", "cifar10")
     ]
-    for place in (*tables, "successors-codes", "filters"):
+    sealed = "masci2011-mnist-sealed"
+    for place in (sealed, *tables, "successors-codes", "filters"):
         assert f"{{{place}}}" in template
         template = template.replace(f"{{{place}}}", "*Not run yet.*")
     assert page == template
@@ -110,7 +114,109 @@ def test_kept_runs_come_as_tables_with_how_they_were_made(
         f"in % on 10,000 test pictures; commit abc1234; torch {row['torch']}; "
         f"{row['machine']} with {row['threads']} thread(s) a run; 1.0 hours in all."
     ) in page
-    assert page.count("*Not run yet.*") == 5
+    assert page.count("*Not run yet.*") == 6
+
+
+def test_sealed_runs_come_with_what_was_chosen(
+    reproduction: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = replace(masci2011.SEALED_QUICK, name=masci2011.SEALED.name)
+    monkeypatch.setattr(masci2011, "SEALED", table)
+    folder = reproduction.RUNS / table.name
+    choices, runs = sealed.choice_ledger(folder), sealed.run_ledger(folder)
+    for key in table.choices(100):
+        figures = {"error": 5, "log_loss": 1 / key["epochs"], "seconds": 1}
+        choices.add(key, figures)
+    assert "| 100 | stack | 0.0003 | 20 | 5.00 | 0.05 | chosen |" in reproduction.page()
+    for key in table.runs(100):
+        each = {"sealed_error": 4, "sealed_pictures": 500, "error": 6}
+        runs.add(key, each | {"test_pictures": 1_000, "seconds": 1})
+    page = reproduction.page()
+    assert "On 500 sealed pictures:\n\n| labels | from the stack |" in page
+    assert "[6 runs](../benchmarks/results/reproduction/masci2011-mnist-sealed" in page
+
+
+def test_the_kept_page_is_what_the_kept_runs_say(scripts: None) -> None:
+    assert import_module("reproduction").main(check=True) == 0
+
+
+def test_each_start_is_measured_by_its_own_best_choice() -> None:
+    folder = BENCHMARKS / "results" / "reproduction" / masci2011.SEALED.name
+    choices = sealed.choice_ledger(folder)
+    for labels, chosen in masci2011.SEALED.chosen.items():
+        assert sealed.best(masci2011.SEALED, choices, labels) == chosen
+
+
+def test_readme_has_the_range_of_the_kept_speeds(scripts: None) -> None:
+    assert import_module("speeds").main(check=True) == 0
+
+
+def test_a_race_is_kept_whole_and_told_by_its_range(
+    scripts: None, tmp_path: Path
+) -> None:
+    speeds, module = import_module("speeds"), import_module("sheet")
+    ledger = Ledger(tmp_path / "speeds.csv", speeds.KEYS, speeds.FIGURES)
+    assert speeds.table(ledger) == ["*Not measured yet against all contenders.*"]
+    sheet, work = module.Sheet("t"), speeds.TRAINING
+    sheet.gemm = [100.0, 110.0, 90.0]
+    race = {"caes": [1e4, 1.2e4, 8e3], "Keras + TensorFlow": [2e3] * 3, "o": [4e3] * 3}
+    speeds.keep(work, race, "caes", sheet, "digits", tmp_path)
+    ledger = Ledger(ledger.path, speeds.KEYS, speeds.FIGURES)
+    first = [*ledger]
+    assert [row["contender"] for row in first] == [*race]
+    assert {row["kind"] for row in first} == {module.kind()}
+    # 4.0 Mflop a picture: 10,000 pictures/s of 100 Gflop/s are 40 %.
+    assert speeds.table(ledger)[2] == f"| {work} | 5.0× | 2.5× | 40 % | 1 |"
+    for run, scatter in (("2", 0.1), ("3", 0.3)):  # the last one counts for nothing
+        for row in first:
+            faster = f"{2 * float(row['ratio'])}"
+            ledger.add({**row, "run": run, "ratio": faster, "scatter": scatter}, {})
+    *_, told, _, about = speeds.table(ledger)
+    assert told == f"| {work} | 5.0× to 10.0× | 2.5× to 5.0× | 40 % | 2 |"
+    assert about == f"Contenders: 2. Processors: {module.kind()}."
+
+
+def test_operations_are_those_of_the_network(scripts: None) -> None:
+    speeds, plain = import_module("speeds"), import_module("plain_torch")
+    counted: list[int] = []
+
+    def count(layer: Any, inputs: Any, maps: Any) -> None:
+        taps = layer.weight[0].numel()
+        counted.append(taps * maps.numel())
+
+    network = plain.PlainAutoencoder()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(count)
+    network(torch.zeros(1, 1, 28, 28))
+    assert speeds.FLOPS[speeds.ENCODING] == 2 * sum(counted[:2])
+    assert speeds.FLOPS[speeds.TRAINING] == 2 * (3 * sum(counted) - counted[0])
+
+
+@pytest.mark.parametrize(("slowest", "held"), [(80.0, 0), (70.0, 1)])
+def test_no_speed_is_judged_where_the_machine_is_not_steady(
+    scripts: None, capsys: pytest.CaptureFixture[str], slowest: float, held: int
+) -> None:
+    sheet = import_module("sheet").Sheet("t")
+    sheet.gemm = [100.0, 100.0, slowest]
+    sheet.at_least("faster", 3.0, must=2)
+    assert sheet.missed == bool(held)
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert ("**not judged**: the GEMM's speed scattered by 30 %" in told) == bool(held)
+
+
+def test_contenders_race_in_turns_beside_a_fixed_product(
+    scripts: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    race, workers = import_module("interleaved"), import_module("workers")
+    sheet = import_module("sheet").Sheet("t")
+    few = [workers.Entry("caes", "caes", 8), *workers.torches(8)[:1]]
+    for work in ("train", "encode"):
+        speeds = race.race(few, work, "digits", sheet, rounds=2, seconds=0.01)
+        race.tabulate(speeds, "caes", sheet)
+        assert [len(each) for each in speeds.values()] == [2, 2]
+    assert len(sheet.gemm) == 4
+    assert "GEMM, Gflop/s" in capsys.readouterr().out
 
 
 def test_kept_filters_come_with_their_figure(reproduction: ModuleType) -> None:

@@ -20,7 +20,14 @@ from caes.data import ImageSet, load
 from caes.data.labels.labelled import labels_of
 from caes.estimators import CAE
 from caes.runs.ledger import Ledger, Row
-from caes.tasks.studies.study import RETRIED, digest, kept_or_trained, within
+from caes.tasks.studies.study import (
+    EARLIER,
+    RETRIED,
+    digest,
+    kept_or_trained,
+    resolved_stack,
+    within,
+)
 
 NAME = "successors-codes"
 KEYS = ("table", "labels", "features", "recipe")
@@ -106,12 +113,14 @@ def lines(ledger: Ledger) -> list[str]:
 
 def runs_of(ledger: Ledger) -> list[Row]:
     """Give the runs of this recipe, without those of an earlier one."""
-    kept = (NAME, _recipe())
-    return [row for row in ledger if (row["table"], row["recipe"]) == kept]
+    recipe = _recipe()
+    marks = recipe, EARLIER.get(recipe)
+    rows = (row for row in ledger if row["table"] == NAME)
+    return [row for row in rows if row["recipe"] in marks]
 
 
 def _recipe() -> str:
-    return digest(STACK, ACTIVE, STRENGTH)
+    return digest(resolved_stack(STACK), ACTIVE, STRENGTH)
 
 
 def _features(cae: CAE, images: ImageSet, bounds: NDArray[np.float32]) -> csr_array:

@@ -47,6 +47,7 @@ EARLIER: Mapping[str, str] = {
     "2bfc91cd": "ede5c65b",
     "63e4a032": "e16198d6",
     "b8226c2c": "a69991b9",
+    "515202c7": "8da49ff6",
 }
 """How the rows of a recipe were marked when only what it changed was counted."""
 
@@ -137,17 +138,19 @@ def _key(table: Table, run: Run, ledger: Ledger) -> dict[str, Any]:
 def resolved(
     stack: Mapping[str, Any], classifier: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give all options of a stack and of its fine-tuning, defaults filled in.
-
-    What is off (0, None, False) is left out: a new option, off where nothing is said,
-    makes no new recipe.
-    """
-    network = CAE(**stack).resolved((28, 28, 1))  # of any size: it has an ``arch``
+    """Give all options of a stack and of its fine-tuning, defaults filled in."""
     fine = CAEClassifier(**with_length(classifier)).resolved()
-    return _on(values(network, Options)), _on(vars(fine))
+    return resolved_stack(stack), _on(vars(fine))
+
+
+def resolved_stack(stack: Mapping[str, Any]) -> dict[str, Any]:
+    """Give all options of a stack that has an ``arch``, defaults filled in."""
+    network = CAE(**stack).resolved((28, 28, 1))  # of any size
+    return _on(values(network, Options))
 
 
 def _on(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is off: a new option that is off makes no new recipe."""
     return {name: value for name, value in options.items() if value}
 
 

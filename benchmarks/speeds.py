@@ -1,0 +1,150 @@
+"""Every run of the races as rows of one table, and README's range of speeds from it.
+
+    python benchmarks/speeds.py            # writes README's table again
+    python benchmarks/speeds.py --check    # only compares
+
+Exits with 1 when README is not what the runs say.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import tyro
+
+from caes.files import write_whole
+from caes.runs.ledger import Ledger, Row
+from interleaved import Speeds, ratios
+from sheet import FOLDER, RESULTS, STEADY, Sheet
+
+NAME = "speeds.csv"
+KEYS = ("work", "run", "contender")
+FIGURES = (
+    "images_per_second",
+    "ratio",
+    "rounds",
+    "gemm",
+    "scatter",
+    "share",
+    "kind",
+    "processors",
+    "load",
+    "pictures",
+    "versions",
+)
+README = FOLDER.parent / "README.md"
+BEGIN, END = "<!-- speeds: written by benchmarks/speeds.py -->\n", "<!-- /speeds -->\n"
+TRAINING, ENCODING = "training the Keras example", "encoding with it"
+WRITTEN = "Keras + TensorFlow"
+"""The example as it is written."""
+
+# Multiplications of a convolution for one picture: side of the maps, maps in and out.
+_LAYERS = ((28, 1, 16), (14, 16, 8), (7, 8, 8), (14, 8, 16), (28, 16, 1))
+_FORWARD = [side**2 * 9 * before * after for side, before, after in _LAYERS]
+FLOPS: Mapping[str, int] = {
+    # Forwards, to the weights, and to what came in, but for the picture itself.
+    TRAINING: 2 * (3 * sum(_FORWARD) - _FORWARD[0]),
+    ENCODING: 2 * sum(_FORWARD[:2]),
+}
+"""Operations a picture."""
+
+
+def keep(
+    work: str, speeds: Speeds, ours: str, sheet: Sheet, pictures: str, out: Path
+) -> None:
+    """Put a row for each contender of a race into the table, judged or not."""
+    ledger = Ledger(out / NAME, KEYS, FIGURES)
+    run = datetime.now(UTC).isoformat(timespec="seconds")
+    rival = {name: median(ratios(speeds, ours, name)) for name in speeds}
+    for name, values in speeds.items():
+        figures = {
+            "images_per_second": f"{median(values):.0f}",
+            "ratio": f"{rival[name]:.3f}",
+            "rounds": len(values),
+            "gemm": f"{median(sheet.gemm):.1f}",
+            "scatter": f"{sheet.scatter:.3f}",
+            "share": f"{share(work, speeds[name], sheet):.3f}",
+            "pictures": pictures,
+            **{key: sheet.facts[key] for key in ("kind", "processors", "load")},
+            "versions": sheet.facts["versions"],
+        }
+        ledger.add({"work": work, "run": run, "contender": name}, figures)
+
+
+def share(work: str, speed: Sequence[float], sheet: Sheet) -> float:
+    """Give the share of a GEMM's operations a second that a contender reaches."""
+    each = zip(speed, sheet.gemm, strict=True)
+    return median(FLOPS[work] * images / (1e9 * gemm) for images, gemm in each)
+
+
+def table(ledger: Ledger) -> list[str]:
+    """Write the range over all runs on a steady machine, as Markdown."""
+    steady = [row for row in ledger if ledger.number(row, "scatter") <= STEADY]
+    if not steady:
+        return ["*Not measured yet against all contenders.*"]
+    lines = [
+        "| | against Keras + TensorFlow | against the best of all | of GEMM's speed | "
+        "runs |",
+        "|---|---|---|---|---|",
+    ]
+    for work in FLOPS:
+        runs: dict[str, list[Row]] = {}
+        for row in steady:
+            if row["work"] == work:
+                runs.setdefault(row["run"], []).append(row)
+        if runs:
+            lines.append(_line(work, [*runs.values()], ledger))
+    kinds = dict.fromkeys(row["kind"] for row in steady)
+    others = len({row["contender"] for row in steady}) - 1
+    return [*lines, "", f"Contenders: {others}. Processors: {'; '.join(kinds)}."]
+
+
+def _line(work: str, runs: list[list[Row]], ledger: Ledger) -> str:
+    written, best, shares = [], [], []
+    for rows in runs:
+        ratio = {row["contender"]: ledger.number(row, "ratio") for row in rows}
+        written.append(ratio[WRITTEN])
+        best.append(min(ratio[name] for name in ratio if name != "caes"))
+        ours = next(row for row in rows if row["contender"] == "caes")
+        shares.append(100 * ledger.number(ours, "share"))
+    cells = (
+        work,
+        _range(written, "{:.1f}×"),
+        _range(best, "{:.1f}×"),
+        _range(shares, "{:.0f} %"),
+        str(len(runs)),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _range(values: list[float], form: str) -> str:
+    ends = dict.fromkeys(form.format(end) for end in (min(values), max(values)))
+    return " to ".join(ends)
+
+
+def page(text: str, ledger: Ledger) -> str:
+    """Give README with the table between its marks."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return "\n".join([before + BEGIN, *table(ledger), "", END + after])
+
+
+def main(check: bool = False) -> int:
+    """Write README's table of speeds.
+
+    Args:
+        check: Only compare.
+    """
+    text = README.read_text("utf-8")
+    wanted = page(text, Ledger(RESULTS / NAME, KEYS, FIGURES))
+    if check:
+        return int(text != wanted)
+    write_whole(README, wanted.encode())
+    print(README)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main))
