@@ -138,6 +138,19 @@ def test_each_start_is_measured_by_its_own_choice_from_a_stack_a_seed(
     assert "tiny: 20 labels, random, seed 1, rate 0.001, 1 epochs: error " in told[-1]
 
 
+def test_seeds_beyond_the_stacks_take_them_in_turn(tmp_path: Path, fits: Fits) -> None:
+    table = replace(TINY, seeds={20: 3}, stacks=2)
+    runs = measure(tmp_path, table)
+    assert len(fits.stacks) == 2
+    row = runs.find(seed=2, start="stack")
+    assert row is not None
+    again = CAE.load(tmp_path / "tiny-0-stack")
+    few = labelled_only(only(load("digits", "train[20:80]"), 20, 2))
+    alone = CAEClassifier(again, **TINY.options(LONG), random_state=2).fit(few)
+    wrong = 100 * (1 - alone.score(load("digits", TINY.test)))
+    assert runs.number(row, "error") == pytest.approx(wrong, abs=1e-4)
+
+
 def test_a_machine_that_would_choose_otherwise_measures_the_committed_choice(
     tmp_path: Path,
 ) -> None:

@@ -6,7 +6,7 @@ from: pictures scaled to [0, 1] and nothing else; Adam with a cosine schedule in
 plain gradient descent; the epochs below. The stack learns from the same pictures as the
 classifiers, without labels, once for all seeds; a seed draws the labelled pictures, as
 many of each class, and the order, the head and the random weights. The sealed table has
-a stack for each seed and chooses by itself: see `caes.tasks.studies.sealed`.
+three stacks and chooses by itself: see `caes.tasks.studies.sealed`.
 """
 
 from itertools import product

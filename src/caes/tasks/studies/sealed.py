@@ -75,11 +75,12 @@ class SealedTable:
     stack: Mapping[str, Any]  # arguments of the `CAE`
     classifier: Mapping[str, Any]  # arguments of the `CAEClassifier`
     # By number of labels: what each start chooses from; what it has chosen, by start;
-    # how many seeds, of stack, labels, weights and order; and errors to print beside.
+    # how many seeds, of labels, weights and order; and errors to print beside.
     grid: Mapping[int, tuple[Setting, ...]]
     chosen: Mapping[int, Mapping[StartName, Setting]]
     seeds: Mapping[int, int]
     published: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    stacks: int = 3  # that seeds take in turn: seed 3 that of seed 0
 
     def options(self, setting: Setting) -> dict[str, Any]:
         """Give the arguments of a classifier of that setting."""
@@ -231,8 +232,8 @@ class _Work:
         self, labels: int, seed: int, start: StartName, setting: Setting
     ) -> CAEClassifier:
         table, images = self.table, self.open(self.table.learn)
-        wanted = CAE(**table.stack, random_state=seed)
-        name = f"{table.name}-{seed}"
+        own = seed % table.stacks
+        wanted, name = CAE(**table.stack, random_state=own), f"{table.name}-{own}"
         stack = kept_or_trained(wanted, self.folder, name, images, self.say)
         options = table.options(setting)
         return trained(stack, images, labels, seed, start, options, beside=False)
