@@ -286,3 +286,22 @@ def test_pictures_of_three_equal_channels_are_grey_unless_asked_otherwise(
     assert about("run")["data"]["channels"] == 1
     said = notes("fit", "scans", "--channels", "3", "--plan")
     assert said[0].endswith("64 values of the 768 of a picture")
+
+
+def test_a_few_pictures_in_colour_do_not_make_colour_pictures_of_grey_ones(
+    in_empty_folder: Path, notes: Notes
+) -> None:
+    draw = np.random.default_rng(0)
+    Path("scans").mkdir()
+    for number in range(20):
+        shape = (16, 16, 3) if number == 7 else (16, 16)
+        picture = Image.fromarray(draw.integers(0, 256, shape, np.uint8))
+        picture.save(f"scans/{number:02}.png")
+    said = notes("fit", "scans", "--steps", "50", "--out", "run")
+    assert said[0] == (
+        "1 of 18 pictures is in colour (07.png): all are read as grey "
+        "(--channels 3 keeps colour)"
+    )
+    assert about("run")["picture"] == [16, 16, 1]
+    said = notes("fit", "scans", "--channels", "3", "--plan")
+    assert said[0].endswith("64 values of the 768 of a picture")

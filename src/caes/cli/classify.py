@@ -41,6 +41,8 @@ class Classify(Labelled, FineTuning):
             there are; 10/class: so many of each class. Or a table of them: a CSV file
             with name and label for some of the pictures. Without it all labels are
             used.
+        channels: Without --from, 1 for grey or 3 for colour; without it pictures stay
+            as they are.
         suggest: Also write suggestions.csv and suggestions.png: so many pictures
             without a label that would teach most if they had one.
         random_state: Seed of labels, weights, order and splits.
@@ -50,6 +52,7 @@ class Classify(Labelled, FineTuning):
 
     stack: Annotated[Path | None, tyro.conf.arg(name="from", metavar="RUN")] = None
     labels: Annotated[str | None, tyro.conf.arg(metavar="N|N/class|CSV")] = None
+    channels: int | None = None
     suggest: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     random_state: Annotated[int | None, tyro.conf.arg(name="seed")] = None
     out: Path | None = None
@@ -97,16 +100,14 @@ class Classify(Labelled, FineTuning):
     ) -> "tuple[Opening, ImageSet, ImageSet]":
         """Open what to learn from and to test on, in a size that a network can take."""
         from caes.errors import MixedSizesError
-        from caes.runs.pictures import Opening, labelled_pictures
+        from caes.runs.pictures import Opening, labelled_pictures, why_grey
 
         progress, why, size = decoding(self.quiet), "", (MIXED, MIXED)
         if cae is not None:
             opening = self.opening(cae)
         else:
-            given = {name: value for name, value in self.given().items() if value}
-            opening = Opening(
-                source=self.source, hold_out=self.hold_out, seed=seed, **given
-            )
+            about = {**self.given_alone(), "hold_out": self.hold_out, "seed": seed}
+            opening = Opening(source=self.source, channels=self.channels, **about)
         try:
             train, test = labelled_pictures(opening, self.labels, seed, progress)
         except MixedSizesError:
@@ -122,6 +123,10 @@ class Classify(Labelled, FineTuning):
         if why:
             say(f"{why}: brought to {by_signs(size)} (--size)", self.quiet)
             opening = replace(opening, size=size)
+            train, test = labelled_pictures(opening, self.labels, seed, progress)
+        if opening.channels is None and cae is None and (why := why_grey(train)):
+            say(why, self.quiet)
+            opening = replace(opening, channels=1)
             train, test = labelled_pictures(opening, self.labels, seed, progress)
         introduce(train, test, quiet=self.quiet)
         return opening, train, test

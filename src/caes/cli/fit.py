@@ -117,8 +117,7 @@ class Fit(Pictures, Options):
         another; and where the network is not one's own.
         """
         from caes.cli.output import decoding, say
-        from caes.data.measures import equal_channels
-        from caes.runs.pictures import learnt_and_shown
+        from caes.runs.pictures import learnt_and_shown, why_grey
 
         opening, progress, why = self._opening(), decoding(self.quiet), ""
         tile = TILE
@@ -143,8 +142,8 @@ class Fit(Pictures, Options):
                 self.overlap = 0
             opening = replace(opening, tile=tile, overlap=self.overlap)
             train, test = learnt_and_shown(opening, progress)
-        if self.channels is None and equal_channels(train.pixels):
-            tell("three equal channels: taken as grey (--channels 3 keeps them)")
+        if self.channels is None and (why := why_grey(train)):
+            tell(why)
             opening = replace(opening, channels=1)
             train, test = learnt_and_shown(opening, progress)
         return opening, train, test

@@ -101,11 +101,10 @@ class Statistics:
         return hashlib.sha256(f"{self.pixels.shape}{self.pixels.dtype.str}".encode())
 
 
-def equal_channels(pixels: Any) -> bool:
-    """Tell whether N×H×W×3 are grey: all three channels are the same everywhere."""
-    return pixels.shape[3] == 3 and all(
-        bool((part[..., :1] == part[..., 1:]).all()) for part in parts(pixels)
-    )
+def coloured(pixels: Any) -> NDArray[np.bool_]:
+    """Tell which of N×H×W×3 are in colour: their channels differ somewhere."""
+    differ = [(part[..., :1] != part[..., 1:]).any((1, 2, 3)) for part in parts(pixels)]
+    return np.concatenate(differ)
 
 
 def extremes(pixels: NDArray[Any]) -> Pair:

@@ -20,6 +20,7 @@ from caes.data.labels.labelled import (
     same_classes,
 )
 from caes.data.labels.tables import with_table
+from caes.data.measures import coloured
 from caes.data.reading import Pages, Reading, Side
 from caes.data.sources import Source, open_source
 from caes.data.tiles import whole_names
@@ -27,6 +28,8 @@ from caes.errors import ArgumentError, MixedSizesError
 from caes.nn.architecture import Architecture, Shape
 
 Progress = Callable[[int, int], None] | None
+FEW = 0.1
+"""Share of pictures in colour up to which a set of grey ones stays grey."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +220,28 @@ def learnt_and_shown(
     if len({*groups}) == 1:  # then those of a row do
         groups = [name.rpartition(",")[0] for name in images.names]
     return keep_apart(images, opening.hold_out, groups)
+
+
+def why_grey(images: ImageSet) -> str:
+    """Say why pictures of three channels are read as grey; nothing where they aren't.
+
+    A few in colour do not make colour pictures of all the others.
+    """
+    if images.shape[3] != 3:
+        return ""
+    colour = coloured(images.pixels)
+    if not colour.any():
+        return "three equal channels: taken as grey (--channels 3 keeps them)"
+    if colour.mean() > FEW:
+        return ""
+    found = [images.names[int(row)] for row in np.flatnonzero(colour)]
+    names = [*dict.fromkeys(whole_names(found))]
+    few = ", ".join(names[:3]) + ", …" * (len(names) > 3)
+    verb = "is" if len(names) == 1 else "are"
+    return (
+        f"{len(names):,} of {len({*whole_names(images.names)}):,} pictures {verb} in "
+        f"colour ({few}): all are read as grey (--channels 3 keeps colour)"
+    )
 
 
 def labelled_pictures(
