@@ -201,6 +201,27 @@ def test_a_training_that_diverges_begins_again_more_slowly_and_says_so(
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_a_network_that_learns_the_mean_picture_begins_again_more_slowly_and_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given: dict[str, Any] = {"epochs": "auto", "patience": 1, "random_state": 0}
+    given |= {"arch": "2C3-MP4", "activation": "relu", "loss": "mse"}
+    train = _spots(60)
+    cae = CAE(**given, learning_rate=3.0, verbose=True).fit(train)
+    told = [line for line in capsys.readouterr().err.splitlines() if "again" in line]
+    again = "Nothing was learnt but the mean picture: again, at a learning rate of"
+    assert told == [f"{again} 0.3."]
+    rate = cae.chosen_["learning_rate"]
+    assert rate == pytest.approx(0.3)
+    assert cae.errors(train).mean() < 0.8 * (train / 255).var(0).mean()
+    # The rate and the steps that are kept with the run give the same weights.
+    same = CAE(**given, learning_rate=rate, steps=cae.chosen_["steps"]).fit(train)
+    for mine, its in zip(
+        cae.model_.parameters(), same.model_.parameters(), strict=True
+    ):
+        assert torch.equal(mine, its)
+
+
 def test_so_do_the_steps_of_each_level_of_a_greedy_stack() -> None:
     stack: dict[str, Any] = {"decoder": "tied", "schedule": "greedy", "loss": "mse"}
     stack |= {"arch": "3C3-MP2-2C3", "random_state": 1, "epochs": "auto"}

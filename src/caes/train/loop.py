@@ -196,7 +196,7 @@ def train(
                 loss,
                 watched,
                 accuracy=None if math.isnan(accuracy) else accuracy,
-                psnr=_psnr(square, settings.peak),
+                psnr=psnr(square, settings.peak),
                 seconds=time.perf_counter() - start,
                 images_per_second=batches.pictures / learnt,
                 level=settings.level,
@@ -301,7 +301,8 @@ def _pass(
     return total.cpu() / seen, waited
 
 
-def _psnr(square: float, peak: float) -> float | None:
+def psnr(square: float, peak: float) -> float | None:
+    """Give the PSNR, in dB, of a mean squared error; None of none."""
     if square > 0:
         return 20 * math.log10(peak) - 10 * math.log10(square)
     return None if math.isnan(square) else math.inf

@@ -2,7 +2,8 @@
 
 import math
 import tempfile
-from copy import copy
+import time
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,7 +17,6 @@ from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.data.tiles import whole_names
 from caes.files import cache_folder, make_room, output_errors
-from caes.nn.architecture import Architecture
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.inference import AT_ONCE, infer
 from caes.nn.linear import Subspace, sample
@@ -25,7 +25,7 @@ from caes.nn.runner import Compare, runner
 from caes.nn.stack import OneLevel, Stack
 from caes.train.batches import Batches
 from caes.train.history import History
-from caes.train.loop import Machine, Plain, Settings, stop_on_interrupt, train
+from caes.train.loop import Machine, Plain, Settings, psnr, stop_on_interrupt, train
 from caes.train.noise import Corruption
 from caes.train.options import MINUTES, Resolved, noises, per_level
 from caes.train.progress import Progress
@@ -36,8 +36,9 @@ one pass over the pictures, if it lies in between."""
 PATIENCE, FALLS, AVERAGE = 6, 2, 0.99
 """With epochs auto: stretches without a better loss until the learning rate falls to a
 third, how often it does before the end, and the running average that is watched."""
-RESTARTS = 3
-"""How often a training with epochs auto that diverges begins again, more slowly."""
+RESTARTS, ALIKE = 3, 0.05
+"""How often a training with epochs auto that diverges, or learns no more than the mean
+picture, begins again, more slowly; and by how many dB it has to be better than that."""
 ENDLESS = 10**9
 """Stretches of a training that ends when nothing gets better."""
 IN_MEMORY = 2**28
@@ -107,11 +108,7 @@ def pretrain(
             refined.rows[:0] = history.rows
             history = refined
     else:
-        history = training.run(model, images, scaling)
-        restarts = RESTARTS if options.epochs == "auto" else 0
-        while history.ended == "diverged" and restarts:
-            training, restarts = training.slower(model.arch), restarts - 1
-            history = training.run(model, images, scaling)
+        history = training.run_until_sound(model, images, scaling)
         if straight is not None and history.best_epoch == 0:  # of all pictures, then
             straight.begin(_subspace(images, scaling, model.arch.dense[-1]))
     model.to("cpu").eval()
@@ -174,6 +171,7 @@ class _Training:
     watch: NDArray[np.int64]
     fabric: Machine
     progress: Progress
+    spent: float = 0.0  # minutes, on what failed
 
     def run(
         self,
@@ -221,20 +219,42 @@ class _Training:
                 progress=self.progress,
             )
 
-    def slower(self, arch: Architecture) -> "_Training":
-        """Give the same at a tenth of the learning rate, and say so."""
-        options = copy(self.options)
-        (rate,) = per_level(options, "learning_rate", arch)
-        options.learning_rate = rate / 10
-        told = f"again, at a learning rate of {options.learning_rate:g}"
-        self.progress.note(f"The loss is not a finite number: {told}.")
-        return replace(self, options=options)
+    def run_until_sound(
+        self, model: Model, images: ImageSet, scaling: Scaling
+    ) -> History:
+        """Train all at once; with epochs auto, begin again more slowly where it failed.
+
+        It begins as it did at first, so that a run of the rate that is left in the
+        options gives the same weights.
+        """
+        weights, order = deepcopy(model.state_dict()), deepcopy(self.order)
+        began = time.perf_counter()
+        history = self.run(model, images, scaling)
+        tries = RESTARTS if self.options.epochs == "auto" else 0
+        mean = self._mean_psnr(images, scaling) if tries else math.nan
+        while tries and (why := _failure(history, mean)):
+            (rate,) = per_level(self.options, "learning_rate", model.arch)
+            self.options.learning_rate = rate / 10
+            told = f"again, at a learning rate of {rate / 10:g}"
+            self.progress.note(f"{why}: {told}.")
+            model.load_state_dict(weights)
+            spent = (time.perf_counter() - began) / 60
+            again = replace(self, order=deepcopy(order), spent=spent)
+            history, tries = again.run(model, images, scaling), tries - 1
+        return history
+
+    def _mean_psnr(self, images: ImageSet, scaling: Scaling) -> float:
+        """Give the PSNR, in dB, of the mean picture for those that are learnt from."""
+        rows = self.learn[sample(len(self.learn), math.prod(images.shape[1:]))]
+        unit = scaling.to_unit(np.asarray(images[rows].pixels))
+        square = float(unit.var(0, dtype=np.float64).mean())
+        return psnr(square, scaling.peak) or math.inf
 
     def _until_no_better(
         self, settings: Settings, stretch: int, asked: int | None, levels: int
     ) -> Settings:
         """Go on, in stretches of so many steps, until nothing gets better."""
-        minutes = self.options.minutes or MINUTES
+        minutes = (self.options.minutes or MINUTES) - self.spent
         return replace(
             settings,
             epochs=ENDLESS if asked is None else -(-asked // stretch),
@@ -244,6 +264,17 @@ class _Training:
             counted=True,
             average=AVERAGE,
         )
+
+
+def _failure(history: History, mean: float) -> str:
+    """Say why a training failed, beside the mean picture's PSNR; nothing if not."""
+    if history.ended == "diverged":
+        return "The loss is not a finite number"
+    found = [row.psnr for row in history.rows if row.psnr is not None]
+    collapsed = max(found, default=math.inf) < mean + ALIKE
+    if history.ended == "early" and collapsed:
+        return "Nothing was learnt but the mean picture"
+    return ""
 
 
 def _codes(
