@@ -86,6 +86,23 @@ def test_pictures_come_later_as_they_came_to_training(
     assert note in notes("reconstruct", "run", "mixed", *words)
 
 
+def test_pictures_that_reconstruct_shrinks_are_counted_and_tiles_are_offered(
+    in_empty_folder: Path, notes: Notes
+) -> None:
+    Path("pictures").mkdir()
+    for number, side in enumerate((16, 16, 40)):
+        pixels = np.full((side, side), 60 * number, np.uint8)
+        Image.fromarray(pixels).save(f"pictures/{number}.jpg")
+    CAE("4C3-MP2-5N", epochs=1).fit(np.zeros((1, 16, 16), np.uint8)).save("run")
+    said = notes("reconstruct", "run", "pictures", "--out", "out")
+    assert "note: Pictures larger than the size were shrunk: 1." in said
+    assert "--tile 16 reconstructs them as large as they are" in said
+    said = notes("reconstruct", "run", "pictures", "--tile", "16", "--out", "tiled")
+    assert not [line for line in said if "shrunk" in line]
+    with Image.open("tiled/2.jpg.reconstructed.png") as picture:
+        assert picture.size == (40, 40)
+
+
 def test_a_dense_network_takes_only_the_tile_it_was_trained_on(
     mixed: Path, refused: Run
 ) -> None:

@@ -63,11 +63,17 @@ class Reconstruct(Pictures, OfRun):
         print(self.out / TABLE)
 
     def _whole(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":
+        from caes.data.decode.resize import SHRUNK
         from caes.tasks.reconstruct import reconstruct
 
         given = {**self.given(), "progress": decoding(self.quiet)}
         images = cae.open(self.source, **given, whole=True)
         announce(images, self.quiet)
+        tall, wide, _ = cae.picture_shape_
+        tiled = tall == wide or not cae.architecture_.dense
+        if tiled and any(note.startswith(SHRUNK) for note in images.notes):
+            side = min(tall, wide)
+            say(f"--tile {side} reconstructs them as large as they are", self.quiet)
         return reconstruct(cae, images, folder)
 
     def _by_tiles(self, cae: "CAE", folder: Path) -> "NDArray[np.float64]":

@@ -146,12 +146,15 @@ def test_folders_arrays_and_lists_are_fitted_alike(
 
 def test_notes_count_what_was_done(tmp_path: Path) -> None:
     _mixed(tmp_path)
+    shrunk = "Pictures larger than the size were shrunk: 3."
+    cropped = "Pictures of other proportions were cropped at the middle: 3."
+    padded = "Pictures of other proportions were padded by their mirror image: 3."
     assert {
         way: load(tmp_path, size=(15, 20), resize=way).notes for way in RESIZES
     } == {
-        "stretch": (),
-        "crop": ("Pictures of other proportions were cropped at the middle: 3.",),
-        "pad": ("Pictures of other proportions were padded by their mirror image: 3.",),
+        "stretch": (shrunk,),
+        "crop": (shrunk, cropped),
+        "pad": (shrunk, padded),
         "random-crop": (
             "Pictures larger than the size were cropped at a place drawn by their "
             "name: 3.",

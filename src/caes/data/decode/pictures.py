@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.data.decode.opening import Encoded, OpenFiles, Page, opened, silenced
-from caes.data.decode.resize import fitted, with_channels
+from caes.data.decode.resize import fitted, shrunk, with_channels
 from caes.data.formats.format import Decoded, Form, Opened, UnreadableError
 from caes.data.imageset import Stored
 from caes.data.reading import Reading
@@ -40,7 +40,9 @@ def decode(
     """Decode a picture upright, and bring it to the size and channels asked for."""
     with opened(picture, files) as found:
         decoded = _read(found, picture, options)
+        form = found.form(_number(picture))
     pixels, notes = _checked(decoded.pixels), decoded.notes
+    notes = (*notes, *shrunk((form.height, form.width), options))
     if options.size:
         pixels, done = fitted(pixels, options.size, options.resize, name, options.seed)
         notes = (*notes, *done)
@@ -56,8 +58,12 @@ def decode(
 def upright_size(picture: Encoded) -> tuple[int, int]:
     """Read a picture's height and width, as its orientation turns them."""
     with opened(picture) as found:
-        form = found.form(picture.number if isinstance(picture, Page) else 0)
+        form = found.form(_number(picture))
         return form.height, form.width
+
+
+def _number(picture: Encoded) -> int:
+    return picture.number if isinstance(picture, Page) else 0
 
 
 def count_pages(path: Path) -> int:
@@ -72,7 +78,7 @@ def count_pages(path: Path) -> int:
 def _read(found: Opened, picture: Encoded, options: Reading) -> Decoded:
     if options.pages == "channels" and len(found) > 1:
         return _as_channels(found, options)
-    number = picture.number if isinstance(picture, Page) else 0
+    number = _number(picture)
     form = found.form(number)
     _check_form(form)
     decoded = found.read(number, _near(options))

@@ -18,6 +18,7 @@ Picture = NDArray[Any]  # H×W×C, any real number type
 Box = tuple[float, float, float, float]  # (left, upper, right, lower), in pixels
 Fitted = tuple[Picture, tuple[str, ...]]
 
+SHRUNK = "Pictures larger than the size were shrunk"
 CROPPED = "Pictures of other proportions were cropped at the middle"
 PADDED = "Pictures of other proportions were padded by their mirror image"
 DRAWN = "Pictures larger than the size were cropped at a place drawn by their name"
@@ -49,6 +50,13 @@ def fitted(
     if resize == "crop":
         return resized(picture, size, _middle((height, width), size)), (CROPPED,)
     return _padded(picture, size), (PADDED,)
+
+
+def shrunk(given: Side, reading: Reading) -> tuple[str, ...]:
+    """Say that a picture of H×W gets smaller, where it does."""
+    if reading.size is None or reading.resize == "random-crop":
+        return ()
+    return (SHRUNK,) * (given[0] > reading.size[0] or given[1] > reading.size[1])
 
 
 def resized(picture: Picture, size: Side, box: Box | None = None) -> Picture:
@@ -116,6 +124,7 @@ def adapted(images: ImageSet, reading: Reading) -> ImageSet:
         brought, notes = fitted(picture, size, reading.resize, name, reading.seed)
         pixels[row] = with_channels(brought, channels)
         done.update(notes)
+    done.update(dict.fromkeys(shrunk((height, width), reading), len(images)))
     return replace(images, pixels=pixels, notes=(*images.notes, *counted(done)))
 
 
