@@ -354,9 +354,10 @@ INLINE vec rectified(vec v, int relu) {
     return relu ? (vec)((ivec)v & ~(v <= 0)) : v;
 }
 
-/* The maximum of each cell, its place, and ReLU, into the framed maps of the next. */
+/* The maximum of each cell and ReLU, into the framed maps of the next; and, where a
+ * gradient will ask for it, the maximum's place. */
 INLINE void pool_row(const Stage *s, const Plan *p, int y, const float *rows, float *out,
-                     const int side) {
+                     const int side, const int placed) {
     ptrdiff_t line = (ptrdiff_t)p->wide * p->out;
     int32_t *winner = p->winner + (ptrdiff_t)y * p->pooled_w * p->out;
     for (int x = 0; x < p->pooled_w; x++, rows += (side - 1) * p->out)
@@ -368,10 +369,10 @@ INLINE void pool_row(const Stage *s, const Plan *p, int y, const float *rows, fl
                     vec v = *(const vec *)(rows + dy * line + (ptrdiff_t)dx * p->out);
                     ivec more = (v > best) | (v != v);
                     best = (vec)((more & (ivec)v) | (~more & (ivec)best));
-                    place = (more & i) | (~more & place);
+                    if (placed) place = (more & i) | (~more & place);
                 }
             *(vec *)out = rectified(best, s->relu);
-            *(ivec *)winner = place;
+            if (placed) *(ivec *)winner = place;
         }
 }
 
@@ -390,13 +391,15 @@ static void clear_filling(const Stage *s, const Plan *p, float *out) {
 }
 
 /* The next stage's framed maps; `rows` has room for one row of pooling cells. */
-static void forward_stage(const Stage *s, const Plan *p, const Plan *next, float *rows) {
+static void forward_stage(const Stage *s, const Plan *p, const Plan *next, float *rows,
+                          int placed) {
     for (int y = 0; y < p->pooled_h; y++) {
         float *out = next->x + ((ptrdiff_t)(y + next->low) * next->cols + next->low) * p->out;
         convolve_rows(s, p, y * s->pool, s->pool, rows);
         if (s->pool == 1) rectify_row(s, p, rows, out);
-        else if (s->pool == 2) pool_row(s, p, y, rows, out, 2); /* unrolled */
-        else pool_row(s, p, y, rows, out, s->pool);
+        else if (s->pool == 2 && placed) pool_row(s, p, y, rows, out, 2, 1); /* unrolled */
+        else if (s->pool == 2) pool_row(s, p, y, rows, out, 2, 0);
+        else pool_row(s, p, y, rows, out, s->pool, placed);
         clear_filling(s, p, out);
     }
 }
@@ -647,7 +650,8 @@ void caes_run(const Network *net, const float *const *parameters, float *memory,
             float *o = out ? out + j * out_size : NULL;
             copy(from, &plans[first], (float *)in + j * in_size, 1);
             for (int i = first; i < last - pixels; i++)
-                forward_stage(&net->stage[i], &plans[i], &plans[i + 1], rows);
+                forward_stage(&net->stage[i], &plans[i], &plans[i + 1], rows,
+                              gradients != NULL);
             if (!pixels) {
                 copy(&net->stage[last], &plans[last], o, 0);
                 continue;
