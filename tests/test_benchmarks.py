@@ -160,6 +160,7 @@ def test_a_race_is_kept_whole_and_told_by_its_range(
     sheet, work = module.Sheet("t"), speeds.TRAINING
     sheet.gemm = [100.0, 110.0, 90.0]
     race = {"caes": [1e4, 1.2e4, 8e3], "Keras + TensorFlow": [2e3] * 3, "o": [4e3] * 3}
+    race["caes, CAES_FUSED=0"] = [9e3] * 3  # no rival
     speeds.keep(work, race, "caes", sheet, "digits", tmp_path)
     ledger = Ledger(ledger.path, speeds.KEYS, speeds.FIGURES)
     first = [*ledger]
