@@ -19,7 +19,14 @@ from caes.train.batches import Batches
 from caes.train.history import Epoch, History
 from caes.train.loop import RISE, Passes, Settings, fabric_for, train
 from caes.train.options import DecayName
-from caes.train.progress import Bar, Lines, Progress, describe
+from caes.train.progress import (
+    Bar,
+    Lines,
+    Progress,
+    describe,
+    progress,
+    telling,
+)
 
 
 class Level(nn.Module):
@@ -179,6 +186,7 @@ class Interrupting(Progress):
     """Presses Ctrl-C in the middle of an epoch."""
 
     def __init__(self, after: int) -> None:
+        super().__init__()
         self.left = after
 
     def batch(self, learning: bool, n: int, total: Tensor, seen: int) -> None:
@@ -549,6 +557,48 @@ def test_every_kind_of_progress_can_follow_a_training(
     batches = _batches(4, 2)
     _train(Level(), batches, batches, epochs=2, progress=make())
     assert capsys.readouterr().err.count("epoch") == (2 if make is Lines else 0)
+
+
+def test_the_time_left_is_that_of_everything_still_to_come(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("caes.train.progress.time.perf_counter", lambda: clock[0])
+    row = Epoch(1, 0.5, None, None, None, 10.0, 100.0)
+    lines = Lines()
+    lines.start(4, 1)
+    with lines:
+        clock[0] += 10
+        lines.epoch(row)  # three more of ten seconds
+        lines.expect(2)  # and two of the next level
+        lines.epoch(row)
+        lines.expect(2, control=60)
+        lines.epoch(row)
+    lines.start(10**9, 1, minutes=2)
+    with lines:
+        clock[0] += 30
+        lines.expect(control=45)
+        lines.epoch(row)
+        lines.expect(control=0)
+        clock[0] += 120  # the last stretch ends when it does
+        lines.epoch(row)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.rpartition("images/s  ")[2] for line in said] == [
+        "0:30 left",
+        "0:50 left",
+        "at most 1:50 left",
+        "at most 2:15 left",
+        "at most 0:00 left",
+    ]
+
+
+def test_trainings_within_one_telling_share_what_they_know() -> None:
+    with telling(verbose=False) as outer:
+        outer.expect(control=9)
+        with telling(verbose=True) as inner:
+            assert inner is outer
+        assert progress(verbose=True) is outer
+    assert progress(verbose=False) is not outer
 
 
 # ------------------------------------------------------- counted in steps, open-ended

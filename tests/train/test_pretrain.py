@@ -75,6 +75,7 @@ class Watching(Progress):
     """Keeps all levels' weights after each epoch."""
 
     def __init__(self, stack: Stack) -> None:
+        super().__init__()
         self.stack = stack
         self.seen = [(0, _weights(stack))]
 
@@ -442,6 +443,7 @@ class Pressing(Progress):
     """Presses Ctrl-C at a batch of a level, while learning or while watching."""
 
     def __init__(self, level: int, batch: int, *, learning: bool = True) -> None:
+        super().__init__()
         self.at, self.left, self.learning = level, batch, learning
         self.level = 0
 

@@ -40,6 +40,7 @@ class Told(Progress):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:

@@ -65,7 +65,9 @@ class Classify(Labelled, FineTuning):
         from caes.files import new_folder
         from caes.report.numbers import duration
         from caes.runs.checkpoint import FILES
+        from caes.train.answers import TRIALS
         from caes.train.options import MINUTES
+        from caes.train.progress import telling
 
         recipe = self.resolved()
         if self.suggest is not None:
@@ -73,14 +75,18 @@ class Classify(Labelled, FineTuning):
         seed = seed_of(self.random_state)
         cae = None if self.stack is None else CAE.load(self.stack)
         name = f"{run_name(self.source)}-classes"
-        with run_folder(self.out, name) as folder:
+        out, tells = run_folder(self.out, name), telling(not self.quiet)
+        with out as folder, tells as tell:
             with new_folder(folder, FILES, force=self.force) as staged:
                 opening, train, test = self._opened(cae, seed)
                 start = time.perf_counter()
                 chosen = {**values(self, FineTuning), "random_state": seed}
                 if recipe.automatic:
-                    most = (self.minutes or MINUTES) * (2 if cae is None else 1)
-                    wait = f"{duration(60 * most)}, and the control as long again"
+                    each = 60 * (self.minutes or MINUTES)
+                    control = (1 - TRIALS) * each
+                    most = each + control + each / 2 * (cae is None)
+                    tell.expect(control=control)
+                    wait = f"{duration(most)}, the control and plain means included"
                     say(f"at most about {wait}; Ctrl-C ends it", self.quiet)
                 classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet)
                 classifier.fit(train)

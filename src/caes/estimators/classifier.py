@@ -1,6 +1,7 @@
 """`CAEClassifier`: what an auto-encoder has learnt from pictures, and a few labels."""
 
 import os
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import KW_ONLY, replace
 from functools import partial
@@ -38,7 +39,7 @@ from caes.train.answers import Choice, Labelled, choose
 from caes.train.finetune import Trained, self_train
 from caes.train.loop import fabric_for
 from caes.train.options import MINUTES
-from caes.train.progress import progress
+from caes.train.progress import telling
 from caes.train.recipes import FineTuning, Recipe
 
 
@@ -121,31 +122,16 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
         if unlabelled is not None:
             images, labels = self._with(unlabelled, images, labels)
         seed = seed_of(self.random_state)
-        arch, scaling, stack = self._beginning(images, seed)
-        build = partial(self._network, recipe, arch, stack, seed)
-        tell = progress(self.verbose)
-        learnt = Labelled(images, labels, scaling, seed, fabric, tell)
-        choice, about = Choice(recipe), None
-        with enough_memory(arch):
-            if recipe.automatic or recipe.answer != "network":
-                about = None if stack is None else Answers(deepcopy(stack.model_), {})
-                choice = choose(build, about, learnt, recipe, self.rounds)
-            if about is not None:
-                readouts = choice.readouts
-                about = Answers(about.encoder, readouts) if readouts else None
-            if choice.partial is None:
-                trained = self_train(
-                    build,
-                    images,
-                    labels,
-                    scaling,
-                    choice.recipe,
-                    seed=seed,
-                    fabric=fabric,
-                    progress=tell,
+        with telling(self.verbose) as tell:
+            tell.expect(classifier=60 * recipe.minutes * recipe.automatic)
+            arch, scaling, stack = self._beginning(images, seed)
+            tell.expect(classifier=0)
+            learnt = Labelled(images, labels, scaling, seed, fabric, tell)
+            build = partial(self._network, recipe, arch, stack, seed)
+            with enough_memory(arch):
+                trained, choice, about = _taught(
+                    build, learnt, recipe, self.rounds, stack
                 )
-            else:
-                trained = Trained(*choice.partial, rounds=0, guessed=0)
         made = provenance(images, seed, f"torch on {fabric.device}")
         made["labelled pictures"] = str(int((labels >= 0).sum()))
         made["start"] = _origin(stack)
@@ -352,6 +338,36 @@ def _check_stack(stack: CAE, images: ImageSet) -> None:
             "pictures of the size it was trained on",
             f"Load them with size={tuple(needed)}.",
         )
+
+
+def _taught(
+    build: Callable[[], Classifier],
+    learnt: Labelled,
+    recipe: Recipe,
+    rounds: int | None,
+    stack: CAE | None,
+) -> tuple[Trained, Choice, Answers | None]:
+    """Choose what is left open, and train; readouts of the codes stand beside."""
+    choice, about = Choice(recipe), None
+    if recipe.automatic or recipe.answer != "network":
+        about = None if stack is None else Answers(deepcopy(stack.model_), {})
+        choice = choose(build, about, learnt, recipe, rounds)
+    if about is not None:
+        readouts = choice.readouts
+        about = Answers(about.encoder, readouts) if readouts else None
+    if choice.partial is not None:
+        return Trained(*choice.partial, rounds=0, guessed=0), choice, about
+    trained = self_train(
+        build,
+        learnt.images,
+        learnt.labels,
+        learnt.scaling,
+        choice.recipe,
+        seed=learnt.seed,
+        fabric=learnt.fabric,
+        progress=learnt.progress,
+    )
+    return trained, choice, about
 
 
 def _form(images: ImageSet) -> str:

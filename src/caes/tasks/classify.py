@@ -19,6 +19,7 @@ from caes.report.comparison import Contender
 from caes.report.numbers import duration
 from caes.tasks.plain_means import PLAIN_MEANS, statistics
 from caes.tasks.probe import fit_probe, fit_quietly
+from caes.train.progress import telling
 from caes.train.recipes import FineTuning
 
 CONTROL = "the same network from random weights"
@@ -88,7 +89,9 @@ def rivals(
         )
         if chosen["steps"] is None:
             control.set_params(**{name: getattr(classifier, name) for name in chosen})
-        control.fit(train if chosen["rounds"] else few)
+        with telling(verbose=False) as tell:
+            tell.expect(control=0)
+            control.fit(train if chosen["rounds"] else few)
         name = CONTROL + ", interrupted" * control.history_.interrupted
         told = answers(control, test, train.classes)
         yield Contender(name, told, time.perf_counter() - start)

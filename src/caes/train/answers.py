@@ -155,7 +155,13 @@ def choose(
         return Choice(recipe, readouts, results, (trial.model, trial.history))
     if rounds is None and not trial.trusted(few.labels, recipe.confidence):
         recipe = replace(recipe, rounds=0)
-    return Choice(_bounded(recipe, trial), readouts, results)
+    recipe = _bounded(recipe, trial)
+    each = (recipe.steps or 0) / float(np.median(trial.speeds))
+    later = 2 * each * recipe.rounds  # rounds, which take twice as many steps
+    given.progress.expect(folds=0, network=0, rounds=later)
+    if "control" in given.progress.coming:
+        given.progress.expect(control=each + later)
+    return Choice(recipe, readouts, results)
 
 
 def _bounded(recipe: Recipe, trial: Trial) -> Recipe:
@@ -198,11 +204,14 @@ def _trial(
 ) -> Trial:
     """Train the network on each fold until those kept apart are told no better."""
     minutes = TRIALS * recipe.minutes / len(folds)
+    network = 60 * (1 - TRIALS) * recipe.minutes
     recipe = replace(recipe, minutes=minutes, steps=STEPS[1])
     classes = int(given.labels.max()) + 1
     trial = Trial(np.full((len(known), classes), np.nan, np.float32))
     for number, fold in enumerate(folds, 1):
         given.progress.note(f"cross-validating the network, {number} of {len(folds)}")
+        folded = 60 * minutes * (len(folds) - number)
+        given.progress.expect(folds=folded, network=network)
         model = build()
         history = finetune(
             model,

@@ -200,6 +200,8 @@ def self_train(
             last.model, images, labels, scaling, recipe.confidence, fabric.device
         )
         progress.note(f"round {number}: sure of {(guesses >= 0).sum():,} pictures more")
+        took = sum(row.seconds for row in last.history.rows)
+        progress.expect(rounds=took * (rounds - number))
         student = trained(guesses)
         if student.history.broken_off:
             last.history.ended = student.history.ended

@@ -17,6 +17,7 @@ from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
 from caes.data.tiles import whole_names
 from caes.files import cache_folder, make_room, output_errors
+from caes.nn.architecture import Architecture
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.inference import AT_ONCE, infer
 from caes.nn.linear import Subspace, sample
@@ -204,6 +205,8 @@ class _Training:
             settings = self._until_no_better(
                 settings, batches.stretch, each[of], len(each)
             )
+        if settings.level:
+            self._expect_levels(arch, of, batches.stretch)
         noise = noises(options, arch)[of]
         by_hand = partial(model.compare, loss=options.loss)
         chosen = runner(
@@ -249,6 +252,20 @@ class _Training:
         unit = scaling.to_unit(np.asarray(images[rows].pixels))
         square = float(unit.var(0, dtype=np.float64).mean())
         return psnr(square, scaling.peak) or math.inf
+
+    def _expect_levels(self, arch: Architecture, of: int, stretch: int | None) -> None:
+        """Tell what comes above a level, its number counted from 0."""
+        options, above = self.options, slice(of + 1, arch.depth)
+        each = per_level(options, "epochs", arch)[above]
+        steps = per_level(options, "steps", arch)
+        if options.epochs != "auto":
+            self.progress.expect(sum(each) + (options.refine or 0))
+        elif steps[of] is None:
+            share = 60 * (options.minutes or MINUTES) / len(steps)
+            self.progress.expect(levels=share * len(each))
+        else:
+            passes = (-(-count // (stretch or count)) for count in steps[above])
+            self.progress.expect(sum(passes))
 
     def _until_no_better(
         self, settings: Settings, stretch: int, asked: int | None, levels: int
