@@ -203,7 +203,8 @@ def test_what_is_being_done_is_said_unless_quiet(here: Path, notes: Notes) -> No
     assert said[1] == "values: 0 to 255, the whole range of uint8"
     assert said[2].startswith("epoch 1/1  loss ")
     assert said[3].startswith("training the control from random weights, about ")
-    assert said[4].startswith("epoch 1/1  loss ") and said[4].endswith(" left")
+    assert said[4].startswith("epoch 1/1  loss ")
+    assert said[4].endswith(" left")
     assert said[5] == "fitting plain means on 18 labels …"
     assert said[6].startswith("The classifier ")
     assert notes(*words, "--out", "two", "--quiet") == []
