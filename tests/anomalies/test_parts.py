@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.spatial.distance import mahalanobis
 from skimage.metrics import structural_similarity
 from sklearn.metrics import roc_auc_score
@@ -11,8 +12,9 @@ from caes.anomalies.baselines import Baseline
 from caes.anomalies.choice import Scale, choose
 from caes.anomalies.codes import Whitening
 from caes.anomalies.detector import pooled
+from caes.anomalies.ensemble import HeatScale
 from caes.anomalies.fitting import parts
-from caes.anomalies.light import levelled
+from caes.anomalies.light import halved, levelled
 from caes.anomalies.reconstruction import apart
 from caes.anomalies.regions import regions
 from caes.data import ImageSet, Skipped
@@ -86,11 +88,42 @@ def test_detectors_that_harm_are_left_out_and_others_kept() -> None:
         "harmful": {"spots": noise[1]},
     }
     choice = choose(normal, planted)
-    assert list(choice.used) == ["good", "alike"]
+    assert {*choice.used} == {"good", "alike"}
     truth = np.r_[np.zeros(200), np.ones(200)]
     wanted = roc_auc_score(truth, np.r_[normal["good"], planted["good"]["spots"]])
     assert choice.mean("good") == pytest.approx(wanted)
     assert list(choose(normal, planted, ("harmful",)).used) == ["harmful"]
+    kept = choose(normal, planted, whole=("harmful",))
+    assert {*kept.used} == {"good", "alike", "harmful"}
+
+
+def test_what_is_usual_at_an_edge_is_strange_only_in_the_middle() -> None:
+    random = np.random.default_rng(0)
+
+    def maps(tall: int, wide: int) -> NDArray[np.float32]:
+        found = random.random((1, tall, wide)).astype(np.float32)
+        found[:, :, : wide // 8] += 9 * random.random()
+        return found
+
+    normal = [maps(60 + n, 90 - n) for n in range(40)]
+    heat = HeatScale.of(iter(normal), whole=False)
+    new = np.zeros((1, 64, 80), np.float32)
+    new[0, 30, 2], new[0, 30, 40] = 9, 9
+    found = heat(new)[0]
+    assert found.shape == (64, 80)
+    assert found[30, 2] < 3
+    assert found[30, 40] > 2 * found[30, 2]
+    assert np.concatenate([heat(each).ravel() for each in normal]).max() < 6
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 9)])
+def test_halved_pictures_are_means_of_two_by_two(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).random((2, *size, 3)).astype(np.float32)
+    found = halved(picture)
+    assert found.shape == (2, -(-size[0] // 2), -(-size[1] // 2), 3)
+    for row, column in np.ndindex(found.shape[1:3]):
+        part = picture[:, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        np.testing.assert_allclose(found[:, row, column], part.mean((1, 2)), rtol=1e-5)
 
 
 def test_units_rise_with_the_score_and_large_ones_slowly() -> None:

@@ -12,7 +12,7 @@ Scores = NDArray[np.float64]
 LEAST = 1e-9
 """Below it all differences are rounding: pictures lie in [0, 1]."""
 LOSS = 0.01
-"""What a detector must take from the mean area under the ROC curve to be left out.
+"""What one more detector may take from the best mean area under the ROC curve.
 
 Real defects are others than those planted: in doubt several ways see more than one."""
 
@@ -68,13 +68,18 @@ def choose(
     planted: Mapping[str, Mapping[str, Scores]],
     asked: Sequence[str] = (),
     weights: Mapping[str, float] | None = None,
+    whole: Sequence[str] = (),
 ) -> Choice:
-    """Choose detectors that together tell planted defects: all but those that harm.
+    """Choose detectors that together tell planted defects.
+
+    The best alone, then, from good to bad, every other that does not harm the mean.
 
     Args:
         normal: By detector, scores of normal pictures kept apart, in common units.
         planted: By detector and kind of defect, the same of pictures with defects.
         asked: Detectors that are used in any case, and no others; empty to choose.
+        whole: Those that are used in any case because they tell of whole pictures:
+            what is planted is somewhere.
         weights: Of each in the mean; None for all alike.
     """
 
@@ -93,14 +98,12 @@ def choose(
     def mean(names: Sequence[str]) -> float:
         return float(np.mean([*areas(names).values()]))
 
-    used = [*(asked or normal)]
-    reached = mean(used)
-    while len(used) > 1 and not asked:
-        fewer = [[n for n in used if n != name] for name in used]
-        best = max(fewer, key=mean)
-        if (now := mean(best)) < reached + LOSS:
-            break
-        used, reached = best, now
+    places = sorted({*normal} - {*whole}, key=lambda name: -mean([name]))
+    used, reached = [*asked], 0.0
+    for name in () if asked else places:
+        if (now := mean([*used, name])) >= reached - LOSS:
+            used, reached = [*used, name], max(reached, now)
+    used += () if asked else whole
     found = {name: areas([name]) for name in normal}
     return Choice({**found, "together": areas(used)}, used)
 

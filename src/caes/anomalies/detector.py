@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from caes.anomalies.album import Album, crop
-from caes.anomalies.light import levelled
+from caes.anomalies.light import halved, levelled
 from caes.data.scaling import Scaling
 from caes.estimators import CAE
 from caes.train.history import History
@@ -38,12 +38,15 @@ class View:
         whole: (H, W) of pictures that are all of one size and small enough to be seen
             at once; None where they are looked at place by place.
         channels: Of the pictures.
+        half: Whether they are seen half as tall and wide: larger surroundings for as
+            much computing.
     """
 
     scaling: Scaling
     level: bool
     whole: tuple[int, int] | None
     channels: int
+    half: bool = False
 
     def __call__(self, pictures: NDArray[np.generic]) -> Pictures:
         """Give N×H×W×C in the source's units as detectors see them."""
@@ -51,7 +54,15 @@ class View:
 
     def seen(self, unit: Pictures) -> Pictures:
         """Give N×H×W×C that are scaled already as detectors see them."""
-        return levelled(unit) if self.level else unit
+        return self.even(self.small(unit))
+
+    def small(self, unit: Pictures) -> Pictures:
+        """Give N×H×W×C that are scaled already as large as detectors see them."""
+        return halved(unit) if self.half else unit
+
+    def even(self, small: Pictures) -> Pictures:
+        """Free what is scaled and as large as it is seen from uneven light."""
+        return levelled(small) if self.level else small
 
     def unit(self, pictures: NDArray[np.generic]) -> Pictures:
         """Give them scaled to [0, 1] only, as they are to be looked at."""
@@ -60,13 +71,14 @@ class View:
     @property
     def side(self) -> tuple[int, int]:
         """(H, W) of what networks learn from: whole pictures, or pieces of them."""
-        return self.whole or (PIECE, PIECE)
+        return self.whole or (SIDE, SIDE)
 
 
 MOST = 1024
 """Side of pictures, in pixels, from which on only pieces are learnt from."""
-PIECE = 64
-"""Side of the pieces of larger pictures that networks learn from, in pixels."""
+PIECE, SIDE = 64, 96
+"""Sides of the pieces of larger pictures that the auto-encoder and the other networks
+learn from, in pixels as they are seen."""
 
 
 @dataclass(frozen=True)
@@ -88,23 +100,35 @@ class Normals:
     progress: Callable[[], Progress] = Progress
     steps: int | None = None  # of each network; None for what suits its kind
 
-    def batches(self) -> Iterator[Pictures]:
+    def batches(self, plain: bool = False) -> Iterator[Pictures]:
         """Give all pictures as they are seen, those of one size some together.
 
-        Of large ones a piece, drawn at random.
+        Of large ones a piece, drawn at random. Plain ones are only scaled.
         """
         random = np.random.default_rng(self.seed)
         for batch in self.album.batches():
             tall, wide = (min(side, MOST) for side in batch.shape[1:3])
             if batch.shape[1:3] != (tall, wide):
                 batch = np.stack([crop(each, (tall, wide), random) for each in batch])
-            yield self.view(batch)
+            yield self.view.scaling.to_unit(batch) if plain else self.view(batch)
 
     def pieces(self, count: int, random: np.random.Generator) -> Pictures:
-        """Draw pieces in [0, 1], not levelled: whole small pictures, or squares."""
+        """Draw pieces as large as they are seen, in [0, 1], not levelled.
+
+        Whole small pictures, or squares, as they are or mirrored.
+        """
         rows = random.integers(len(self.album), size=count)
-        found = [crop(self.album.pictures[r], self.view.side, random) for r in rows]
-        return self.view.unit(np.stack(found))
+        times = 2 if self.view.half else 1
+        size = times * self.view.side[0], times * self.view.side[1]
+        found = [crop(self.album.pictures[row], size, random) for row in rows]
+        if not self.view.whole:
+            found = [np.flip(each, _axes(random)) for each in found]
+        return self.view.small(self.view.unit(np.stack(found)))
+
+
+def _axes(random: np.random.Generator) -> tuple[int, ...]:
+    """Draw along which axes a piece is mirrored."""
+    return tuple(np.flatnonzero(random.random(2) < 0.5).tolist())
 
 
 class Detector(ABC):
@@ -115,6 +139,7 @@ class Detector(ABC):
 
     name: str
     local: ClassVar[bool] = True  # whether it tells where
+    plain: ClassVar[bool] = False  # whether it takes pictures that are only scaled
     weight: ClassVar[float] = 1.0  # of its scores in the mean of several
 
     @abstractmethod

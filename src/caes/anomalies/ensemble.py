@@ -1,16 +1,19 @@
 """Fitted detectors that answer together: scores, and heatmaps, in common units."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from caes.anomalies.album import Album
 from caes.anomalies.choice import LEAST, Choice, Scale
-from caes.anomalies.codes import PictureCodes, PlaceCodes, PlacedCodes
+from caes.anomalies.codes import PictureCodes, PlaceCodes, PlacedCodes, enlarged
 from caes.anomalies.detector import Detector, Maps, Pictures, Scores, View
 from caes.anomalies.discriminator import Discriminator
 from caes.anomalies.reconstruction import Reconstruction, WholeReconstruction
@@ -48,9 +51,9 @@ LOCAL: tuple[Any, ...] = (
 """What may be chosen for large pictures, and those of several sizes."""
 
 
-TILE, SHARED = 1024, 64
-"""Side of the tiles that larger pictures are looked at by, and what neighbours share,
-in pixels."""
+TILE, SHARED = 2048, 64
+"""Side in pixels of the tiles that larger pictures are looked at by, and what
+neighbours share in pixels as they are seen."""
 
 
 def candidates(view: View) -> dict[str, Detector]:
@@ -63,7 +66,9 @@ def candidates(view: View) -> dict[str, Detector]:
 class HeatScale:
     """Units of a detector's heatmaps: what normal pictures have, and how it varies.
 
-    At each place where all pictures are of one size, H×W; else over all places, 1×1.
+    At each place of small pictures of one size, H×W. In others at `POINTS`×`POINTS`
+    points that lie alike in each, and between them: what is usual at an edge is not in
+    the middle.
     """
 
     middle: NDArray[np.float32]
@@ -72,22 +77,51 @@ class HeatScale:
     @classmethod
     def of(cls, maps: Iterator[Maps], whole: bool) -> "HeatScale":
         """Find it from heatmaps of normal pictures, n×H×W some at a time."""
-        count, total, squares = 0, 0.0, 0.0
+        count, total, squares = 0, np.zeros(()), np.zeros(())
         for part in maps:
-            wide = part.astype(np.float64)
-            axes = (0,) if whole else (0, 1, 2)
-            count += len(wide) if whole else wide.size
-            total = total + wide.sum(axes)
-            squares = squares + np.square(wide).sum(axes)
-        middle = np.atleast_2d(total / count)
-        spread = np.sqrt(np.maximum(np.atleast_2d(squares / count) - middle**2, 0))
-        floor = max(float(np.sqrt(np.square(spread).mean())) / 10, LEAST)
+            wide = (part if whole else _at_points(part)).astype(np.float64)
+            count += len(wide)
+            total = total + wide.sum(axis=0)
+            squares = squares + np.square(wide).sum(axis=0)
+        middle = total / count
+        varied = np.maximum(squares / count - middle**2, 0)
+        if not whole:
+            every = float(varied.mean() + middle.var())
+            known = count / (count + FEW)
+            middle = known * gaussian_filter(middle, 1) + (1 - known) * middle.mean()
+            varied = known * gaussian_filter(varied, 1.5) + (1 - known + 0.1) * every
+        spread = np.sqrt(varied)
+        floor = max(float(np.sqrt(varied.mean())) / 10, LEAST)
         return cls(middle.astype("f4"), np.maximum(spread, floor).astype("f4"))
 
     def __call__(self, maps: Maps) -> Maps:
         """Give heatmaps N×H×W in these units."""
-        found: Maps = (maps - self.middle) / self.spread
+        middle, spread = (
+            each if each.shape == maps.shape[1:] else _between(each, maps.shape[1:])
+            for each in (self.middle, self.spread)
+        )
+        found: Maps = (maps - middle) / spread
         return found
+
+
+POINTS, FEW = 32, 10
+"""Points along each side of pictures of several sizes; pictures from which on what is
+usual at a point counts more than what is usual anywhere."""
+
+
+def _at_points(maps: Maps) -> Maps:
+    """Give N×H×W at points that lie alike in all pictures, N×POINTS×POINTS."""
+    rows, columns = (
+        np.linspace(0, side - 1, POINTS).round().astype(int) for side in maps.shape[1:]
+    )
+    return maps[:, rows[:, None], columns]
+
+
+def _between(points: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Give what lies between points, H×W."""
+    grid = torch.from_numpy(points)[None, None]
+    found = F.interpolate(grid, size=size, mode="bilinear", align_corners=True)
+    return np.asarray(found[0, 0].numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +136,7 @@ class Ensemble:
         heats: Of the heatmaps of those that tell where.
         choice: Which are used, and why.
         mapping: Those whose heatmaps are used.
+        tile: Side in pixels of the tiles that larger pictures are looked at by.
     """
 
     view: View
@@ -111,20 +146,33 @@ class Ensemble:
     heats: Mapping[str, HeatScale]
     choice: Choice
     mapping: tuple[str, ...] = field(default=())
+    tile: int = TILE
 
-    def scores(self, pictures: Pictures, names: Any = None) -> dict[str, Scores]:
-        """Score pictures as they are seen, by each detector, in common units."""
-        found = {}
-        for name in names or self.choice.used:
-            detector = self.detectors[name]
-            raw = detector.scores(pictures, self.maps(name, pictures))
-            found[name] = self.scales[name](raw)
+    def told(
+        self, unit: Pictures, names: Iterable[str]
+    ) -> dict[str, tuple[Scores, Maps | None]]:
+        """Let detectors tell of pictures that are scaled only.
+
+        Scores in units of each detector's own. Of those that tell where also heatmaps,
+        as large as pictures are seen: in units of normal pictures'.
+        """
+        seen, found = self.view.seen(unit), {}
+        for name in names:
+            detector, heat = self.detectors[name], self.heats.get(name)
+            maps = None if detector.plain else self.maps(name, seen)
+            heated = maps if maps is None or heat is None else heat(maps)
+            if self.view.whole is None:  # in whole ones all places count alike
+                maps = heated
+            given = unit if detector.plain else seen
+            found[name] = detector.scores(given, maps), heated
         return found
 
     def maps(self, name: str, pictures: Pictures) -> Maps | None:
         """Give a detector's heatmaps, N×H×W; of large pictures by tiles, blended."""
         detector, size = self.detectors[name], pictures.shape[1:3]
-        if max(size) <= TILE or not detector.local:
+        side = self.tile // 2 if self.view.half else self.tile
+        shared = min(SHARED, side // 3)
+        if max(size) <= side or not detector.local:
             return detector.maps(pictures)
 
         def work(tiles: Pictures) -> Maps:
@@ -132,33 +180,27 @@ class Ensemble:
             return np.concatenate([e for e in found if e is not None])[..., None]
 
         grid = Grid(
-            (size[0], size[1]), (min(size[0], TILE), min(size[1], TILE)), SHARED
+            (size[0], size[1]), (min(size[0], side), min(size[1], side)), shared
         )
         bands = (np.concatenate([*grid.blend(each, work)]) for each in pictures)
         return np.stack([each[..., 0] for each in bands])
 
-    def both(self, pictures: Pictures) -> tuple[Scores, Maps]:
-        """Give N scores, and N×H×W heatmaps, of pictures as they are seen."""
-        names = (*self.choice.used, *self.mapping)
-        maps = {name: self.maps(name, pictures) for name in {*names}}
-        scores = [
-            self.scales[name](self.detectors[name].scores(pictures, maps[name]))
-            for name in self.choice.used
-        ]
-        found = (maps[name] for name in self.mapping)
-        heats = [
-            self.heats[name](each)
-            for name, each in zip(self.mapping, found, strict=True)
-            if each is not None
-        ]
-        return self.together(scores), np.mean(heats, axis=0, dtype=np.float32)
+    def both(self, unit: Pictures) -> tuple[Scores, Maps]:
+        """Give N scores, and N×H×W heatmaps, of pictures that are scaled only."""
+        told = self.told(unit, dict.fromkeys((*self.choice.used, *self.mapping)))
+        scores = [self.scales[name](told[name][0]) for name in self.choice.used]
+        every = [(self.detectors[name].weight, told[name][1]) for name in self.mapping]
+        heats = [weight * maps for weight, maps in every if maps is not None]
+        heat = np.sum(heats, axis=0) / sum(weight for weight, _ in every)
+        return self.together(scores), enlarged(heat.astype("f4"), unit.shape[1:3])
 
     def score(self, album: Album) -> Scores:
         """Score all pictures of an album, N."""
-        parts = [
-            self.together([*self.scores(self.view(batch)).values()])
-            for batch in album.batches()
-        ]
+        parts = []
+        for batch in album.batches():
+            told = self.told(self.view.scaling.to_unit(batch), self.choice.used)
+            found = [self.scales[name](raw) for name, (raw, _) in told.items()]
+            parts.append(self.together(found))
         return np.concatenate(parts)
 
     def together(self, scores: list[Scores]) -> Scores:

@@ -305,7 +305,8 @@ class AnomalyDetector(_Learnt):
             print(line, file=sys.stderr, flush=True)
 
     def _both(self, ensemble: Ensemble, album: Album) -> Iterator[tuple[Scores, Maps]]:
-        return (ensemble.both(ensemble.view(batch)) for batch in album.batches())
+        unit = map(ensemble.view.scaling.to_unit, album.batches())
+        return map(ensemble.both, unit)
 
     def _taken(self, X: Many, *, reset: bool = False) -> Album:
         """Take pictures in any form."""

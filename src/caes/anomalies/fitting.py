@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from caes.anomalies.album import Album
 from caes.anomalies.choice import Choice, Scale, choose
-from caes.anomalies.detector import PIECE, Detector, Normals, Pictures, Scores, View
+from caes.anomalies.detector import (
+    PIECE,
+    SMALL,
+    Detector,
+    Normals,
+    Pictures,
+    Scores,
+    View,
+)
 from caes.anomalies.discriminator import Discriminator
 from caes.anomalies.ensemble import NOVELTIES, Ensemble, HeatScale, candidates
 from caes.anomalies.planted import KINDS, WHOLE, strange
@@ -28,7 +36,7 @@ NETWORK = "24C3-MP2-32C3-MP2-48C3-16C1"
 PASSES, BATCH = 5, 64
 STEPS = 1_500
 """Steps of the auto-encoder of small pictures, at most."""
-PLANTED = 200
+PLANTED = 100
 """Pictures with a planted defect of each kind, at most."""
 MAPPING = "reconstruction by pixels"
 """Tells where, if none of the detectors asked for does."""
@@ -135,12 +143,14 @@ def _view(album: Album, seed: int) -> View:
     """Say how pictures are seen: small ones of one size whole, others by places."""
     size = album.size
     whole = size if size is not None and max(size) <= PIECE else None
+    least = min(each.shape[0] * each.shape[1] for each in album.pictures)
+    half = whole is None and least >= 4 * SMALL
     random = np.random.default_rng(seed)
     if isinstance(album.pictures, np.ndarray):
         sample = ImageSet.from_pixels(album.pictures)
     else:
         sample = album.crops(PIECES, PIECE, random)
-    return View(scaling_of(sample), whole is None, whole, album.channels)
+    return View(scaling_of(sample), whole is None, whole, album.channels, half)
 
 
 def _autoencoder(album: Album, view: View, plan: Plan) -> CAE:
@@ -152,7 +162,8 @@ def _autoencoder(album: Album, view: View, plan: Plan) -> CAE:
         return cae.fit(np.concatenate([view(batch) for batch in album.batches()]))
     random = np.random.default_rng(plan.seed)
     steps = plan.steps or PASSES * PIECES // BATCH
-    pieces = album.crops(min(PIECES, steps * BATCH), PIECE, random)
+    side = 2 * PIECE if view.half else PIECE
+    pieces = album.crops(min(PIECES, steps * BATCH), side, random)
     cae = CAE(
         NETWORK,
         epochs=max(1, round(steps * BATCH / len(pieces))),
@@ -168,9 +179,11 @@ def _chosen(
     album: Album, view: View, cae: CAE, detectors: dict[str, Detector], plan: Plan
 ) -> Ensemble:
     every = Ensemble(view, cae, detectors, {}, {}, Choice({}, ()))
-    raw = _raw(every, (view(batch) for batch in album.batches()))
+    local = [name for name, each in detectors.items() if each.local]
+    heats = {name: _heat(every, name, album) for name in local}
+    every = replace(every, heats=heats)
+    raw = _raw(every, map(view.scaling.to_unit, album.batches()))
     scales = {name: Scale.of(found) for name, found in raw.items()}
-    every = replace(every, scales=scales)
     normal = {name: scales[name](found) for name, found in raw.items()}
     kinds = (*UNMET, *WHOLE) if view.whole else UNMET
     planted: dict[str, dict[str, Scores]] = {name: {} for name in detectors}
@@ -179,46 +192,45 @@ def _chosen(
         for name, scores in found.items():
             planted[name][kind] = scales[name](scores)
     weights = {name: each.weight for name, each in detectors.items()}
-    choice = choose(normal, planted, plan.detectors, weights)
-    local = [name for name, each in detectors.items() if each.local]
+    plain = [name for name, each in detectors.items() if each.plain]
+    choice = choose(normal, planted, plan.detectors, weights, plain)
     mapping = tuple(name for name in choice.used if name in local)
     if not mapping and local:
         mapping = (max(local, key=choice.mean),)
-    heats = {}
-    for name in mapping:
-        maps = (every.maps(name, view(batch)) for batch in album.batches())
-        told = (each for each in maps if each is not None)
-        heats[name] = HeatScale.of(told, view.whole is not None)
     used = {*choice.used, *mapping}
     return Ensemble(
         view,
         cae,
         {name: each for name, each in detectors.items() if name in used},
         {name: each for name, each in scales.items() if name in used},
-        heats,
+        {name: heats[name] for name in mapping},
         choice,
         mapping,
     )
+
+
+def _heat(every: Ensemble, name: str, album: Album) -> HeatScale:
+    """Find the units of a detector's heatmaps."""
+    maps = (every.maps(name, every.view(batch)) for batch in album.batches())
+    told = (each for each in maps if each is not None)
+    return HeatScale.of(told, every.view.whole is not None)
 
 
 def _raw(every: Ensemble, batches: Iterator[Pictures]) -> dict[str, Scores]:
     """Score pictures by each detector, in units of its own."""
     found: dict[str, list[Scores]] = {name: [] for name in every.detectors}
     for batch in batches:
-        for name, detector in every.detectors.items():
-            maps = every.maps(name, batch)
-            found[name].append(detector.scores(batch, maps))
+        for name, (scores, _) in every.told(batch, every.detectors).items():
+            found[name].append(scores)
     return {name: np.concatenate(each) for name, each in found.items()}
 
 
 def planted_in(album: Album, view: View, kind: str, seed: int) -> Iterator[Pictures]:
-    """Give pictures as they are seen, with a defect of a kind planted into each."""
+    """Give pictures in [0, 1], with a defect of a kind planted into each."""
     random = np.random.default_rng([seed, *kind.encode()])
     made = []
     for row in random.permutation(len(album))[:PLANTED]:
         other = album.pictures[int(random.integers(len(album)))]
         unit = view.unit(album.pictures[int(row)]), view.unit(other)
         made.append(strange(*unit, kind, random)[None])
-    if view.whole:
-        made = [np.concatenate(made)]
-    return (view.seen(each) for each in made)
+    return iter([np.concatenate(made)] if view.whole else made)

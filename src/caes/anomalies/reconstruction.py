@@ -62,15 +62,17 @@ class Reconstruction(Detector):
 class WholeReconstruction(Detector):
     """The same of the whole picture, squeezed to a square, by a linear auto-encoder.
 
-    That is PCA: it sees what pieces do not show, such as a corner that is missing.
+    That is PCA, of pictures with the light that they have: it sees what pieces do not
+    show, such as a corner that is missing.
     """
 
     name = "reconstruction of the whole"
-    local = False
+    local, plain = False, True
+    weight = 2.0  # as much as all that tell of places have together, or nearly
 
     def fit(self, normals: Normals) -> None:
         """Find the directions in which normal pictures differ most."""
-        rows = np.concatenate([squeezed(part) for part in normals.batches()])
+        rows = np.concatenate([squeezed(part) for part in normals.batches(True)])
         most = min(COMPONENTS, max(1, len(rows) // 2))
         self.subspace = Subspace.fit(rows, most)
 

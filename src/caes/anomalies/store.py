@@ -167,14 +167,18 @@ def _ensemble(
 
 
 def _view(
-    scaling: dict[str, Any], level: bool, whole: list[int] | None, channels: int
+    scaling: dict[str, Any],
+    level: bool,
+    whole: list[int] | None,
+    channels: int,
+    half: bool,
 ) -> View:
     lines: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in scaling.items()
     }
     size = None if whole is None else (int(whole[0]), int(whole[1]))
-    return View(Scaling(**lines), bool(level), size, int(channels))
+    return View(Scaling(**lines), bool(level), size, int(channels), bool(half))
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def _planted(
 
 
 def _scores(ensemble: Ensemble, made: Sequence[Planted]) -> Scores:
-    parts = [ensemble.both(ensemble.view.seen(p.picture[None]))[0] for p in made]
+    parts = [ensemble.both(p.picture[None])[0] for p in made]
     return np.concatenate(parts)
 
 
@@ -140,7 +140,7 @@ def _cell(
         clean = view.unit(picture)
         made = plant(clean, clean, "spots", size=size, contrast=contrast, random=random)
         before, after = view.seen(clean[None]), view.seen(made.picture[None])
-        score, maps = ensemble.both(after)
+        score, maps = ensemble.both(made.picture[None])
         flagged.append(score[0] > detector.threshold_)
         near = binary_dilation(made.mask, iterations=NEAR)
         located.append(near.flat[maps[0].argmax()])
@@ -175,7 +175,7 @@ def _example(
     detector: AnomalyDetector, name: str, picture: NDArray[np.float32]
 ) -> Example:
     ensemble = detector.ensemble_
-    scores, maps = ensemble.both(ensemble.view.seen(picture[None]))
+    scores, maps = ensemble.both(picture[None])
     coloured = overlay(picture, maps[0], detector.place_threshold_)
     p_value = float(detector.p_values_of(scores)[0])
     shown = reduced(coloured.astype(np.float32) / 255)

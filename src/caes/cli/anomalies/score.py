@@ -1,7 +1,7 @@
 """caes anomalies score: how strange pictures are, where, and how sure that is."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,10 @@ import tyro
 from caes.cli.anomalies.shared import OfDetector, pieces_of
 from caes.cli.output import say
 from caes.cli.pictures import Pictures
+from caes.errors import ArgumentError
+
+LEAST_TILE = 192
+"""Three times what neighbours share, where pictures are seen as they are."""
 
 
 @dataclass(kw_only=True)
@@ -29,7 +33,10 @@ class Score(Pictures, OfDetector):
             scale) and regions.json (box, area and score of each region).
         ignore: A picture, white where nothing counts, for all; or a folder of such
             masks, by the pictures' names. Then a picture is as strange as its
-            strangest other place.
+            strangest other place; p_value and flagged compare that with the strangest
+            place anywhere in normal pictures, so that fewer are flagged than asked.
+        tile: Side in pixels of the tiles that larger pictures are looked at by, from
+            192 on; it bounds memory, and heatmaps are blended where tiles meet.
         json: Print the table as JSON and nothing else.
         force: Replace table and folder if they exist.
     """
@@ -37,6 +44,7 @@ class Score(Pictures, OfDetector):
     out: Path = Path("scores.csv")
     heatmaps: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
     ignore: Annotated[Path | None, tyro.conf.arg(metavar="MASK|DIR")] = None
+    tile: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 2048
     json: bool = False
     force: bool = False
 
@@ -48,7 +56,11 @@ class Score(Pictures, OfDetector):
 
         self.quiet = self.quiet or self.json
         check_new(self.out, self.force)
+        if self.tile < LEAST_TILE:
+            allowed = f"{LEAST_TILE} pixels or more"
+            raise ArgumentError("--tile", str(self.tile), allowed, "Try --tile 512.")
         detector = AnomalyDetector.load(self.detector)
+        detector.ensemble_ = replace(detector.ensemble_, tile=self.tile)
         ignored = None if self.ignore is None else Ignored(self.ignore)
         with pieces_of(detector, self, "scoring") as pieces:
             found = score(
