@@ -37,7 +37,8 @@ def _sealed() -> str:
     table, folder = masci2011.SEALED, RUNS / masci2011.SEALED.name
     choices, runs = sealed.choice_ledger(folder), sealed.run_ledger(folder)
     rows, lines = sealed.runs_of(table, runs), sealed.lines(table, choices, runs)
-    return _page_of(table.name, rows or [*choices], lines)
+    file = "runs.csv" if rows else "choice.csv"
+    return _page_of(table.name, rows or [*choices], lines, file)
 
 
 def _codes() -> str:
@@ -45,11 +46,13 @@ def _codes() -> str:
     return _page_of(codes.NAME, codes.runs_of(ledger), codes.lines(ledger))
 
 
-def _page_of(name: str, rows: list[Row], lines: list[str]) -> str:
+def _page_of(
+    name: str, rows: list[Row], lines: list[str], file: str = "runs.csv"
+) -> str:
     """Write a table, and under it what its figures were made with."""
     if not rows:
         return "*Not run yet.*"
-    runs = f"benchmarks/results/reproduction/{name}/runs.csv"
+    runs = f"benchmarks/results/reproduction/{name}/{file}"
     number = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
     return "\n".join([*lines, "", f"[{number}](../{runs}), {_made(rows)}."])
 
