@@ -8,7 +8,14 @@ from skimage.transform import warp
 
 from caes import ImageIndex, load
 from caes.tasks.index import twins
-from caes.tasks.index.twins import CHANGES, changed, likeness, threshold
+from caes.tasks.index.twins import (
+    CHANGES,
+    best_cut,
+    changed,
+    differences,
+    relative,
+    threshold,
+)
 
 Pictures = NDArray[np.uint8]
 
@@ -21,8 +28,8 @@ def digits() -> Pictures:
 def test_a_picture_is_like_itself_and_brightness_is_nothing(digits: Pictures) -> None:
     pairs = np.repeat(np.arange(20)[:, None], 2, axis=1)
     darker = (digits[:20] * 0.5 + 20).astype(np.uint8)
-    np.testing.assert_allclose(likeness(digits, digits, pairs), 1, atol=1e-5)
-    assert likeness(digits, darker, pairs).min() > 0.999
+    np.testing.assert_allclose(differences(digits, digits, pairs), 0, atol=1e-5)
+    assert differences(digits, darker, pairs).max() < 0.001
 
 
 def test_the_window_of_a_picture_is_what_scikit_image_sees_there() -> None:
@@ -49,27 +56,47 @@ def test_what_was_cropped_anywhere_is_found_again(
 
     pairs = np.repeat(np.arange(20)[:, None], 2, axis=1)
     copies = changed(digits[:20], cropped)
-    assert likeness(digits, copies, pairs).min() > 0.99
-    assert likeness(copies, digits, pairs).min() > 0.99
+    assert differences(digits, copies, pairs).max() < 0.01
+    assert differences(copies, digits, pairs).max() < 0.01
 
 
 def test_a_copy_is_more_alike_than_another_picture(digits: Pictures) -> None:
-    same = {
-        kind: likeness(
-            digits, changed(digits, change), np.repeat(np.arange(200)[:, None], 2, 1), 2
-        )
+    beside = np.repeat(np.arange(200)[:, None], 2, 1)
+    copies = {
+        kind: differences(digits, changed(digits, change), beside, 2)
         for kind, change in CHANGES.items()
     }
-    others = np.array([(row, (row + 7) % 200) for row in range(200)])
-    alike = threshold(same, likeness(digits, digits, others, 2), 2)
+    row, step = np.divmod(np.arange(2000), 10)
+    others = np.stack([row, (row + 7 * (step + 1)) % 200], axis=1)
+    apart = differences(digits, digits, others, 2).reshape(200, 10)
+    alike = threshold(copies, apart, 2)
     assert alike.blur == 2
     assert min(alike.f1.values()) > 0.99
+
+
+def test_likeness_is_told_beside_the_fifth_that_either_is_compared_with() -> None:
+    pairs = np.array([(a, b) for a in range(7) for b in range(a + 1, 7)])
+    draw = np.random.default_rng(0)
+    apart = draw.random(len(pairs)).astype(np.float32)
+    found = relative(apart, pairs, 0.1)
+    for (one, two), differ, likely in zip(pairs, apart, found, strict=True):
+        fifths = [np.sort(apart[(pairs == end).any(1)])[4] for end in (one, two)]
+        assert likely == pytest.approx(1 - differ / max(0.1, min(fifths)), rel=1e-5)
+
+
+def test_the_likeness_of_few_or_of_many_copies_is_told_by_the_floor() -> None:
+    few = np.array([[0, 1], [0, 2]])
+    found = relative(np.array([0.01, 0.5], "f4"), few, 0.1)
+    np.testing.assert_allclose(found, [0.9, -4], rtol=1e-5)
+    many = np.array([(a, b) for a in range(7) for b in range(a + 1, 7)])
+    found = relative(np.full(len(many), 0.01, "f4"), many, 0.1)
+    np.testing.assert_allclose(found, 0.9, rtol=1e-5)
 
 
 def test_the_threshold_is_where_f1_is_largest() -> None:
     same = {"one": np.array([0.9, 0.8, 0.7], "f4"), "two": np.array([0.6, 0.95], "f4")}
     different = np.array([0.1, 0.65, 0.5, 0.75], "f4")
-    alike = threshold(same, different, 0)
+    alike = best_cut(same, different, 0, 0.1)
 
     def f1(cut: float) -> float:
         hits = sum((each >= cut).sum() for each in same.values())
@@ -81,7 +108,7 @@ def test_the_threshold_is_where_f1_is_largest() -> None:
 
 
 def test_the_threshold_of_what_is_far_apart_lies_between() -> None:
-    alike = threshold({"x": np.array([0.9], "f4")}, np.array([0.1], "f4"), 0)
+    alike = best_cut({"x": np.array([0.9], "f4")}, np.array([0.1], "f4"), 0, 0.1)
     assert alike.likeness == pytest.approx(0.5)
     assert alike.f1 == {"x": 1.0}
 

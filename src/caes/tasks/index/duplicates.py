@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from caes.errors import ArgumentError
 from caes.tasks.index.search import Progress
 from caes.tasks.index.searched import Searched
-from caes.tasks.index.twins import likeness
+from caes.tasks.index.twins import differences, relative
 
 NEAREST = 10
 """Codes nearest to each that are looked at."""
@@ -27,7 +27,7 @@ class Member(NamedTuple):
     label: str | None
     against: bool  # whether it is of the other index
     kind: Kind  # what it is to the group's first picture
-    likeness: float  # correlation with that; NaN where there are no pictures
+    likeness: float  # to that, at most 1; NaN where there are no pictures
     distance: float  # of the codes
     row: int
 
@@ -59,7 +59,11 @@ def find_groups(
         likely = np.full(len(found), np.nan, np.float32)
         kept = apart <= within
     else:
-        likely = _likeness(index, others, found, alike["blur"], progress)
+        differ = _differences(index, others, found, alike["blur"], progress)
+        ends = found + np.array(
+            [0, len(index.live) * against]
+        )  # one number, one picture
+        likely = relative(differ, ends, alike["floor"])
         kept = likely >= alike["likeness"]
     edges: dict[int, dict[int, tuple[Kind, float, float]]] = {}
     for (one, two), apart_, like in zip(
@@ -115,7 +119,7 @@ def _near(
     return found, np.concatenate(apart)[at]
 
 
-def _likeness(
+def _differences(
     index: Searched,
     other: Searched,
     pairs: Pairs,
@@ -137,7 +141,7 @@ def _likeness(
                 "Give a distance: within=0.1.",
             )
         each = np.stack([at, to], axis=1)
-        found[start : start + len(part)] = likeness(mine, theirs, each, blur)
+        found[start : start + len(part)] = differences(mine, theirs, each, blur)
         if progress:
             progress(start + len(part), len(pairs))
     return found

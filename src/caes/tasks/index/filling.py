@@ -13,15 +13,15 @@ from caes.data.decode.resize import resized
 from caes.estimators import CAE
 from caes.report.pictures import in_bytes
 from caes.runs.provenance import digest_of
+from caes.tasks.index.duplicates import NEAREST
 from caes.tasks.index.image_index import ImageIndex
 from caes.tasks.index.search import in_blocks, measured, merged, nearest
 from caes.tasks.index.space import METRICS, MetricName, Points, Space
 from caes.tasks.index.twins import (
     BLURS,
     CHANGES,
-    Alike,
     changed,
-    likeness,
+    differences,
     threshold,
 )
 
@@ -224,30 +224,29 @@ def find_threshold(index: ImageIndex, seed: int = 0) -> None:
     """
     draw = np.random.default_rng(seed)
     rows = np.sort(draw.permutation(index.rows)[:TWINS])
-    pictures = index.thumbnails(rows)
-    if pictures is None or len(rows) < 2:
-        return
-    found = index.nearest(index.take(rows), 4, index.live, exact=False)
+    near = index.nearest(index.take(rows), NEAREST + 1, index.live, exact=False).rows
+    known = near >= 0
     contents = index.contents()
-    near = [
-        (at, row)
-        for at, each in enumerate(found.rows.tolist())
-        for row in each
-        if row >= 0 and (contents is None or contents[row] != contents[rows[at]])
-    ]
-    others, to = np.unique([row for _, row in near], return_inverse=True)
-    pairs = np.stack([np.array([at for at, _ in near]), to], axis=1)
+    if contents is None:
+        known &= near != rows[:, None]
+    else:
+        known &= contents[near] != contents[rows[:, None]]
+    others, to = np.unique(near[known], return_inverse=True)
+    small = index.thumbnails(np.concatenate([rows, others]))
+    if small is None or not len(others):
+        return
+    pictures, different = np.split(small, [len(rows)])
+    pairs = np.stack([np.nonzero(known)[0], to], axis=1)
     beside = np.repeat(np.arange(len(rows))[:, None], 2, axis=1)
     copies = {kind: changed(pictures, each) for kind, each in CHANGES.items()}
-    different = index.thumbnails(others)
-    assert different is not None  # as pictures are not
-    tried: list[Alike] = []
+    tried = []
     for blur in BLURS:
         same = {
-            kind: likeness(pictures, copy, beside, blur)
+            kind: differences(pictures, copy, beside, blur)
             for kind, copy in copies.items()
         }
-        apart = likeness(pictures, different, pairs, blur)
+        apart = np.full(near.shape, np.inf, np.float32)
+        apart[known] = differences(pictures, different, pairs, blur)
         tried.append(threshold(same, apart, blur))
     best = max(tried, key=lambda each: sum(each.f1.values()))
     index.about["alike"] = best._asdict()

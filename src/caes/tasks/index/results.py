@@ -182,7 +182,7 @@ def print_index(index: ImageIndex, folder: Path) -> None:
         rows[f"same class, {name}"] = f"{share:.2f} % of 10 neighbours"
     if alike:
         f1 = ", ".join(f"{kind} {share:.3f}" for kind, share in alike["f1"].items())
-        rows["the same"] = f"from a correlation of {alike['likeness']:.4f} on"
+        rows["the same"] = f"from a likeness of {alike['likeness']:.3f} on"
         rows["F1 of it"] = f1
     for each in found.get("added", []):
         rows.setdefault("from", "")

@@ -233,11 +233,13 @@ class Rows:
         """Give the codes of some rows, n×d, as they were added."""
         pieces = [each for table in self._tables for each in store.codes_of(table)]
         starts = np.cumsum([0, *(len(each) for each in pieces)])
+        if len(pieces) == 1:
+            return np.take(pieces[0], rows, axis=0)
         found = np.empty((len(rows), self.size), np.float32)
         at = np.searchsorted(starts, rows, "right") - 1
         for piece in np.unique(at):
-            here = at == piece
-            found[here] = pieces[piece][rows[here] - starts[piece]]
+            here = np.flatnonzero(at == piece)
+            found[here] = np.take(pieces[piece], rows[here] - starts[piece], axis=0)
         return found
 
     def column(self, name: str, rows: NDArray[np.int64] | None = None) -> Any:
@@ -247,9 +249,8 @@ class Rows:
             return np.zeros(0, object)
         column = pa.concat_tables(self._tables).column(name)
         column = column if rows is None else column.take(pa.array(rows))
-        found = np.empty(len(column), object)
-        found[:] = column.to_pylist()
-        return found
+        found: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        return found.astype(object, copy=False)
 
     def thumbnails(self, rows: NDArray[np.int64]) -> NDArray[np.uint8] | None:
         """Give the small pictures of some rows, n×h×w×C; None where there are none."""

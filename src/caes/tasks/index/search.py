@@ -79,7 +79,7 @@ def measured(
         part = slice(start, start + QUERIES)
         there = take(np.maximum(rows[part], 0).reshape(-1))
         there = there.reshape(*rows[part].shape, -1) - queries[part, None]
-        apart[part] = np.linalg.norm(there, axis=2)
+        apart[part] = np.sqrt(np.einsum("qkd,qkd->qk", there, there))
     apart[rows < 0] = np.inf
     order = np.lexsort((rows, apart), axis=1)[:, :k]
     return Found(*_picked(rows, apart, order))

@@ -22,18 +22,28 @@ COMPARED = 32
 """Longest side of the pictures as they are compared."""
 AT_ONCE = 256
 """Pairs that are compared at once."""
+RARE = 0.01
+"""Share of pictures whose nearest other may differ less than the floor."""
+WORST = 3
+"""Others of each picture that must not pass for copies."""
+BESIDE = 5
+"""Of the pictures most like one, which says how alike others are: so many less one may
+be copies of it, and are still told from what is only similar."""
 
 Pictures = NDArray[np.uint8]
 """N×h×w×C, as they are looked at: from 0 for black to 255 for white."""
 Planes = NDArray[np.float32]
 """N×C×h×w, as they are compared."""
+Values = NDArray[np.float32]
+"""One for each of some pairs."""
 
 
 class Alike(NamedTuple):
     """From where on two pictures count as the same, and what that was found on."""
 
-    likeness: float  # a correlation
+    likeness: float  # as `relative` gives it
     blur: float  # of the pictures before they are compared, as `BLURS` says
+    floor: float  # what hardly two different pictures differ by less than
     f1: dict[str, float]  # by the kind of change, on the pictures it was chosen on
 
 
@@ -83,10 +93,10 @@ def changed(
     return found
 
 
-def likeness(
+def differences(
     ones: Pictures, others: Pictures, pairs: NDArray[np.int64], blur: float = 0.0
 ) -> NDArray[np.float32]:
-    """Compare pairs of pictures: the largest correlation of their aligned values.
+    """Compare pairs of pictures: 1 less the largest correlation of aligned values.
 
     Either picture is laid on the other whole and by windows of 92.5 to 97.5 % of its
     sides, at nine places: so what was cut off, scaled, compressed or made brighter is
@@ -100,21 +110,55 @@ def likeness(
             longest side.
 
     Returns:
-        P values of at most 1.
+        P values of at least 0.
     """
     found = np.empty(len(pairs), np.float32)
     coarse = [_standardised(_planes(each, COARSE)) for each in (ones, others)]
     for at, (one, other) in enumerate(pairs):
         found[at] = coarse[0][one] @ coarse[1][other]
     close = np.flatnonzero(found >= CLOSE)
+    found[close] = 0
     seen, there = _planes(ones, blur), _planes(others, blur)
-    for start in range(0, len(close), AT_ONCE):
-        part = close[start : start + AT_ONCE]
-        both = pairs[part]
-        found[part] = np.maximum(
-            _one_way(seen, there, both), _one_way(there, seen, both[:, ::-1])
-        )
-    return found
+    both = pairs[close]
+    for mine, its, ways in ((seen, there, both), (there, seen, both[:, ::-1])):
+        order = np.argsort(ways[:, 0], kind="stable")  # each is cut up once
+        for start in range(0, len(order), AT_ONCE):
+            part = order[start : start + AT_ONCE]
+            likely = _one_way(mine, its, ways[part])
+            found[close[part]] = np.maximum(found[close[part]], likely)
+    return np.maximum(1 - found, 0)
+
+
+def relative(
+    apart: Values, pairs: NDArray[np.int64], floor: float
+) -> NDArray[np.float32]:
+    """Give the likeness of pairs beside that of others: 1 for the same picture.
+
+    It is 1 − d/d₅: d₅ is how much the fifth most alike of all that one of the two is
+    compared with differs from it. So drawings, all of which are alike, are no twins.
+
+    Args:
+        apart: P differences.
+        pairs: P×2, numbers of pictures.
+        floor: The least that d₅ is taken for: there may be more than four copies.
+    """
+    ends, both = pairs.T.reshape(-1), np.tile(apart, 2)
+    order = np.lexsort((both, ends))
+    _, first, each, many = np.unique(
+        ends[order], return_index=True, return_inverse=True, return_counts=True
+    )
+    found = both[order][first + np.minimum(many, BESIDE) - 1]
+    fifth = np.where(many < BESIDE, np.float32(np.inf), found)
+    of_end = np.empty(len(ends), np.float32)
+    of_end[order] = fifth[each]
+    return _beside(apart, of_end.reshape(2, -1).min(0), floor)
+
+
+def _beside(apart: Values, fifth: Values, floor: float) -> Values:
+    """Give 1 − d/d₅, where d₅ is known; else by what differs least at all."""
+    known = np.where(np.isfinite(fifth), fifth, 0)
+    scale: Values = np.maximum(known, floor).astype(np.float32)
+    return 1 - apart / scale
 
 
 def _one_way(seen: Planes, whole: Planes, pairs: NDArray[np.int64]) -> Planes:
@@ -173,15 +217,34 @@ def _standardised(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def threshold(
-    same: dict[str, NDArray[np.float32]], different: NDArray[np.float32], blur: float
+    copies: dict[str, Values], others: NDArray[np.float32], blur: float
 ) -> Alike:
     """Choose from where on two pictures are the same: where F1 is largest.
 
     Args:
-        same: The likeness of pictures and their changed copies, by the kind of change.
-        different: The likeness of different pictures.
+        copies: How much N pictures and their changed copies differ, by the kind of
+            change.
+        others: N×n, the same of each picture and others; infinite where there are less.
         blur: What all of them were blurred by.
     """
+    near = np.sort(others, axis=1)
+    near = np.pad(near, ((0, 0), (0, BESIDE)), constant_values=np.inf)
+    nearest = near[:, 0][np.isfinite(near[:, 0])]
+    floor = max(float(np.quantile(nearest, RARE)), 1e-6)
+    # Of what is like a picture, its copy, were it there, would be first.
+    same = {
+        kind: _beside(apart, near[:, BESIDE - 2], floor)
+        for kind, apart in copies.items()
+    }
+    fifth = near[:, BESIDE - 1, None]
+    different = _beside(near[:, :WORST], fifth, floor)[np.isfinite(near[:, :WORST])]
+    return best_cut(same, different, blur, floor)
+
+
+def best_cut(
+    same: dict[str, Values], different: Values, blur: float, floor: float
+) -> Alike:
+    """Choose the likeness where F1 is largest; in the middle where that is a range."""
     copies = np.sort(np.concatenate([*same.values()]))
     others = np.sort(different)
     values = np.unique(np.concatenate([copies, others, [1.0]]))
@@ -192,7 +255,7 @@ def threshold(
     each = {
         kind: round(_f1(np.sort(found), others, cut), 4) for kind, found in same.items()
     }
-    return Alike(cut, blur, each)
+    return Alike(cut, blur, floor, each)
 
 
 def _f1(
