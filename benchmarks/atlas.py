@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import tyro
 
@@ -17,6 +18,7 @@ from caes import CAE, load
 from sheet import RESULTS, Sheet, Source, pictures
 
 MB = 1e6
+METHODS = ("pca", "tsne", "umap")
 LARGEST = 15
 """MB of a page with 10,000 small pictures."""
 
@@ -40,42 +42,47 @@ def main(
         cae = CAE(steps=1_000, random_state=0).fit(load(chosen, "train"))
         cae.save(folder / "run")
         rows = [_measure(folder, chosen, count) for count in counts]
-    head = ["pictures", "t-SNE", "PCA", "t-SNE s", "PCA s", "page MB"]
-    sheet.table(head, [[f"{row[0]:,.0f}", *_written(*row[1:])] for row in rows])
+    head = ["pictures", *METHODS, *(f"{name} s" for name in METHODS), "page MB"]
+    sheet.table(head, [_written(row) for row in rows])
     sheet.say("", "Trustworthiness of 10 neighbours; seconds and MB of the command.")
-    for count, by_tsne, by_pca, _, _, page in rows:
-        claim = f"{count:,.0f} pictures: t-SNE keeps more than PCA"
-        sheet.judge(claim, by_tsne > by_pca)
-        sheet.at_most(f"{count:,.0f} pictures: page", page, LARGEST, "{:.1f} MB")
+    for row in rows:
+        claim = f"{row.pictures:,} pictures: t-SNE keeps more than PCA"
+        sheet.judge(claim, row.kept["tsne"] > row.kept["pca"])
+        claim = f"{row.pictures:,} pictures: page"
+        sheet.at_most(claim, row.page, LARGEST, "{:.1f} MB")
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / MB
     sheet.say(f"- most memory of a command: {most:,.0f} MB")
     return sheet.finish(out)
 
 
-def _written(*row: float) -> list[str]:
-    by_tsne, by_pca, tsne, pca, page = row
-    return [
-        f"{by_tsne:.3f}",
-        f"{by_pca:.3f}",
-        f"{tsne:.0f}",
-        f"{pca:.0f}",
-        f"{page:.1f}",
-    ]
+class Row(NamedTuple):
+    """What was found of an atlas, by each method."""
+
+    pictures: int
+    kept: dict[str, float]  # trustworthiness
+    seconds: dict[str, float]
+    page: float  # MB
 
 
-def _measure(folder: Path, source: str, count: int) -> tuple[float, ...]:
+def _written(row: Row) -> list[str]:
+    kept = [f"{value:.3f}" for value in row.kept.values()]
+    seconds = [f"{value:.0f}" for value in row.seconds.values()]
+    return [f"{row.pictures:,}", *kept, *seconds, f"{row.page:.1f}"]
+
+
+def _measure(folder: Path, source: str, count: int) -> Row:
     codes, atlas = str(folder / "codes.parquet"), str(folder / "atlas")
     words = ["encode", str(folder / "run"), source, "--split", f"test[:{count}]"]
     _caes(*words, "--out", codes, "--force", "--quiet")
-    by = {}
-    for method in ("pca", "tsne"):
+    kept, seconds = dict[str, float](), dict[str, float]()
+    for method in METHODS:
         began = time.perf_counter()
         words = ["atlas", codes, "--method", method, "--out", atlas]
         found = json.loads(_caes(*words, "--json", "--force", "--quiet"))
-        by[method] = found["trustworthiness"], time.perf_counter() - began
+        kept[method] = found["trustworthiness"]
+        seconds[method] = time.perf_counter() - began
     page = Path(atlas, "index.html").stat().st_size / MB
-    rows = found["rows"]
-    return rows, by["tsne"][0], by["pca"][0], by["tsne"][1], by["pca"][1], page
+    return Row(found["rows"], kept, seconds, page)
 
 
 def _caes(*words: str) -> str:

@@ -94,7 +94,7 @@ def test_pictures_are_searched_for_by_their_paths_among_a_label(
 
 
 def test_adding_is_seen_at_once_and_twice_is_once(
-    digits: Path, says: Run, notes: Notes
+    digits: Path, made_once: Path, says: Run, notes: Notes
 ) -> None:
     said = notes("index", "add", "index", "digits", "--split", "test[:50]")
     assert said[-1] == "50 pictures added; 4,050 in index"
@@ -106,9 +106,14 @@ def test_adding_is_seen_at_once_and_twice_is_once(
     assert max(each["distance"] for each in found) < 1e-3
     names = [each["name"] for each in found]
     dropped = says("index", "drop", "index", *names)
-    assert dropped == "5 pictures dropped, 4,055 left in index\n"
-    again = json.loads(says(*words, "--json", "--force"))
-    assert not {each["name"] for each in again} & {*names}
+    again = f"caes index build {made_once / 'run'} DATA --out index --force"
+    assert dropped.splitlines() == [
+        "5 pictures dropped, 4,055 left in index",
+        f"What was dropped stays on disk until the index is built again: {again}",
+    ]
+    assert "│ 5, on disk until" in says("index", "info", "index")
+    found = json.loads(says(*words, "--json", "--force"))
+    assert not {each["name"] for each in found} & {*names}
 
 
 @pytest.mark.parametrize("kind", CHANGES)

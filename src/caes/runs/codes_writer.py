@@ -143,15 +143,22 @@ class _Parquet(CodesWriter):
         import pyarrow as pa
 
         n, width = len(self.names), self.codes.shape[1]
-        values = self.codes[:n].reshape(-1)
+        values = pa.array(self.codes[:n].reshape(-1))
+        # Where none can be missing, none is marked as there, value by value.
+        element = pa.field("element", values.type, nullable=False)
+        each = pa.list_(element, width)
         columns: dict[str, Any] = {
             "name": pa.array(self.names, pa.string()),
             "label": pa.array(self.labels, pa.string()).dictionary_encode(),
-            "code": pa.FixedSizeListArray.from_arrays(values, width),
+            "code": pa.FixedSizeListArray.from_arrays(values, type=each),
         }
         if self.errors is not None:
             columns["error"] = pa.array(self.errors[:n])
-        return pa.table(columns)
+        fields = [
+            pa.field(name, column.type, nullable=name == "label")
+            for name, column in columns.items()
+        ]
+        return pa.table([*columns.values()], schema=pa.schema(fields))
 
 
 class _Npy(CodesWriter):

@@ -199,30 +199,31 @@ def coded(
     for images in pieces:
         if isinstance(images, Skipped):
             continue
-        whole = _takes_whole(encoder, images)
-        work = encoder.encode(images, errors=errors) if whole else None
+        if isinstance(encoder, CAE) and not _takes_whole(encoder, images):
+            work = _each(encoder, images, errors)
+        else:
+            work = encoder.encode(images, errors=errors)
         at = 0
-        for codes, *found in work or _each(encoder, images, errors):
+        for codes, *found in work:
             names = images.names[at : at + len(codes)]
             labels = _labels(images, at, at + len(codes))
             at += len(codes)
             yield Part(names, labels, pool(codes), found[0] if found else None)
 
 
-def _takes_whole(encoder: Encoder, images: ImageSet) -> bool:
+def _takes_whole(cae: CAE, images: ImageSet) -> bool:
     """Tell pictures that go through the network as they are, in batches."""
-    size, own = images.shape[1:3], encoder.picture_shape_[:2]
-    if encoder.architecture_.dense or not isinstance(encoder, CAE) or size == own:
-        return not isinstance(encoder, CAE) or size == own
+    size, own = images.shape[1:3], cae.picture_shape_[:2]
+    if cae.architecture_.dense or size == own:
+        return size == own
     small = math.prod(size) <= max(SMALL, math.prod(own))
-    return small and min(size) >= encoder.architecture_.smallest
+    return small and min(size) >= cae.architecture_.smallest
 
 
 def _each(
-    cae: Encoder, images: ImageSet, errors: bool
+    cae: CAE, images: ImageSet, errors: bool
 ) -> Iterator[tuple[NDArray[Any], ...]]:
     """Encode pictures of any size one by one, part by part."""
-    assert isinstance(cae, CAE)
     tile = None if cae.tile or cae.architecture_.dense else TILE
     for row in range(len(images)):
         one = images[row : row + 1]

@@ -25,6 +25,7 @@ class Drop(OfIndex):
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.tasks.index.image_index import ImageIndex
+        from caes.tasks.index.results import left_on_disk
 
         some(self.names, "NAME", "names of pictures, as caes index search writes them")
         index = ImageIndex.load(self.index)
@@ -38,3 +39,4 @@ class Drop(OfIndex):
             print_json({"index": str(self.index), **found})
         else:
             print(f"{dropped:,} pictures dropped, {len(index):,} left in {self.index}")
+            print(f"What was dropped stays {left_on_disk(index, self.index)}")

@@ -153,6 +153,13 @@ def as_dict(index: ImageIndex, folder: Path) -> dict[str, Any]:
     }
 
 
+def left_on_disk(index: ImageIndex, folder: Path) -> str:
+    """Say how what was dropped goes from the disk as well."""
+    run = index.about.get("run", {}).get("folder", "RUN")
+    again = f"caes index build {run} DATA --out {folder} --force"
+    return f"on disk until the index is built again: {again}"
+
+
 def print_index(index: ImageIndex, folder: Path) -> None:
     """Print a table of it."""
     from caes.tasks.cache import written_bytes
@@ -162,7 +169,8 @@ def print_index(index: ImageIndex, folder: Path) -> None:
     labelled = f"{found['labelled']:,}, of {count(found['classes'], 'class')}"
     rows = {
         "pictures": f"{found['pictures']:,}",
-        "dropped": f"{found['dropped']:,}",
+        "dropped": f"{found['dropped']:,}"
+        + f", {left_on_disk(index, folder)}" * (found["dropped"] > 0),
         "labelled": labelled,
         "code": f"{found['code']} values",
         "metric": found["metric"],
