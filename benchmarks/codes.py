@@ -37,8 +37,9 @@ GROWTH = 30
 
 def main(
     parts: tuple[PART, ...] = ("speed", "memory"),
-    count: int = 10_000,
-    files: int = 4_000,
+    networks: tuple[str, ...] = tuple(NETWORKS),
+    count: int = 30_000,
+    files: int = 10_000,
     many: int = 1_000_000,
     rounds: int = 5,
     source: Source | None = None,
@@ -48,6 +49,7 @@ def main(
 
     Args:
         parts: What to measure.
+        networks: Of which the speed is measured.
         count: Pictures of the array.
         files: Pictures of the prepared set.
         many: Pictures of 32×32 whose codes are written in bounded memory.
@@ -59,20 +61,26 @@ def main(
     sheet = Sheet("A table of codes: speed beside transform, and memory", chosen)
     with tempfile.TemporaryDirectory(prefix="caes-codes-") as folder:
         if "speed" in parts:
-            _speed(sheet, Path(folder), chosen, count, files, rounds)
+            _speed(sheet, Path(folder), chosen, networks, count, files, rounds)
         if "memory" in parts:
             _memory(sheet, Path(folder), many)
     return sheet.finish(out)
 
 
 def _speed(
-    sheet: Sheet, folder: Path, chosen: Source, count: int, files: int, rounds: int
+    sheet: Sheet,
+    folder: Path,
+    chosen: Source,
+    networks: tuple[str, ...],
+    count: int,
+    files: int,
+    rounds: int,
 ) -> None:
     known = load(chosen, "train")
     pixels = np.resize(np.asarray(known.pixels), (count, *known.shape[1:]))
     sets = {"array": load(pixels), "prepared set": _prepared(folder, pixels[:files])}
-    for name, options in NETWORKS.items():
-        cae = CAE(**options, random_state=0).fit(known[:20_000])
+    for name in networks:
+        cae = CAE(**NETWORKS[name], random_state=0).fit(known[:20_000])
         for kind, images in sets.items():
             _race(sheet, folder, cae, f"{name}, {kind}", images, rounds)
 
