@@ -66,7 +66,7 @@ def test_what_is_told_of_an_index(digits: Path, says: Run) -> None:
         "labelled +│ 4,000, of 10 classes",
         "code +│ 32 values|code +│ 64 values",
         r"same class, PCA +│ \d\d\.\d\d %",
-        "the same +│ from a correlation of 0",
+        "the same +│ from a likeness of 0",
         "from +│ digits train: 4,000",
     ):
         assert re.search(row, said), row
