@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import psutil
 import tyro
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
@@ -173,12 +172,19 @@ def _open(folder: str, queries: Codes) -> tuple[float, ...]:
     before = _ready(queries)
     index = ImageIndex.load(folder)
     index.search(queries, K)
-    return ((psutil.Process().memory_info().rss - before) / MB,)
+    return ((_memory() - before) / MB,)
 
 
 def _ready(codes: Codes) -> float:
     """Import what is needed; give the bytes of memory that this takes."""
     ImageIndex("cosine").add(codes).search(codes, K)
+    return _memory()
+
+
+def _memory() -> float:
+    """Give the bytes of memory that this process takes."""
+    import psutil  # only what needs it has to have it
+
     return float(psutil.Process().memory_info().rss)
 
 

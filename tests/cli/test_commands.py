@@ -53,7 +53,7 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert len(lines) == 26
     assert re.fullmatch(
         r"epoch 20/20  loss 0\.\d{4}  accuracy 0\.\d{4}  PSNR \d\d\.\d\d dB  "
-        r"\d+\.\d s  [\d,]+ images/s  waiting \d+ %",
+        r"\d+\.\d s  [\d,]+ images/s  waiting \d+ %  0:00 left",
         lines[24],
     )
     return folder / "runs" / "digits-1"
