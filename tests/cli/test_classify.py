@@ -250,6 +250,9 @@ def test_without_options_the_labels_choose_and_the_page_says_what(
     assert len(table("run/suggestions.csv")) == 2
     told = Path("run/report.html").read_text()
     assert "What the labels chose" in told
+    # The auto-encoder that was trained first is a run of its own.
+    assert about("run")["provenance"]["stack"] == "run-autoencoder"
+    says("reconstruct", "run-autoencoder", "photos", "--out", "again", "--quiet")
     names = [each.name for each in reported["contenders"]]
     assert names[:6] == ["the classifier", CONTROL, *PLAIN]
     assert len(names) == 9

@@ -33,7 +33,8 @@ class Classify(Labelled, FineTuning):
     the pictures keep their classes, and whether it predicts, or logistic regression or
     a kernel machine on codes and texture statistics. Writes a folder with all of them,
     tables, figures and report.html, which compares it with the same network from
-    random weights and with plain means. Ctrl-C ends it with what there is.
+    random weights and with plain means. Ctrl-C ends it with what there is. An
+    auto-encoder that is trained first is kept beside it, as FOLDER-autoencoder.
 
     Args:
         stack: The folder of the auto-encoder's run; without it one is trained first.
@@ -88,18 +89,44 @@ class Classify(Labelled, FineTuning):
                     tell.expect(control=control)
                     wait = f"{duration(most)}, the control and plain means included"
                     say(f"at most about {wait}; Ctrl-C ends it", self.quiet)
+                stack = self.stack
+                if cae is None and self.start != "random":
+                    stack = folder.with_name(f"{folder.name}-autoencoder")
+                    tell.expect(classifier=60 * recipe.minutes * recipe.automatic)
+                    cae = self._kept(stack, opening, train, seed)
                 classifier = CAEClassifier(cae, **chosen, verbose=not self.quiet)
                 classifier.fit(train)
                 seconds = time.perf_counter() - start
                 classifier.provenance_ |= {"command": typed, "folder": os.getcwd()}
-                stack = str(self.stack) if self.stack else "trained first"
-                told = {"labels": self.labels or "all", "stack": stack}
+                told = {"labels": self.labels or "all", "stack": str(stack or "none")}
                 classifier.provenance_ |= told
                 classifier.opening_ = replace(opening, folder=os.getcwd())
                 classifier.write(staged)
             # The run is safe by now, whatever happens to its controls and its report.
             page = self._told(folder, classifier, seconds, train, test, typed)
         print(page)
+
+    def _kept(
+        self, folder: Path, opening: "Opening", train: "ImageSet", seed: int
+    ) -> "CAE":
+        """Train the auto-encoder, and keep it: whatever comes after, it is there."""
+        from caes.estimators import CAE
+        from caes.files import new_folder
+        from caes.runs.checkpoint import FILES
+        from caes.train.options import MINUTES
+
+        with new_folder(folder, FILES, force=self.force) as staged:
+            cae = CAE(
+                minutes=(self.minutes or MINUTES) / 2,
+                device=self.device,
+                precision=self.precision,
+                random_state=seed,
+                verbose=not self.quiet,
+            ).fit(train)
+            cae.opening_ = replace(opening, folder=os.getcwd())
+            cae.write(staged)
+        say(f"the auto-encoder is kept: --from {folder} takes it", self.quiet)
+        return cae
 
     def _opened(
         self, cae: "CAE | None", seed: int
