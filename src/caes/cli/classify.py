@@ -110,19 +110,12 @@ class Classify(Labelled, FineTuning):
         self, folder: Path, opening: "Opening", train: "ImageSet", seed: int
     ) -> "CAE":
         """Train the auto-encoder, and keep it: whatever comes after, it is there."""
-        from caes.estimators import CAE
+        from caes.estimators.classifier import default_stack
         from caes.files import new_folder
         from caes.runs.checkpoint import FILES
-        from caes.train.options import MINUTES
 
         with new_folder(folder, FILES, force=self.force) as staged:
-            cae = CAE(
-                minutes=(self.minutes or MINUTES) / 2,
-                device=self.device,
-                precision=self.precision,
-                random_state=seed,
-                verbose=not self.quiet,
-            ).fit(train)
+            cae = default_stack(self, verbose=not self.quiet, seed=seed).fit(train)
             cae.opening_ = replace(opening, folder=os.getcwd())
             cae.write(staged)
         say(f"the auto-encoder is kept: --from {folder} takes it", self.quiet)

@@ -270,9 +270,7 @@ class CAEClassifier(ClassifierMixin, PictureEstimator, FineTuning):  # type: ign
     def _stack(self) -> CAE:
         """Give the stack, read from its folder where one is named."""
         if self.stack is None:
-            where = {name: getattr(self, name) for name in ("device", "precision")}
-            minutes = (self.minutes or MINUTES) / 2
-            return CAE(**where, minutes=minutes, verbose=self.verbose)
+            return default_stack(self, verbose=self.verbose)
         if isinstance(self.stack, CAE):
             return self.stack
         if isinstance(self.stack, str | os.PathLike):
@@ -338,6 +336,17 @@ def _check_stack(stack: CAE, images: ImageSet) -> None:
             "pictures of the size it was trained on",
             f"Load them with size={tuple(needed)}.",
         )
+
+
+def default_stack(recipe: FineTuning, *, verbose: bool, seed: int | None = None) -> CAE:
+    """Give the auto-encoder that is trained first where there is none yet."""
+    return CAE(
+        minutes=(recipe.minutes or MINUTES) / 2,
+        device=recipe.device,
+        precision=recipe.precision,
+        random_state=seed,
+        verbose=verbose,
+    )
 
 
 def _taught(

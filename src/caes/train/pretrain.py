@@ -234,8 +234,7 @@ class _Training:
         began = time.perf_counter()
         history = self.run(model, images, scaling)
         tries = RESTARTS if self.options.epochs == "auto" else 0
-        mean = self._mean_psnr(images, scaling) if tries else math.nan
-        while tries and (why := _failure(history, mean)):
+        while tries and (why := self._failure(history, images, scaling)):
             (rate,) = per_level(self.options, "learning_rate", model.arch)
             self.options.learning_rate = rate / 10
             told = f"again, at a learning rate of {rate / 10:g}"
@@ -245,6 +244,17 @@ class _Training:
             again = replace(self, order=deepcopy(order), spent=spent)
             history, tries = again.run(model, images, scaling), tries - 1
         return history
+
+    def _failure(self, history: History, images: ImageSet, scaling: Scaling) -> str:
+        """Say why a training failed; nothing if it did not."""
+        if history.ended == "diverged":
+            return "The loss is not a finite number"
+        if history.ended != "early":
+            return ""
+        found = [row.psnr for row in history.rows if row.psnr is not None]
+        best = max(found, default=math.inf)
+        collapsed = best < self._mean_psnr(images, scaling) + ALIKE
+        return "Nothing was learnt but the mean picture" if collapsed else ""
 
     def _mean_psnr(self, images: ImageSet, scaling: Scaling) -> float:
         """Give the PSNR, in dB, of the mean picture for those that are learnt from."""
@@ -281,17 +291,6 @@ class _Training:
             counted=True,
             average=AVERAGE,
         )
-
-
-def _failure(history: History, mean: float) -> str:
-    """Say why a training failed, beside the mean picture's PSNR; nothing if not."""
-    if history.ended == "diverged":
-        return "The loss is not a finite number"
-    found = [row.psnr for row in history.rows if row.psnr is not None]
-    collapsed = max(found, default=math.inf) < mean + ALIKE
-    if history.ended == "early" and collapsed:
-        return "Nothing was learnt but the mean picture"
-    return ""
 
 
 def _codes(

@@ -215,8 +215,9 @@ def progress(verbose: bool) -> Progress:
 @contextmanager
 def telling(verbose: bool) -> Iterator[Progress]:
     """Let all trainings within tell of themselves through one, which knows them all."""
-    before = _AT_WORK.set(progress(verbose))
+    at_work = progress(verbose)
+    before = _AT_WORK.set(at_work)
     try:
-        yield progress(verbose)
+        yield at_work
     finally:
         _AT_WORK.reset(before)

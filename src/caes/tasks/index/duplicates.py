@@ -60,9 +60,8 @@ def find_groups(
         kept = apart <= within
     else:
         differ = _differences(index, others, found, alike["blur"], progress)
-        ends = found + np.array(
-            [0, len(index.live) * against]
-        )  # one number, one picture
+        # One number, one picture, also where the second is of the other index.
+        ends = found + np.array([0, len(index.live) * against])
         likely = relative(differ, ends, alike["floor"])
         kept = likely >= alike["likeness"]
     edges: dict[int, dict[int, tuple[Kind, float, float]]] = {}
