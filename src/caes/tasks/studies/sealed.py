@@ -24,6 +24,7 @@ from caes.report.label_curve import CurveRun
 from caes.runs.ledger import Ledger, Row, commit
 from caes.tasks.label_curve import trained
 from caes.tasks.studies.study import (
+    KEYS,
     STARTS,
     digest,
     kept_or_trained,
@@ -34,7 +35,6 @@ from caes.train.recipes import StartName
 
 CHOICE_KEYS = ("table", "labels", "start", "learning_rate", "epochs", "recipe")
 CHOICE_FIGURES = ("error", "log_loss", "watched_pictures", "seconds", "data", "stack")
-KEYS = ("table", "labels", "seed", "start", "recipe")
 FIGURES = (
     "sealed_error",
     "sealed_pictures",
