@@ -653,6 +653,22 @@ def test_after_its_minutes_a_training_begins_no_other_epoch() -> None:
     assert (history.ended, len(history.rows)) == ("time", 1)
 
 
+@pytest.mark.parametrize(("seconds", "epochs"), [(24, 2), (26, 3)])
+def test_a_training_ends_with_the_epoch_that_is_nearest_to_its_minutes(
+    seconds: int, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("caes.train.loop.time.perf_counter", lambda: clock[0])
+
+    class Slow(Level):
+        def forward(self, pictures: Tensor) -> Tensor:
+            clock[0] += 10
+            return super().forward(pictures)
+
+    history = _train(Slow(), _white(4), epochs=99, minutes=seconds / 60)
+    assert (history.ended, len(history.rows)) == ("time", epochs)
+
+
 def test_of_quick_stretches_only_some_are_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -206,6 +206,7 @@ def write_classification_report(
     unlabelled: int,  # and without
     judged: Mapping[str, tuple[float, float]] | None = None,  # see `CAEClassifier`
     answer: str = "",  # what predicts, within a sentence; empty for the network
+    length: str = "as asked",  # what the number of its epochs, or steps, is like
     tell: Callable[[str], None] | None = None,  # called with the first sentences
 ) -> Path:
     """Write ``report.html``, ``figures/``, ``confusion.csv``, ``per_class.csv``."""
@@ -215,7 +216,8 @@ def write_classification_report(
     if tell is not None:
         tell(" ".join(filter(None, (verdict.lead, verdict.advice))))
     asked, rows = settings.get("epochs"), history.rows
-    phase = one_phase(history, asked if isinstance(asked, int) else len(rows))
+    asked = asked if isinstance(asked, int) else len(rows)
+    phase = one_phase(history, asked, length)
     made = training.epochs([phase])
     if settings.get("rounds") and unlabelled:
         steps = rows[-1].steps if rows else None

@@ -38,6 +38,7 @@ class Phase:
     kept: int  # the one whose weights were kept; 0 for what the phase began with
     state: State
     sole: bool = False  # whether there is no other
+    wish: str = "as asked"  # what its length is like, if it was not cut short
 
     @property
     def name(self) -> str:
@@ -128,9 +129,10 @@ def phases(history: History, plan: Plan) -> list[Phase]:
     return made
 
 
-def one_phase(history: History, asked: int) -> Phase:
+def one_phase(history: History, asked: int, wish: str = "as asked") -> Phase:
     """Give the one phase of a training that had no other."""
-    return Phase(0, asked, history.rows, history.best_epoch, history.ended, sole=True)
+    rows, ended = history.rows, history.ended
+    return Phase(0, asked, rows, history.best_epoch, ended, sole=True, wish=wish)
 
 
 def _kept(rows: Sequence[Epoch], best: bool) -> int:

@@ -118,7 +118,7 @@ ENDINGS = {
 def _one(phase: Phase) -> tuple[str, str]:
     endings = {"early": "stopped early", "complete": ""}
     ending = endings.get(phase.state, phase.state)
-    notes = [f"of {phase.asked:,}: {ending}" if ending else "as asked"]
+    notes = [f"of {phase.asked:,}: {ending}" if ending else phase.wish]
     if not phase.asked:
         notes = [ENDINGS.get(phase.state, phase.state)]
     if phase.short_of:

@@ -210,8 +210,10 @@ def write_page(
         "random_state": classifier.seed_,
     }
     chosen = {name: classifier.chosen_[name] for name in CHOSEN}
+    length = "as asked"
     if chosen["steps"] is not None:
         now["epochs"] = None
+        length = "as cross-validation chose" if recipe.automatic else length
     options = {**values(classifier, FineTuning), **vars(recipe), **chosen, **now}
     judged = {ANSWERS[name]: each for name, each in classifier.judged_.items()}
     return write_classification_report(
@@ -229,5 +231,6 @@ def write_page(
         unlabelled=len(train) - known if options["rounds"] else 0,
         judged=judged,
         answer=ANSWERS[classifier.answer_],
+        length=length,
         tell=tell,
     )

@@ -62,7 +62,8 @@ class Settings:
     # what was there before the first step is watched and kept as well.
     falls: int = 0
     counted: bool = False  # epochs are stretches, and told by their steps
-    minutes: float = math.inf  # after which no other epoch begins
+    # The end is that of the epoch that comes nearest to so many.
+    minutes: float = math.inf
 
     def rate(self, progress: float) -> float:
         """Give the learning rate at a share in [0, 1] of the whole training."""
@@ -214,7 +215,8 @@ def train(
             if early or stop.is_set():
                 history.ended = "interrupted" if stop.is_set() else "early"
                 break
-            if time.perf_counter() - began > 60 * settings.minutes:
+            now = time.perf_counter()
+            if now + (now - start) / 2 - began > 60 * settings.minutes:
                 history.ended = "time"
                 break
     average.swap()  # for good, or until weights that were kept come back
