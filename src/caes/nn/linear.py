@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from torch import Tensor, nn
 
 from caes.nn.architecture import Shape
@@ -50,10 +51,7 @@ class Subspace:
         if features > SIDE or features >= n:
             found = _by_products(rows, components)
         else:
-            from sklearn.decomposition import PCA
-
-            pca = PCA(components, svd_solver="covariance_eigh").fit(rows)
-            found = np.asarray(pca.components_, dtype=np.float32)
+            found = _by_covariance(rows, components)
         codes = rows[:: math.ceil(n / 10_000)] @ found.T
         return cls(mean, found, float(np.square(codes).mean()))
 
@@ -75,6 +73,20 @@ def sample(available: int, features: int) -> slice | NDArray[np.int64]:
         return slice(None)
     chosen = np.random.default_rng(0).choice(available, limit, replace=False)
     return np.sort(chosen)
+
+
+def _by_covariance(rows: NDArray[np.float32], components: int) -> NDArray[np.float32]:
+    """Decompose the D×D covariance, the wanted directions alone.
+
+    scikit-learn finds all of them: of 4,096 features three times as long. As there the
+    largest value of each direction is positive.
+    """
+    covariance = rows.T @ rows
+    wanted = len(covariance) - components, len(covariance) - 1
+    vectors = eigh(covariance, subset_by_index=wanted, overwrite_a=True)[1]
+    found = np.ascontiguousarray(vectors.T[::-1])
+    largest = np.abs(found).argmax(axis=1)[:, None]
+    return found * np.sign(np.take_along_axis(found, largest, 1))
 
 
 def _by_products(rows: NDArray[np.float32], components: int) -> NDArray[np.float32]:
