@@ -211,18 +211,27 @@ def test_a_stack_whose_levels_learned_one_by_one_has_not_learned_nothing() -> No
 
 
 @pytest.mark.parametrize(
-    ("ended", "advice"),
+    ("ended", "watched", "advice"),
     [
-        ("time", "Try more time, as with --minutes 20."),
-        ("early", "Try more pictures, or a smaller code: --code 16. If PCA is enough, take it."),
+        ("time", 0.4, "Try more time, as with --minutes 20."),
+        ("time", 4.1, "Try more pictures, or a smaller code: --code 1. If PCA is enough, take it."),
+        ("early", 0.4, "Try more pictures, or a smaller code: --code 1. If PCA is enough, take it."),
     ],
 )  # fmt: skip
 def test_where_pca_is_as_good_there_is_something_to_try(
-    ended: Ending, advice: str
+    ended: Ending, watched: float, advice: str
 ) -> None:
     assert verdict(measured(0.001)).advice == ""
     plain = "Try caes fit without --arch or --recipe: it begins at PCA's answer."
     assert verdict(measured(0.02)).advice == plain
     beside = replace(FOUND.arch, linear=True)
-    told = replace(FOUND.history, ended=ended)
+    rows = [replace(row, validation_loss=watched) for row in FOUND.history.rows]
+    told = replace(FOUND.history, ended=ended, rows=rows)
     assert verdict(measured(0.02, arch=beside, history=told)).advice == advice
+
+
+def test_where_nothing_better_than_pca_was_found_it_is_said_to_be_pca() -> None:
+    beside = replace(FOUND.arch, linear=True)
+    kept = replace(FOUND.history, best_epoch=0)
+    found = verdict(measured(0.01, arch=beside, history=kept))
+    assert found.lead == "The autoencoder is PCA: nothing better was found."

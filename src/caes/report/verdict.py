@@ -18,6 +18,9 @@ MUCH = 1.5
 """From this ratio of errors on, it is told as a factor instead of a percentage."""
 ROOMY = 8
 """Below so many picture values for one code value, PCA has it easy."""
+BY_HEART = 4
+"""Where pictures kept apart have so many times the loss of those learnt from, more time
+does not help."""
 UNTRAINED = (
     "The reconstructions go through all levels, and what has not learned is about as "
     "random as at the start: the errors say nothing of the stack that was asked for."
@@ -45,9 +48,14 @@ def _advice(results: Results) -> str:
     """Say what to try where PCA is as good or better."""
     if not results.arch.linear:
         return "Try caes fit without --arch or --recipe: it begins at PCA's answer."
-    if results.history.ended == "time":
+    last = results.history.rows[-1] if results.history.rows else None
+    watched = (last and last.validation_loss) or 0
+    by_heart = last is not None and last.loss < watched / BY_HEART
+    if results.history.ended == "time" and not by_heart:
         return "Try more time, as with --minutes 20."
-    return "Try more pictures, or a smaller code: --code 16. If PCA is enough, take it."
+    code = max(1, results.pca.asked // 4)
+    smaller = f"more pictures, or a smaller code: --code {code}"
+    return f"Try {smaller}. If PCA is enough, take it."
 
 
 def _ratio(results: Results) -> float:
@@ -83,6 +91,8 @@ def _lead(results: Results, ratio: float) -> str:
     if ratio > 1 + LEVEL:
         return f"PCA is better here: the autoencoder leaves {ratio - 1:.0%} more error."
     if ratio >= 1 - LEVEL:
+        if results.arch.linear and not results.history.best_epoch:
+            return "The autoencoder is PCA: nothing better was found."
         return f"The autoencoder and PCA are level{_but(results, 'the decoder')}."
     better = f"The autoencoder is better{_but(results, 'it')}"
     if ratio > 1 / MUCH:

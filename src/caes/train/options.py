@@ -40,8 +40,9 @@ PrecisionName = Literal["32-true", "bf16-mixed", "16-mixed"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 
 
-CODE = 64
-"""Values that are kept of a picture if nothing is said."""
+CODE, ROOM = 64, 4
+"""Values that are kept of a picture if nothing is said, and how many of its own come at
+least on each."""
 MINUTES = 5
 """Minutes of training if nothing is said."""
 
@@ -91,7 +92,8 @@ class Options:
     )
     code: int | None = option(
         None,
-        "Values that arch auto keeps of a picture, or of a tile; 64 if not said.",
+        """Values that arch auto keeps of a picture, or of a tile; if not said 64, or a
+        quarter of what a very small one has.""",
         whole(1),
         hint="Try code=64.",
     )
@@ -261,9 +263,10 @@ class Options:
         """Fill in what was not said, for pictures (H, W, C)."""
         filled: dict[str, Any] = {"arch": EXAMPLE, "linear": False, "epochs": 20}
         if self.automatic:
-            code = self.code or CODE
-            if self.compression is not None:
-                code = max(1, round(math.prod(picture) / self.compression))
+            code, compression = self.code, self.compression
+            if code is None:
+                code = round(math.prod(picture) / (compression or ROOM))
+                code = max(1, code if compression else min(code, CODE))
             filled = {"arch": network_for(picture, code), "linear": True}
             filled["epochs"] = "auto"
         if self.steps is not None:
