@@ -86,7 +86,7 @@ def _by_covariance(rows: NDArray[np.float32], components: int) -> NDArray[np.flo
     vectors = eigh(covariance, subset_by_index=wanted, overwrite_a=True)[1]
     found = np.ascontiguousarray(vectors.T[::-1])
     largest = np.abs(found).argmax(axis=1)[:, None]
-    return found * np.sign(np.take_along_axis(found, largest, 1))
+    return np.asarray(found * np.sign(np.take_along_axis(found, largest, 1)))
 
 
 def _by_products(rows: NDArray[np.float32], components: int) -> NDArray[np.float32]:
