@@ -133,6 +133,18 @@ def test_a_quiet_fit_says_nothing_of_it(photos: Path, notes: Notes) -> None:
     assert notes("fit", "photos", *FIT, "--quiet") == []
 
 
+def test_tiles_of_one_picture_are_no_masks_of_each_other(
+    here: Path, notes: Notes
+) -> None:
+    half = np.zeros((32, 64), np.uint8)
+    half[:, 32:] = half[::2, :32] = 255
+    Path("drawings").mkdir()
+    Image.fromarray(half).save("drawings/a.png")
+    Image.fromarray(255 - half).save("drawings/b.png")
+    said = notes("fit", "drawings", *FIT, "--tile", "32")
+    assert not any("mask" in line for line in said)
+
+
 def test_masks_among_the_pictures_are_named(photos: Path, notes: Notes) -> None:
     assert not any("mask" in line for line in notes("fit", "photos", *FIT))
     with Image.open(photos / "in" / "01.png") as picture:

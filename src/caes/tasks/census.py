@@ -48,16 +48,16 @@ def masks(images: ImageSet) -> str:
 
     Nothing where there are none.
     """
-    named: dict[str, list[int]] = {}
+    named: dict[str, dict[str, int]] = {}
     for row, name in enumerate(whole_names(images.names)):
-        named.setdefault(PurePath(name).stem, []).append(row)
-    pairs = [rows for rows in named.values() if len(rows) > 1]
+        path = PurePath(name)
+        named.setdefault(path.stem, {}).setdefault(path.suffix, row)
+    pairs = [rows for each in named.values() if len(rows := [*each.values()]) > 1]
     found = [
         (images.names[row], next(images.names[at] for at in rows if at != row))
         for rows in pairs[:_PAIRS]
         for row in rows
-        if len({PurePath(images.names[at]).suffix for at in rows}) > 1
-        and len(np.unique(images.pixels[row])) == 2
+        if len(np.unique(images.pixels[row])) == 2
     ]
     if not found:
         return ""
