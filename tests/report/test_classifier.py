@@ -290,3 +290,15 @@ def test_pictures_of_any_type_are_shown(dtype: type, channels: int) -> None:
 def test_confidence_is_weighed_against_accuracy(sure: float, told: str) -> None:
     bins = reliability(answers(SAME, 2, range(20), sure), SAME)
     assert classifier.how_reliable(bins) == told
+
+
+@pytest.mark.parametrize(("error", "told"), [(0.1, False), (0.3, True)])
+def test_the_page_says_so_where_another_answer_erred_less(
+    tmp_path: Path, error: float, told: bool
+) -> None:
+    judged = {"the network": (error, 0.5), "logistic regression on codes": (0.2, 0.6)}
+    settings = {"epochs": 3, "augment": "flip", "rounds": 0}
+    read = report(tmp_path, judged=judged, answer="the network", settings=settings)
+    assert "The network predicts" in read.text
+    assert ("though another answer erred less" in read.text) is told
+    assert "It took 3 epochs; it was not sure enough" in read.text

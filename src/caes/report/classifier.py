@@ -246,6 +246,7 @@ def write_classification_report(
         settings=settings,
         verdict=verdict,
         judged=judged or {},
+        weaker=weaker(judged or {}, answer or "the network"),
         answer=capital(answer or "the network"),
         **sources({"Test": images}, notes),
     )
@@ -257,6 +258,12 @@ def write_classification_report(
         "per_class": scores_table(results.scores),
     }
     return publish(folder, page, drawn.values(), shown, tables)
+
+
+def weaker(judged: Mapping[str, tuple[float, float]], answer: str) -> bool:
+    """Tell whether another answer erred less than the one that predicts."""
+    best = min((error for error, _ in judged.values()), default=0.0)
+    return answer in judged and judged[answer][0] > best
 
 
 def facts(results: Results) -> Iterator[Fact]:
