@@ -133,7 +133,7 @@ def test_suspects_are_ranked_and_the_strange_ones_come_first(
     assert len(rows) == 110
     places = {row[1]: int(row[0]) for row in rows}
     ranks = [rank for name, rank in places.items() if name.startswith("7/")]
-    assert np.mean(ranks) < 44  # by chance 55; 41 with this seed
+    assert np.mean(ranks) < 44  # by chance 55; 38 with this seed
 
 
 def test_what_cannot_be_is_refused_before_any_work(

@@ -17,6 +17,7 @@ from caes.anomalies.codes import PictureCodes, PlaceCodes, PlacedCodes, enlarged
 from caes.anomalies.detector import Detector, Maps, Pictures, Scores, View
 from caes.anomalies.discriminator import Discriminator
 from caes.anomalies.reconstruction import Reconstruction, WholeReconstruction
+from caes.anomalies.shapes import Shapes
 from caes.anomalies.transformations import Transformations
 from caes.data.tiles import Grid
 from caes.estimators import CAE
@@ -28,6 +29,7 @@ WHOLE: tuple[Any, ...] = (
     partial(PictureCodes, "mahalanobis"),
     partial(PictureCodes, "neighbours"),
     PlacedCodes,
+    Shapes,
     Discriminator,
     Transformations,
 )

@@ -100,7 +100,7 @@ def parts(count: int, groups: Sequence[str], kept: float, seed: int) -> Parts:
 
 def fitted(album: Album, rows: Parts, plan: Plan) -> Ensemble:
     """Fit every candidate, and choose."""
-    learnt, seen = album[rows.learn], _view(album, plan.seed)
+    learnt, seen = album[rows.learn], seen_as(album, plan.seed)
     detectors = candidates(seen)
     names = plan.detectors
     novel = seen.whole is not None if plan.novelties is None else plan.novelties
@@ -139,7 +139,7 @@ def _check_names(names: Sequence[str], known: Mapping[str, Detector]) -> None:
             )
 
 
-def _view(album: Album, seed: int) -> View:
+def seen_as(album: Album, seed: int) -> View:
     """Say how pictures are seen: small ones of one size whole, others by places."""
     size = album.size
     whole = size if size is not None and max(size) <= PIECE else None

@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 
 from caes.anomalies.album import Album
-from caes.anomalies.detector import PIECE
+from caes.anomalies.detector import PIECE, Pictures, View
 from caes.anomalies.estimator import AnomalyDetector
+from caes.anomalies.fitting import seen_as
+from caes.anomalies.shapes import Shapes
 from caes.files import TableWriter
 
 FOLDS = 3
-WHOLE = ("reconstruction by structure", "codes of pictures by mahalanobis")
-LOCAL = ("reconstruction by structure", "codes of places by mahalanobis")
-"""Detectors that a few strange pictures among those learnt from mislead little."""
+PLACES = ("reconstruction by structure", "codes of places by mahalanobis")
+"""Detectors of places that a few strange pictures among many mislead little."""
 
 
 class Suspect(NamedTuple):
@@ -30,8 +32,9 @@ def suspects(
 ) -> list[Suspect]:
     """Rank pictures by how strange each is to those of other parts of the set.
 
-    The set is cut into three at random; each third is scored by a detector of the other
-    two (cross-fitting), so that none has been learnt from.
+    The set is cut into three at random; each third is scored by what has learnt from
+    the other two (cross-fitting): small pictures of one size by their shapes, for which
+    there is no network; others by two detectors of places.
 
     Args:
         album: The pictures.
@@ -42,19 +45,30 @@ def suspects(
     Returns:
         All pictures, the strangest first.
     """
+    small = album.size is not None and max(album.size) <= PIECE
+    strangeness, chances = np.empty((2, len(album)))
     order = np.random.default_rng(seed).permutation(len(album))
-    names = WHOLE if album.size and max(album.size) <= PIECE else LOCAL
-    found: list[Suspect] = []
-    for number, held in enumerate(np.array_split(order, FOLDS), start=1):
+    for number, part in enumerate(np.array_split(order, FOLDS), start=1):
         tell(f"part {number} of {FOLDS}: learning from the others …")
-        detector = AnomalyDetector(names, steps=steps, random_state=seed)
-        detector.fit(album[np.setdiff1d(order, held)])
-        part = album[np.sort(held)]
-        strangeness = detector.strangeness(part)
-        chances = detector.p_values_of(strangeness)
-        rows = zip(part.names, strangeness.tolist(), chances.tolist(), strict=True)
-        found += [Suspect(*row) for row in rows]
-    return sorted(found, key=lambda each: -each.strangeness)
+        held = np.sort(part)
+        others = np.setdiff1d(order, held)
+        if small:
+            shapes, view = Shapes(), seen_as(album[others], seed)
+            shapes.learn(_seen(album[others], view))
+            strangeness[held] = shapes.scores(_seen(album[held], view), None)
+            continue
+        detector = AnomalyDetector(PLACES, steps=steps, random_state=seed)
+        detector.fit(album[others])
+        strangeness[held] = detector.strangeness(album[held])
+        chances[held] = detector.p_values_of(strangeness[held])
+    if small:
+        chances = 1 - rankdata(strangeness, "min") / len(album) + 1 / len(album)
+    rows = zip(album.names, strangeness.tolist(), chances.tolist(), strict=True)
+    return sorted((Suspect(*row) for row in rows), key=lambda each: -each.strangeness)
+
+
+def _seen(album: Album, view: View) -> Pictures:
+    return np.concatenate([view(batch) for batch in album.batches()])
 
 
 def write_suspects(found: list[Suspect], path: Path) -> None:
