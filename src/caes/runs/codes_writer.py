@@ -16,7 +16,7 @@ from caes.runs.codes import CUT, ENDINGS, KEY, About, Part, beside, parquet
 
 GROUP = 2**16
 """Most rows of a row group in Parquet."""
-GROUP_BYTES = 2**22
+GROUP_BYTES = 2**21
 """Most bytes of its codes, but for a single row."""
 ROWS = ("name", "label")
 HALF = float(np.finfo(np.float16).max)
