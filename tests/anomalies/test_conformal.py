@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from caes.anomalies.conformal import Calibration, drift, for_recall
+from caes.anomalies.conformal import (
+    Calibration,
+    Places,
+    drift,
+    for_recall,
+    strangest,
+)
 from caes.errors import ArgumentError, DataError
 
 
@@ -35,6 +41,44 @@ def test_p_values_are_ranks_and_the_threshold_flags_just_those_below_the_rate(
     within = found <= calibration.held(rate) + 1e-9
     assert (flagged == within).all() or not np.isin(new, kept).any()
     assert not (flagged & ~within).any()
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40))
+def test_each_part_of_a_map_has_its_largest_value(tall: int, wide: int, n: int) -> None:
+    maps = np.random.default_rng(0).normal(size=(2, tall, wide))
+    found = strangest(maps, n)
+    assert found.shape == (2, n, n)
+    for row, column in [(0, 0), (n // 2, n - 1), (n - 1, n // 3)]:
+        (top, bottom), (left, right) = (
+            (at * side // n, max((at + 1) * side // n, at * side // n + 1))
+            for at, side in ((row, tall), (column, wide))
+        )
+        part = maps[:, top:bottom, left:right]
+        np.testing.assert_array_equal(found[:, row, column], part.max(axis=(1, 2)))
+
+
+def test_the_rate_is_held_where_some_places_are_ignored() -> None:
+    """The left half of all pictures is ten times as strange, and ignored."""
+    random = np.random.default_rng(0)
+    maps = random.gamma(2.0, size=(400, 40, 48))
+    maps[:, :, :24] *= 10
+    ignored = np.zeros((40, 48), bool)
+    ignored[:, :23] = True  # one column that is strange is left
+    parts = strangest(maps).astype(np.float32)
+    flagged, tried = 0, 200
+    for _ in range(tried):
+        order = random.permutation(400)
+        known = Places(parts[order[:300]]).calibration(ignored)
+        new = maps[order[300]][~ignored].max()
+        flagged += new > known.threshold(0.2)
+    high = binom.interval(0.99, tried, 0.2)[1]
+    assert flagged <= high
+    whole = Places(parts).calibration()
+    np.testing.assert_allclose(whole.scores, maps.max(axis=(1, 2)), rtol=1e-6)
+    assert len(Places(parts).calibration(np.ones((40, 48), bool))) == 400
+    clear = np.zeros((40, 48), bool)
+    clear[:, :24] = True
+    assert Places(parts).calibration(clear).scores.max() < whole.scores.min()
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])

@@ -8,6 +8,7 @@ kept apart, whatever the scores are like. So p ≤ rate flags at most that rate 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,47 @@ class Calibration:
         )
         weights: Scores = 1 / counts[at]
         return weights
+
+
+PARTS = 32
+"""Parts along each side of a picture whose strangest places are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The strangest place in each part of normal pictures that were not learnt from.
+
+    So the threshold holds also where some parts are not looked at.
+
+    Args:
+        strangest: n×parts×parts, in the heatmaps' units; parts lie alike in pictures of
+            any size.
+        groups: As in `Calibration`.
+    """
+
+    strangest: NDArray[np.float32]
+    groups: Sequence[str] = field(default=())
+
+    def calibration(self, ignored: NDArray[np.bool_] | None = None) -> Calibration:
+        """Give the scores of whole pictures.
+
+        Args:
+            ignored: H×W, where nothing counts: parts that lie in it as a whole do not.
+        """
+        kept = np.ones(self.strangest.shape[1:], bool)
+        if ignored is not None and not ignored.all():
+            kept = strangest(~ignored[None], len(kept))[0]
+        return Calibration(
+            self.strangest[:, kept].max(axis=1).astype("f8"), self.groups
+        )
+
+
+def strangest(maps: NDArray[Any], parts: int = PARTS) -> NDArray[Any]:
+    """Give the largest value in each of parts×parts parts of maps n×H×W."""
+    for axis in (1, 2):
+        starts = np.arange(parts) * maps.shape[axis] // parts
+        maps = np.maximum.reduceat(maps, starts, axis=axis)
+    return maps
 
 
 def check_rate(rate: float) -> None:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from caes.anomalies import store
 from caes.anomalies.album import Album
-from caes.anomalies.conformal import Calibration, check_rate
+from caes.anomalies.conformal import Calibration, Places, check_rate, strangest
 from caes.anomalies.detector import Maps, Scores
 from caes.anomalies.ensemble import Ensemble
 from caes.anomalies.fitting import Parts, Plan, fitted, parts
@@ -41,7 +41,7 @@ class _Learnt(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     ensemble_: Ensemble
     calibration_: Calibration
-    places_: Calibration
+    places_: Places
     threshold_: float
     place_threshold_: float
     parts_: Parts
@@ -69,7 +69,7 @@ class AnomalyDetector(_Learnt):
     Attributes:
         ensemble_: The detectors that are used, and why.
         calibration_: Scores of the normal pictures kept apart.
-        places_: The strangest place of each of them, in the heatmaps' units.
+        places_: The strangest places of each of them, in the heatmaps' units.
         threshold_: The strangeness above which a picture is flagged.
         place_threshold_: The same of a place in a heatmap.
         offset_: Minus ``threshold_``, as scikit-learn has it.
@@ -157,16 +157,18 @@ class AnomalyDetector(_Learnt):
             steps=self.steps,
         )
         ensemble = fitted(album, rows, plan)
-        found = [*self._both(ensemble, album[rows.calibrate])]
+        found = [
+            (score, strangest(maps))
+            for score, maps in self._both(ensemble, album[rows.calibrate])
+        ]
         kept = [names[row] for row in rows.calibrate] if names else []
-        scores = np.concatenate([score for score, _ in found])
-        highest = np.concatenate([maps.max(axis=(1, 2)) for _, maps in found])
+        scores, highest = map(np.concatenate, zip(*found, strict=True))
         self.provenance_, self.parts_ = store.made(album, seed), rows
         self.seed_ = seed
         return self._adopt(
             ensemble,
             Calibration(scores, kept),
-            Calibration(highest.astype(np.float64), kept),
+            Places(highest, kept),
         )
 
     def strangeness(self, X: Many) -> Scores:
@@ -288,11 +290,11 @@ class AnomalyDetector(_Learnt):
         return detector
 
     def _adopt(
-        self, ensemble: Ensemble, calibration: Calibration, places: Calibration
+        self, ensemble: Ensemble, calibration: Calibration, places: Places
     ) -> Self:
         self.ensemble_, self.calibration_, self.places_ = ensemble, calibration, places
         self.threshold_ = calibration.threshold(self.false_alarms) + ROUNDING
-        self.place_threshold_ = places.threshold(self.false_alarms)
+        self.place_threshold_ = places.calibration().threshold(self.false_alarms)
         self.offset_ = -self.threshold_
         return self
 

@@ -17,7 +17,7 @@ from safetensors.numpy import save as packed
 
 from caes.anomalies.album import Album
 from caes.anomalies.choice import Choice, Scale
-from caes.anomalies.conformal import Calibration
+from caes.anomalies.conformal import Calibration, Places
 from caes.anomalies.detector import State, View
 from caes.anomalies.ensemble import Ensemble, HeatScale, candidates
 from caes.data.scaling import Scaling
@@ -41,7 +41,7 @@ class Kept:
 
     ensemble: Ensemble
     calibration: Calibration
-    places: Calibration
+    places: Places
     threshold: float
     seed: int
     provenance: dict[str, str]
@@ -71,7 +71,7 @@ def write_arrays(kept: Kept, folder: Path) -> None:
     (folder / ENCODER).mkdir(exist_ok=True)
     ensemble.cae.write(folder / ENCODER)
     arrays: State = {"calibration": kept.calibration.scores}
-    arrays["places"] = kept.places.scores
+    arrays["places"] = kept.places.strangest
     for at, (name, each) in enumerate(ensemble.detectors.items()):
         arrays |= {f"{at}/{key}": value for key, value in each.state().items()}
         if name in ensemble.heats:
@@ -120,7 +120,7 @@ def load(folder: Path) -> tuple[dict[str, Any], Kept]:
         kept = Kept(
             _ensemble(about, arrays, cae),
             Calibration(arrays["calibration"], groups),
-            Calibration(arrays["places"], groups),
+            Places(_by_parts(arrays["places"]), groups),
             float(about["threshold"]),
             int(about["seed"]),
             {str(k): str(v) for k, v in dict(about["provenance"]).items()},
@@ -137,6 +137,12 @@ def load(folder: Path) -> tuple[dict[str, Any], Kept]:
     ) as error:
         raise _damaged(folder, f"contents that cannot be ({error})") from error
     return params, kept
+
+
+def _by_parts(places: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Take n×parts×parts, or n, of whole pictures, as the first versions wrote it."""
+    known = places[:, None, None] if places.ndim == 1 else places
+    return known.astype(np.float32)
 
 
 def _ensemble(

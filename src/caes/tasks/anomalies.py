@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,7 +98,8 @@ def score(
     the picture with what is above the normal pictures' coloured over it, always on the
     same scale, and regions.json has all regions.
 
-    With places to be ignored a picture is as strange as its strangest other place.
+    With places to be ignored a picture is as strange as its strangest other place, and
+    compared with the same parts of normal pictures.
     """
     found: list[Scored] = []
     with ExitStack() as stack:
@@ -137,27 +139,42 @@ def _examined(
         for strangeness, maps in detector.examined(images):
             part = images[at : at + len(maps)]
             at += len(maps)
-            threshold = detector.threshold_
+            thresholds = [(detector.threshold_, detector.place_threshold_)] * len(part)
+            chances = detector.p_values_of(strangeness)
             if ignored is not None:
-                for name, heat in zip(part.names, maps, strict=True):
-                    mask = ignored.of(name, heat.shape)
-                    if mask is not None:
-                        heat[mask] = 0
-                strangeness = maps.max(axis=(1, 2)).astype(np.float64)
-                threshold = detector.place_threshold_
-                chances = detector.places_.p_values(strangeness)
-            else:
-                chances = detector.p_values_of(strangeness)
+                masks = [ignored.of(n, maps.shape[1:]) for n in part.names]
+                found = [*map(partial(_elsewhere, detector), maps, masks)]
+                strangeness, chances = (
+                    np.array([e[at] for e in found]) for at in (0, 1)
+                )
+                thresholds = [(each[2], each[2]) for each in found]
             unit = view.unit(part.pixels)
-            for name, picture, value, chance, heat in zip(
-                part.names, unit, strangeness, chances, maps, strict=True
+            for name, picture, value, chance, heat, (most, place_most) in zip(
+                part.names, unit, strangeness, chances, maps, thresholds, strict=True
             ):
-                above = regions(heat, detector.place_threshold_)
+                above = regions(heat, place_most)
                 row, column = np.unravel_index(int(heat.argmax()), heat.shape)
                 place = int(row), int(column)
-                flagged = bool(value > threshold)
+                flagged = bool(value > most)
                 told = name, float(value), float(chance), flagged, above, place
                 yield picture, Scored(*told), heat
+
+
+def _elsewhere(
+    detector: AnomalyDetector,
+    heat: NDArray[np.float32],
+    mask: NDArray[np.bool_] | None,
+) -> tuple[float, float, float]:
+    """Blank what is ignored; give strangeness, p-value and threshold of the rest.
+
+    The rest of the picture is compared with the same parts of normal pictures.
+    """
+    known = detector.places_.calibration(mask)
+    if mask is not None:
+        heat[mask] = min(0, heat.min())
+    value = float(heat.max())
+    chance = float(known.p_values(np.array([value]))[0])
+    return value, chance, known.threshold(detector.false_alarms)
 
 
 def overlay(

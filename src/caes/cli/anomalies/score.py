@@ -33,8 +33,8 @@ class Score(Pictures, OfDetector):
             scale) and regions.json (box, area and score of each region).
         ignore: A picture, white where nothing counts, for all; or a folder of such
             masks, by the pictures' names. Then a picture is as strange as its
-            strangest other place; p_value and flagged compare that with the strangest
-            place anywhere in normal pictures, so that fewer are flagged than asked.
+            strangest other place; p_value and flagged compare that with the same parts
+            of normal pictures, so that no more are flagged than asked.
         tile: Side in pixels of the tiles that larger pictures are looked at by, from
             192 on; it bounds memory, and heatmaps are blended where tiles meet.
         json: Print the table as JSON and nothing else.
