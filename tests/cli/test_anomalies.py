@@ -149,6 +149,10 @@ def test_what_cannot_be_is_refused_before_any_work(
         "caes: --false-alarms: received '200%'; allowed: a share above 0 and below 1, "
         "as 0.01 or 1%. Try --false-alarms 1%."
     )
+    said = refused("anomalies", "score", str(detector), "digits", "--tile", "64")
+    assert said == (
+        "caes: --tile: received 64; allowed: 192 pixels or more. Try --tile 512."
+    )
     Path("scores.csv").touch()
     said = refused("anomalies", "score", str(detector), "digits")
     assert "scores.csv: received a file that exists" in said

@@ -31,6 +31,9 @@ from caes.runs.pictures import Opening
 from caes.train.progress import progress
 
 LookFor = Literal["auto", "novelties", "defects"]
+SHOWN = 0.1
+"""Share of normal pictures in which a place may be told: at stricter rates, which
+pictures are to hold, even defects would show nothing."""
 ROUNDING = 2e-3
 """By how much a picture's strangeness alone and among others may differ, at most."""
 Many = Pictures | Album | Sequence[Any]
@@ -71,7 +74,9 @@ class AnomalyDetector(_Learnt):
         calibration_: Scores of the normal pictures kept apart.
         places_: The strangest places of each of them, in the heatmaps' units.
         threshold_: The strangeness above which a picture is flagged.
-        place_threshold_: The same of a place in a heatmap.
+        place_threshold_: The strangeness above which a place in a heatmap is told:
+            that of the strangest place in all but a tenth of the normal pictures, or
+            but the share ``false_alarms`` where that is larger.
         offset_: Minus ``threshold_``, as scikit-learn has it.
         parts_: Rows of what was learnt from, chosen on and calibrated on; not kept.
         seed_: The seed that was used.
@@ -294,7 +299,8 @@ class AnomalyDetector(_Learnt):
     ) -> Self:
         self.ensemble_, self.calibration_, self.places_ = ensemble, calibration, places
         self.threshold_ = calibration.threshold(self.false_alarms) + ROUNDING
-        self.place_threshold_ = places.calibration().threshold(self.false_alarms)
+        shown = max(self.false_alarms, SHOWN)
+        self.place_threshold_ = places.calibration().threshold(shown)
         self.offset_ = -self.threshold_
         return self
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.anomalies.conformal import Drift, for_recall
-from caes.anomalies.estimator import AnomalyDetector
+from caes.anomalies.estimator import SHOWN, AnomalyDetector
 from caes.anomalies.regions import Region, regions
 from caes.data import ImageSet, Skipped
 from caes.data.reading import guarded
@@ -147,7 +147,7 @@ def _examined(
                 strangeness, chances = (
                     np.array([e[at] for e in found]) for at in (0, 1)
                 )
-                thresholds = [(each[2], each[2]) for each in found]
+                thresholds = [each[2] for each in found]
             unit = view.unit(part.pixels)
             for name, picture, value, chance, heat, (most, place_most) in zip(
                 part.names, unit, strangeness, chances, maps, thresholds, strict=True
@@ -164,8 +164,8 @@ def _elsewhere(
     detector: AnomalyDetector,
     heat: NDArray[np.float32],
     mask: NDArray[np.bool_] | None,
-) -> tuple[float, float, float]:
-    """Blank what is ignored; give strangeness, p-value and threshold of the rest.
+) -> tuple[float, float, tuple[float, float]]:
+    """Blank what is ignored; give strangeness, p-value and thresholds of the rest.
 
     The rest of the picture is compared with the same parts of normal pictures.
     """
@@ -174,7 +174,8 @@ def _elsewhere(
         heat[mask] = min(0, heat.min())
     value = float(heat.max())
     chance = float(known.p_values(np.array([value]))[0])
-    return value, chance, known.threshold(detector.false_alarms)
+    rate = detector.false_alarms
+    return value, chance, (known.threshold(rate), known.threshold(max(rate, SHOWN)))
 
 
 def overlay(
