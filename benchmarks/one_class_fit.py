@@ -1,7 +1,6 @@
 """One class of ten: how long `AnomalyDetector` learns it by default.
 
-Exits with 1 when a fit takes more than three minutes. Others' work on the machine counts:
-run it alone.
+Exits with 1 when a fit takes more than three minutes; run it on an idle machine.
 """
 
 import sys

@@ -1,5 +1,6 @@
 """What both estimators share: how they take pictures, and how they are kept."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from caes.train.options import DeviceName
 
 Pictures = ImageSet | ArrayLike
 
+TOGETHER = 2**22
+"""Values of pictures that the compiled loop's threads share, at most."""
 MISTAKEN = 20
 """Between whole numbers and fractions, a factor that no brightness explains."""
 
@@ -302,7 +305,16 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def _batches(self, images: ImageSet) -> Batches:
-        return Batches(images, self.scaling_, AT_ONCE)
+        """Cut pictures into batches: larger ones for the compiled loop.
+
+        Its threads share a batch, and wait for each other at its end; the result is the
+        same for any size.
+        """
+        size = AT_ONCE
+        if getattr(self.model_, "path", "") == "fused":
+            fitting = TOGETHER // math.prod(images.shape[1:])
+            size = min(max(size, fitting), 4 * size)
+        return Batches(images, self.scaling_, size)
 
     def _infer(
         self,

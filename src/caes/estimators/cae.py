@@ -18,7 +18,7 @@ from caes.data.scaling import scaling_of
 from caes.errors import ArgumentError, by_signs
 from caes.estimators.base import PictureEstimator, Pictures, enough_memory, seed_of
 from caes.nn.architecture import Architecture, Shape
-from caes.nn.inference import AT_ONCE, double
+from caes.nn.inference import AT_ONCE, double, joined
 from caes.nn.model import Model
 from caes.nn.sparsity import parse_sparsity
 from caes.nn.stack import Stack, autoencoder
@@ -245,7 +245,7 @@ class CAE(
         images, tiled = self._opened(X, tile, overlap)
         if tiled is not None:
             return np.stack([code.reshape(-1) for code in _codes(tiled, images)])
-        found = np.concatenate([*self._infer(self.model_.encode, images)])
+        found = joined(self._infer(self.model_.encode, images), len(images))
         return found.reshape(len(found), -1)
 
     def code_maps(
@@ -307,7 +307,7 @@ class CAE(
         def decode(batch: torch.Tensor) -> torch.Tensor:
             return self.model_.decode(batch, (height, width))
 
-        pictures = np.concatenate([*self._infer(decode, batches)])
+        pictures = joined(self._infer(decode, batches), len(codes))
         return pictures.reshape(len(pictures), -1) if self._flat else pictures
 
     def reconstruct(
@@ -342,7 +342,7 @@ class CAE(
         back = units == "source"
         if tiled is None:
             parts = self._infer(self.model_, images)
-            return np.concatenate([*map(in_units, parts)])
+            return joined(map(in_units, parts), len(images))
         again = np.empty(images.shape, images.dtype if back else np.float32)
         for picture, out in zip(images.pixels, again, strict=True):
             bands = tiled.reconstructed(picture)
@@ -387,7 +387,7 @@ class CAE(
         def error(batch: torch.Tensor) -> torch.Tensor:
             return double(self.model_(batch) - batch).square().mean((1, 2, 3))
 
-        return np.concatenate([*self._infer(error, images)])
+        return joined(self._infer(error, images), len(images))
 
     def score(
         self,

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -56,6 +58,18 @@ def infer_all(
             with torch.inference_mode():
                 found = [each.cpu() for each in compute(batch.to(device))]
             yield tuple(each.numpy() for each in found)
+
+
+def joined(parts: Iterable[NDArray[Any]], rows: int) -> NDArray[Any]:
+    """Put parts into one array of so many rows, each as it comes."""
+    coming = iter(parts)
+    first = next(coming)
+    whole = np.empty((rows, *first.shape[1:]), first.dtype)
+    at = 0
+    for part in chain([first], coming):
+        whole[at : at + len(part)] = part
+        at += len(part)
+    return whole
 
 
 def double(tensor: Tensor) -> Tensor:
