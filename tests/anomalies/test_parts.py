@@ -10,12 +10,12 @@ from sklearn.metrics import roc_auc_score
 from caes.anomalies.album import Album
 from caes.anomalies.baselines import Baseline
 from caes.anomalies.choice import Scale, choose
-from caes.anomalies.codes import Whitening
-from caes.anomalies.detector import pooled
+from caes.anomalies.detectors.codes import Whitening
+from caes.anomalies.detectors.detector import pooled
+from caes.anomalies.detectors.reconstruction import apart
 from caes.anomalies.ensemble import HeatScale
 from caes.anomalies.fitting import parts
 from caes.anomalies.light import halved, levelled
-from caes.anomalies.reconstruction import apart
 from caes.anomalies.regions import regions
 from caes.data import ImageSet, Skipped
 from caes.errors import DataError

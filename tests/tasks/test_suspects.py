@@ -5,7 +5,7 @@ import pytest
 
 from caes import load
 from caes.anomalies.album import Album
-from caes.anomalies.shapes import Shapes
+from caes.anomalies.detectors.shapes import Shapes
 from caes.tasks.suspects import Suspect, suspects
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from caes.anomalies.album import Album
-from caes.anomalies.detector import Scores
+from caes.anomalies.detectors.detector import Scores
 from caes.data.decode.resize import resized
 from caes.nn.linear import Subspace
 

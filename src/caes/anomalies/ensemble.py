@@ -13,12 +13,17 @@ from scipy.ndimage import gaussian_filter
 
 from caes.anomalies.album import Album
 from caes.anomalies.choice import LEAST, Choice, Scale
-from caes.anomalies.codes import PictureCodes, PlaceCodes, PlacedCodes, enlarged
-from caes.anomalies.detector import Detector, Maps, Pictures, Scores, View
-from caes.anomalies.discriminator import Discriminator
-from caes.anomalies.reconstruction import Reconstruction, WholeReconstruction
-from caes.anomalies.shapes import Shapes
-from caes.anomalies.transformations import Transformations
+from caes.anomalies.detectors.codes import (
+    PictureCodes,
+    PlaceCodes,
+    PlacedCodes,
+    enlarged,
+)
+from caes.anomalies.detectors.detector import Detector, Maps, Pictures, Scores, View
+from caes.anomalies.detectors.discriminator import Discriminator
+from caes.anomalies.detectors.reconstruction import Reconstruction, WholeReconstruction
+from caes.anomalies.detectors.shapes import Shapes
+from caes.anomalies.detectors.transformations import Transformations
 from caes.data.tiles import Grid
 from caes.estimators import CAE
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from caes.anomalies import store
 from caes.anomalies.album import Album
 from caes.anomalies.conformal import Calibration, Places, check_rate, strangest
-from caes.anomalies.detector import Maps, Scores
+from caes.anomalies.detectors.detector import Maps, Scores
 from caes.anomalies.ensemble import Ensemble
 from caes.anomalies.fitting import Parts, Plan, fitted, parts
 from caes.data import ImageSet, load

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from caes.anomalies.album import Album
 from caes.anomalies.choice import Choice, Scale, choose
-from caes.anomalies.detector import (
+from caes.anomalies.detectors.detector import (
     PIECE,
     SMALL,
     Detector,
@@ -18,7 +18,7 @@ from caes.anomalies.detector import (
     Scores,
     View,
 )
-from caes.anomalies.discriminator import Discriminator
+from caes.anomalies.detectors.discriminator import Discriminator
 from caes.anomalies.ensemble import NOVELTIES, Ensemble, HeatScale, candidates
 from caes.anomalies.planted import KINDS, WHOLE, strange
 from caes.data import ImageSet

@@ -18,7 +18,7 @@ from safetensors.numpy import save as packed
 from caes.anomalies.album import Album
 from caes.anomalies.choice import Choice, Scale
 from caes.anomalies.conformal import Calibration, Places
-from caes.anomalies.detector import State, View
+from caes.anomalies.detectors.detector import State, View
 from caes.anomalies.ensemble import Ensemble, HeatScale, candidates
 from caes.data.scaling import Scaling
 from caes.errors import CaesError, RunError

@@ -10,11 +10,11 @@ from scipy.ndimage import binary_dilation
 from caes.anomalies.album import Album
 from caes.anomalies.baselines import Baseline, BaselineName
 from caes.anomalies.choice import area
-from caes.anomalies.detector import Pictures, Scores, View
+from caes.anomalies.detectors.detector import Pictures, Scores, View
+from caes.anomalies.detectors.reconstruction import reconstructed
 from caes.anomalies.ensemble import Ensemble
 from caes.anomalies.estimator import AnomalyDetector
 from caes.anomalies.planted import KINDS, Planted, any_defect, plant
-from caes.anomalies.reconstruction import reconstructed
 from caes.report.anomalies import Cell, Diagnosis, Example
 from caes.report.pictures import reduced, tile
 from caes.tasks.anomalies import overlay

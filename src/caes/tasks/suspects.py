@@ -8,10 +8,10 @@ import numpy as np
 from scipy.stats import rankdata
 
 from caes.anomalies.album import Album
-from caes.anomalies.detector import PIECE, Pictures, View
+from caes.anomalies.detectors.detector import PIECE, Pictures, View
+from caes.anomalies.detectors.shapes import Shapes
 from caes.anomalies.estimator import AnomalyDetector
 from caes.anomalies.fitting import seen_as
-from caes.anomalies.shapes import Shapes
 from caes.files import TableWriter
 
 FOLDS = 3

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from caes.anomalies.detector import (
+from caes.anomalies.detectors.detector import (
     Detector,
     Maps,
     Normals,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from caes.anomalies.detector import (
+from caes.anomalies.detectors.detector import (
     Detector,
     Maps,
     Normals,

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from caes.anomalies.detector import (
+from caes.anomalies.detectors.detector import (
     Detector,
     Maps,
     Normals,
@@ -25,8 +25,8 @@ from caes.anomalies.detector import (
     learn,
     weights_of,
 )
+from caes.anomalies.detectors.reconstruction import reconstructed
 from caes.anomalies.planted import KINDS, any_defect
-from caes.anomalies.reconstruction import reconstructed
 from caes.estimators import CAE
 from caes.nn.architecture import Stage, parse
 from caes.nn.layers import Convolution, crop, initialise, inside, pad

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 
-from caes.anomalies.detector import (
+from caes.anomalies.detectors.detector import (
     Detector,
     Maps,
     Normals,

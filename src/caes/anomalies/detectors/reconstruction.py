@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, gaussian_filter
 
-from caes.anomalies.detector import (
+from caes.anomalies.detectors.detector import (
     Detector,
     Maps,
     Normals,
