@@ -6,6 +6,7 @@ import pytest
 from caes import load
 from caes.anomalies.album import Album
 from caes.anomalies.detectors.shapes import Shapes
+from caes.errors import DataError
 from caes.tasks.suspects import Suspect, suspects
 
 
@@ -36,6 +37,16 @@ def test_a_chance_is_the_share_of_pictures_that_are_as_strange() -> None:
         np.arange(1, len(ranked) + 1) / len(ranked)
     )
     assert {each.name for each in ranked} == {*_mixed(3, 7)[0].names}
+
+
+def test_too_few_pictures_are_refused() -> None:
+    album = Album.of(load("digits")[:7])
+    with pytest.raises(DataError) as refused:
+        _ranked(album)
+    assert str(refused.value) == (
+        "digits: received 7 pictures; allowed: at least 8, to compare each with "
+        "others. Add pictures to the set."
+    )
 
 
 def test_shapes_that_a_fifth_does_not_have_are_not_learnt() -> None:

@@ -11,8 +11,10 @@ from caes.anomalies.album import Album
 from caes.anomalies.detectors.detector import PIECE, Pictures, View
 from caes.anomalies.detectors.shapes import Shapes
 from caes.anomalies.estimator import AnomalyDetector
-from caes.anomalies.fitting import seen_as
+from caes.anomalies.fitting import LEAST, seen_as
+from caes.errors import DataError
 from caes.files import TableWriter
+from caes.report.numbers import count
 
 FOLDS = 3
 PLACES = ("reconstruction by structure", "codes of places by mahalanobis")
@@ -44,7 +46,17 @@ def suspects(
 
     Returns:
         All pictures, the strangest first.
+
+    Raises:
+        DataError: There are too few pictures.
     """
+    if len(album) < LEAST:
+        raise DataError(
+            album.source,
+            count(len(album), "picture"),
+            f"at least {LEAST}, to compare each with others",
+            "Add pictures to the set.",
+        )
     small = album.size is not None and max(album.size) <= PIECE
     strangeness, chances = np.empty((2, len(album)))
     order = np.random.default_rng(seed).permutation(len(album))
