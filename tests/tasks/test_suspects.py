@@ -39,6 +39,11 @@ def test_a_chance_is_the_share_of_pictures_that_are_as_strange() -> None:
     assert {each.name for each in ranked} == {*_mixed(3, 7)[0].names}
 
 
+def test_equal_pictures_are_all_as_strange_as_each_other() -> None:
+    ranked = _ranked(Album.of(load(np.zeros((9, 8, 8), np.uint8))))
+    assert {(each.strangeness, each.p_value) for each in ranked} == {(0.0, 1.0)}
+
+
 def test_too_few_pictures_are_refused() -> None:
     album = Album.of(load("digits")[:7])
     with pytest.raises(DataError) as refused:

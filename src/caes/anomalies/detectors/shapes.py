@@ -3,6 +3,8 @@
 No network: what a few strange pictures among those learnt from cannot mislead.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -58,9 +60,9 @@ class Shapes(Detector):
             apart = self._apart(rows)
             codes = (rows - self.subspace.mean) @ self.subspace.components.T
             within = np.square(codes / (codes[kept].std(axis=0) + 1e-9)).sum(axis=1)
-            strange = apart / np.median(apart) + within / np.median(within)
+            strange = apart / _usual(apart) + within / _usual(within)
             kept = np.sort(np.argsort(strange, kind="stable")[:most])
-        self.usual = np.float32(max(float(np.median(apart)), 1e-9))
+        self.usual = np.float32(_usual(apart))
 
     def scores(self, pictures: Pictures, maps: Maps | None) -> Scores:
         """Give the squared distance from the subspace, 1 for the median learnt from."""
@@ -86,6 +88,11 @@ class Shapes(Detector):
         """Take them back."""
         self.units, self.usual = state["units"][:2], state["units"][2]
         self.subspace = Subspace(state["mean"], state["components"])
+
+
+def _usual(amounts: NDArray[np.floating[Any]]) -> float:
+    """Give the median, above 0."""
+    return max(float(np.median(amounts)), 1e-9)
 
 
 def _shape(pictures: Pictures) -> Rows:
