@@ -16,7 +16,10 @@ import caes
 from caes.cli import COMMANDS, PARTS
 from tests.cli.conftest import Notes, Run, about, table
 
-FILES = ["figures", "history.csv", "model.json", "model.safetensors", "report.html"]
+FILES = [
+    *("errors.csv", "figures", "history.csv"),
+    *("model.json", "model.safetensors", "report.html"),
+]
 
 
 @pytest.fixture(scope="module")

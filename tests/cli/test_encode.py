@@ -20,6 +20,7 @@ from caes.cli import main
 from caes.data.tiles import whole_names
 from caes.runs.codes import read_codes
 from caes.runs.provenance import digest_of
+from caes.tasks.encode import errors_beside
 from tests.cli.conftest import QUICK, Notes, Run, table
 
 ERROR = 0.011
@@ -328,3 +329,14 @@ def test_ctrl_c_keeps_what_is_encoded(here: Path) -> None:
     assert err.splitlines()[-1] == (
         f"interrupted: codes.parquet holds what was encoded so far, {n:,} rows"
     )
+
+
+def test_beside_the_error_stands_what_the_page_has(tmp_path: Path) -> None:
+    assert errors_beside(tmp_path) == {}
+    (tmp_path / "errors.csv").write_text("answers by,mean squared error\nPCA,0.5\n")
+    assert errors_beside(tmp_path) == {}  # half a table
+    with (tmp_path / "errors.csv").open("a") as file:
+        file.write("autoencoder,0.25\n")
+    assert errors_beside(tmp_path) == {"PCA": 0.5, "autoencoder": 0.25}
+    (tmp_path / "errors.csv").write_text("")
+    assert errors_beside(tmp_path) == {}

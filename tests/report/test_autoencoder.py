@@ -105,7 +105,8 @@ def test_figures_are_files_too_and_nothing_else_is_left(
     usual: tuple[Path, Page],
 ) -> None:
     folder, _ = usual
-    assert sorted(path.name for path in folder.iterdir()) == ["figures", "report.html"]
+    names = ["errors.csv", "figures", "report.html"]
+    assert sorted(path.name for path in folder.iterdir()) == names
     charts = [
         f"{name}.svg" for name in ("accuracy", "errors", "filters", "loss", "psnr")
     ]

@@ -93,9 +93,15 @@ class Encode(Pictures, OfRun):
             yield coded(encoder, pieces, pool, errors=errors)
 
     def _tell(self, found: "Encoding", skipped: "list[Skipped]") -> None:
-        over = f"over {found.rows:,} rows"
+        from caes.tasks.encode import errors_beside
+
+        over, beside = f"over {found.rows:,} rows", errors_beside(self.model)
         if found.mean_error is not None:
             say(f"mean squared error {found.mean_error:.6f} {over}", self.quiet)
+            if beside:
+                own, pca = beside["autoencoder"], beside["PCA"]
+                words = f"on the run's test pictures {own:.6f}, PCA's {pca:.6f}"
+                say(words, self.quiet)
         if not found.about.complete:
             kept = f"{self.out} holds what was encoded so far, {found.rows:,} rows"
             say(f"interrupted: {kept}", self.quiet)
@@ -108,6 +114,7 @@ class Encode(Pictures, OfRun):
             "code": found.about.code,
             "pool": found.about.pool,
             "mean_error": found.mean_error,
+            "test_errors": beside,
             "complete": found.about.complete,
             "seconds": round(found.seconds, 3),
             "run": found.about.run,

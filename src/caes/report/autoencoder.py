@@ -51,7 +51,14 @@ def write(
         tell(" ".join(filter(None, (found.lead, found.advice))))
     drawn = {each.name: each for each in draw(results)}
     text = page(cae, train, test, results, drawn, command)
-    return publish(folder, text, drawn.values(), dict(montages(results)))
+    errors = [
+        ["answers by", "mean squared error"],
+        ["autoencoder", f"{results.mse:.9g}"],
+        ["PCA", f"{results.pca_mse:.9g}"],
+        ["mean picture", f"{results.mean_mse:.9g}"],
+    ]
+    shown = dict(montages(results))
+    return publish(folder, text, drawn.values(), shown, {"errors": errors})
 
 
 def page(

@@ -38,7 +38,7 @@ FORMAT = 5
 """Version of the folder's layout; raised when an older caes could not read it."""
 MODEL, ABOUT, HISTORY = "model.safetensors", "model.json", "history.csv"
 ANSWERS = "answers.safetensors"
-TABLES = ("confusion.csv", "per_class.csv")
+TABLES = ("confusion.csv", "per_class.csv", "errors.csv")
 PAGE = ("report.html", "figures/*.svg", "figures/*.png", *TABLES)
 BESIDE = ("controls.json", "suggestions.csv", "suggestions.png")
 FILES = (ABOUT, MODEL, ANSWERS, HISTORY, *BESIDE, *PAGE)

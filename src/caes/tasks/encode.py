@@ -24,6 +24,7 @@ from caes.data.sources.arrays import Arrays
 from caes.data.sources.splits import rows_of
 from caes.errors import ArgumentError
 from caes.estimators import CAE, CAEClassifier
+from caes.files import read_table
 from caes.nn.architecture import Shape
 from caes.nn.inference import AT_ONCE
 from caes.nn.model import Model
@@ -83,6 +84,19 @@ class Encoding:
     mean_error: float | None  # in squared units of the network
     seconds: float
     about: About
+
+
+def errors_beside(folder: Path) -> dict[str, float]:
+    """Give the mean squared errors on a run's test pictures, as its page has them.
+
+    By "autoencoder", "PCA" and "mean picture"; empty where the run has no page.
+    """
+    try:
+        _, *rows = read_table(folder / "errors.csv")
+        found = {who: float(error) for who, error in rows}
+    except (OSError, ValueError):
+        return {}
+    return found if {"autoencoder", "PCA"} <= {*found} else {}
 
 
 def load_encoder(folder: Path) -> Encoder:
