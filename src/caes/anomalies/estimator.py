@@ -299,10 +299,13 @@ class AnomalyDetector(_Learnt):
     ) -> Self:
         self.ensemble_, self.calibration_, self.places_ = ensemble, calibration, places
         self.threshold_ = calibration.threshold(self.false_alarms) + ROUNDING
-        shown = max(self.false_alarms, SHOWN)
-        self.place_threshold_ = places.calibration().threshold(shown)
+        self.place_threshold_ = self.place_threshold(places.calibration())
         self.offset_ = -self.threshold_
         return self
+
+    def place_threshold(self, known: Calibration) -> float:
+        """Give the strangeness above which a place is told, from normal pictures'."""
+        return known.threshold(max(self.false_alarms, SHOWN))
 
     def check(self) -> None:
         """Refuse arguments that cannot work."""

@@ -159,7 +159,7 @@ def _autoencoder(album: Album, view: View, plan: Plan) -> CAE:
     verbose = type(plan.progress()) is not Progress
     if view.whole:
         cae = CAE(steps=plan.steps or STEPS, random_state=plan.seed, verbose=verbose)
-        return cae.fit(np.concatenate([view(batch) for batch in album.batches()]))
+        return cae.fit(view.together(album))
     random = np.random.default_rng(plan.seed)
     steps = plan.steps or PASSES * PIECES // BATCH
     side = 2 * PIECE if view.half else PIECE

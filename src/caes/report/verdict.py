@@ -48,14 +48,18 @@ def _advice(results: Results) -> str:
     """Say what to try where PCA is as good or better."""
     if not results.arch.linear:
         return "Try caes fit without --arch or --recipe: it begins at PCA's answer."
-    last = results.history.rows[-1] if results.history.rows else None
-    watched = (last and last.validation_loss) or 0
-    by_heart = last is not None and last.loss < watched / BY_HEART
-    if results.history.ended == "time" and not by_heart:
+    if results.history.ended == "time" and not _by_heart(results):
         return "Try more time, as with --minutes 20."
     code = max(1, results.pca.asked // 4)
     smaller = f"more pictures, or a smaller code: --code {code}"
     return f"Try {smaller}. If PCA is enough, take it."
+
+
+def _by_heart(results: Results) -> bool:
+    """Whether pictures kept apart have a far larger loss than those learnt from."""
+    rows = results.history.rows
+    watched = rows[-1].validation_loss if rows else None
+    return watched is not None and rows[-1].loss < watched / BY_HEART
 
 
 def _ratio(results: Results) -> float:

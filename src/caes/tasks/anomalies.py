@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.anomalies.conformal import Drift, for_recall
-from caes.anomalies.estimator import SHOWN, AnomalyDetector
+from caes.anomalies.estimator import AnomalyDetector
 from caes.anomalies.regions import Region, regions
 from caes.data import ImageSet, Skipped
 from caes.data.reading import guarded
@@ -174,8 +174,8 @@ def _elsewhere(
         heat[mask] = min(0, heat.min())
     value = float(heat.max())
     chance = float(known.p_values(np.array([value]))[0])
-    rate = detector.false_alarms
-    return value, chance, (known.threshold(rate), known.threshold(max(rate, SHOWN)))
+    most = known.threshold(detector.false_alarms)
+    return value, chance, (most, detector.place_threshold(known))
 
 
 def overlay(

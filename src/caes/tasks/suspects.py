@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from caes.anomalies.album import Album
-from caes.anomalies.detectors.detector import PIECE, Pictures, View
+from caes.anomalies.detectors.detector import PIECE
 from caes.anomalies.detectors.shapes import Shapes
 from caes.anomalies.estimator import AnomalyDetector
 from caes.anomalies.fitting import LEAST, seen_as
@@ -63,24 +63,20 @@ def suspects(
     for number, part in enumerate(np.array_split(order, FOLDS), start=1):
         tell(f"part {number} of {FOLDS}: learning from the others …")
         held = np.sort(part)
-        others = np.setdiff1d(order, held)
+        others = album[np.setdiff1d(order, held)]
         if small:
-            shapes, view = Shapes(), seen_as(album[others], seed)
-            shapes.learn(_seen(album[others], view))
-            strangeness[held] = shapes.scores(_seen(album[held], view), None)
+            shapes, view = Shapes(), seen_as(others, seed)
+            shapes.learn(view.together(others))
+            strangeness[held] = shapes.scores(view.together(album[held]), None)
             continue
         detector = AnomalyDetector(PLACES, steps=steps, random_state=seed)
-        detector.fit(album[others])
+        detector.fit(others)
         strangeness[held] = detector.strangeness(album[held])
         chances[held] = detector.p_values_of(strangeness[held])
     if small:
         chances = 1 - rankdata(strangeness, "min") / len(album) + 1 / len(album)
     rows = zip(album.names, strangeness.tolist(), chances.tolist(), strict=True)
     return sorted((Suspect(*row) for row in rows), key=lambda each: -each.strangeness)
-
-
-def _seen(album: Album, view: View) -> Pictures:
-    return np.concatenate([view(batch) for batch in album.batches()])
 
 
 def write_suspects(found: list[Suspect], path: Path) -> None:

@@ -52,6 +52,10 @@ class View:
         """Give N×H×W×C in the source's units as detectors see them."""
         return self.seen(self.scaling.to_unit(pictures))
 
+    def together(self, album: Album) -> Pictures:
+        """Give all pictures of an album, which have one size, as detectors see them."""
+        return np.concatenate([self(batch) for batch in album.batches()])
+
     def seen(self, unit: Pictures) -> Pictures:
         """Give N×H×W×C that are scaled already as detectors see them."""
         return self.even(self.small(unit))
