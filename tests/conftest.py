@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers beside each other have one thread each. NumPy and torch read it when they
+    # are imported, which the other folders' conftest.py do right after this one.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -15,12 +20,6 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     patch.setenv("CAES_CACHE", str(tmp_path_factory.mktemp("cache")))
     patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
     patch.setenv("HF_HUB_OFFLINE", "1")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Give workers beside each other one thread each; torch reads it when imported."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @contextmanager
