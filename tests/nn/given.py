@@ -1,5 +1,6 @@
 """What tests of networks begin with: stages, drawn numbers, figures as in a training."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -91,6 +92,16 @@ def compared(
     by_hand = partial(model.compare, loss=loss)
     with runner(model, by_hand, plain=plain, loss=loss) as compare:
         return compare(inputs, targets)
+
+
+def gradients(figures: Tensor, parameters: Iterable[Tensor]) -> list[Tensor]:
+    """Give the loss's gradient by each parameter, whoever has computed the figures."""
+    wanted = list(parameters)
+    if figures.requires_grad:
+        return list(torch.autograd.grad(figures[0], wanted))
+    left = [each.grad for each in wanted]
+    assert all(each is not None for each in left)
+    return [each.clone() for each in left if each is not None]
 
 
 def classified(model: Classifier, *batch: Tensor) -> Tensor:

@@ -180,8 +180,9 @@ def test_nothing_is_dropped_outside_of_learning() -> None:
 
 
 def _gradients(model: Classifier, figures: Tensor) -> dict[str, Tensor]:
-    model.zero_grad()
-    figures[0].backward()  # type: ignore[no-untyped-call]
+    if figures.requires_grad:
+        model.zero_grad()
+        figures[0].backward()  # type: ignore[no-untyped-call]
     return {
         name: each.grad.clone()
         for name, each in model.named_parameters()

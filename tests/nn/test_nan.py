@@ -25,7 +25,7 @@ from caes.train.loop import fabric_for
 from caes.train.options import Options
 from caes.train.pretrain import pretrain
 from caes.train.progress import Progress
-from tests.nn.given import compared, level_of, needs_compiler, pictures_of
+from tests.nn.given import compared, gradients, level_of, needs_compiler, pictures_of
 
 POOLED, PLAIN, COLOURS = "4C3-MP2-3C3-MP2", "5C3-9C2", "16C3-MP3-8C3"
 PICTURES: dict[str, Shape] = {
@@ -73,11 +73,11 @@ def _broken(text: str, place: str | int) -> tuple[Autoencoder, Tensor, Tensor]:
 
 def _run(model: Model, inputs: Tensor, targets: Tensor, loss: str) -> Found:
     figures = compared(model, inputs, targets, loss)
-    gradients = torch.autograd.grad(figures[0], list(model.parameters()))
+    slopes = tuple(gradients(figures, model.parameters()))
     with torch.no_grad():
         watched = compared(model, inputs, targets, loss)
         codes, pictures = model.encode(inputs), model(inputs)
-    return Found(figures.detach().float(), watched.float(), codes, pictures, gradients)
+    return Found(figures.detach().float(), watched.float(), codes, pictures, slopes)
 
 
 @needs_compiler

@@ -25,7 +25,7 @@ from caes.nn.model import Model
 from caes.nn.sparsity import Sparsity
 from caes.nn.stack import Code, OneLevel, Stack, autoencoder
 from tests import naive
-from tests.nn.given import compared, numbers, pictures_of, stirred
+from tests.nn.given import compared, gradients, numbers, pictures_of, stirred
 from tests.refusals import refused
 
 PAPER = replace(
@@ -50,10 +50,6 @@ def _stack(
     arch: Architecture, picture: Shape, sparsity: Sparsity | None = None
 ) -> Stack:
     return stirred(Stack(arch, picture, 5, sparsity), 0.2)
-
-
-def _gradients(loss: Tensor, model: nn.Module) -> list[Tensor]:
-    return [*torch.autograd.grad(loss, list(model.parameters()))]
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
@@ -198,9 +194,9 @@ def test_shared_between_threads_a_batch_gives_the_same_figures_and_gradients(
     ]
     for model, inputs in parts:
         alone = model.compare(inputs, inputs, "mse")
-        wanted = _gradients(alone[0], model)
+        wanted = gradients(alone, model.parameters())
         shared = compared(model, inputs, inputs, "mse")
-        found = _gradients(shared[0], model)
+        found = gradients(shared, model.parameters())
         with torch.no_grad():
             watched = compared(model, inputs, inputs, "mse")
         for figures in (shared, watched):
@@ -228,7 +224,7 @@ def test_every_weight_takes_part(arch: Architecture, picture: Shape) -> None:
     model = _stack(arch, picture)
     pictures = pictures_of(9, picture)
     figures = model.compare(pictures, pictures, "mse")
-    assert all(gradient.any() for gradient in _gradients(figures[0], model))
+    assert all(slope.any() for slope in gradients(figures, model.parameters()))
 
 
 def test_only_the_way_back_needs_the_decoder_s_parameters() -> None:

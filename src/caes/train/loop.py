@@ -1,7 +1,5 @@
 """The only epoch loop: batches through an objective, and back, on Lightning Fabric."""
 
-import inspect
-import itertools
 import math
 import signal
 import threading
@@ -11,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +17,7 @@ from torch.optim import Optimizer
 
 from caes.errors import ArgumentError
 from caes.nn.inference import double
+from caes.train import descent
 from caes.train.history import Epoch, History
 from caes.train.options import DecayName, DeviceName, OptimizerName, PrecisionName
 from caes.train.progress import Progress
@@ -82,10 +81,6 @@ class Settings:
 
 RISE = 0.1
 """Share of a one-cycle training in which the learning rate rises."""
-BETAS = (0.9, 0.999)
-"""What Adam's running means of gradients and of their squares keep at each step."""
-EPSILON = 1e-7
-"""What Adam adds to the root of the mean square, as Keras does."""
 
 
 class Plain:
@@ -157,7 +152,7 @@ def train(
     best ones with patience; after Ctrl-C what was learnt so far, after a loss that is
     not a number the weights before that epoch.
     """
-    trained, optimizer = fabric.setup(objective, _optimizer(objective, settings))
+    trained, descend = _set_up(objective, settings, fabric)
     history = History()
     average = _Average(trained, settings.average)
     best = _Best(trained, average, settings)
@@ -165,11 +160,9 @@ def train(
 
     def learn(loss: Tensor, passes: float) -> None:
         """Take a step after so many passes, the begun one as its share."""
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate(passes / settings.epochs) / 3**best.falls
-        fabric.backward(loss)
-        optimizer.step()
-        optimizer.zero_grad()
+        if loss.requires_grad:  # else a runner has left the gradient already
+            fabric.backward(loss)
+        descend(settings.rate(passes / settings.epochs) / 3**best.falls)
         average.update()
 
     progress.start(settings.epochs, len(batches), settings.level, settings.minutes)
@@ -224,48 +217,15 @@ def train(
     return history
 
 
-def _optimizer(objective: nn.Module, settings: Settings) -> Optimizer:
-    """Build what descends.
-
-    Weights, but not biases and normalisations, decay by their share times the rate.
-    Adam's ε is added before the bias correction, as Keras has it: a step is
-    rate·√(1 - β₂ᵗ)/(1 - β₁ᵗ)·m/(√v + ε), the form at the end of section 2 of Kingma &
-    Ba 2015. PyTorch adds ε to the corrected √(v/(1 - β₂ᵗ)) instead: the same for its ε
-    divided by √(1 - β₂ᵗ).
-    """
-    learnt = [each for each in objective.parameters() if each.requires_grad]
-    weights = [each for each in learnt if each.ndim > 1]
-    others = [each for each in learnt if each.ndim <= 1]
-    groups: list[dict[str, Any]] = [
-        {"params": each, "weight_decay": decay}
-        for each, decay in ((weights, settings.weight_decay), (others, 0.0))
-        if each
-    ]
-    rate = settings.learning_rate
-    if settings.optimizer == "sgd":
-        return _uncompiled(torch.optim.SGD)(groups, lr=rate, fused=True)
-    adam = _uncompiled(torch.optim.AdamW)(groups, lr=rate, betas=BETAS, fused=True)
-    steps = itertools.count(1)
-
-    def before_step(*_: object) -> None:
-        epsilon = EPSILON / math.sqrt(1 - BETAS[1] ** next(steps))
-        for group in adam.param_groups:
-            group["eps"] = epsilon
-
-    adam.register_step_pre_hook(before_step)
-    return adam
-
-
-def _uncompiled(kind: type[Optimizer]) -> Callable[..., Optimizer]:
-    """Take off what an optimizer does for `torch.compile`, which is not used here.
-
-    It would import torch._dynamo, for one to two seconds.
-    """
-    bare = {
-        name: torch.no_grad()(inspect.unwrap(getattr(kind, name)))
-        for name in ("add_param_group", "step", "zero_grad")
-    }
-    return type(kind.__name__, (kind,), bare)
+def _set_up(
+    objective: nn.Module, settings: Settings, fabric: Machine
+) -> tuple[nn.Module, descent.Descend]:
+    """Give the objective as the machine has it, and what takes its steps."""
+    what = objective, settings.optimizer, settings.weight_decay
+    if isinstance(fabric, Plain) and (quick := descent.compiled(*what)):
+        return objective, quick
+    trained, optimizer = fabric.setup(objective, descent.optimizer(*what))
+    return trained, descent.stepping(optimizer)
 
 
 def _pass(

@@ -671,3 +671,35 @@ void caes_run(const Network *net, const float *const *parameters, float *memory,
         }
     }
 }
+
+/* Sum what the blocks have found, in their order: figures as means over all pixels, and
+ * the gradient, `count` numbers. */
+void caes_total(int blocks, int count, double pixels, const double *sums,
+                const float *gradients, double *figures, float *gradient) {
+    for (int i = 0; i < 3; i++) {
+        figures[i] = 0;
+        for (int b = 0; b < blocks; b++) figures[i] += sums[3 * b + i];
+        figures[i] /= pixels;
+    }
+    if (!gradients) return;
+    memcpy(gradient, gradients, sizeof(float) * count);
+    for (int b = 1; b < blocks; b++)
+        for (int i = 0; i < count; i++) gradient[i] += gradients[(ptrdiff_t)b * count + i];
+}
+
+/* A step of Adam on each of n tensors that has a gradient: m and v are the running means
+ * of gradients and of their squares, which let `new_m` and `new_v` of this one in;
+ * `kept` is the share of each tensor's weights that stays. */
+void caes_adam(int n, const int64_t *sizes, float *const *weights, float *const *means,
+               float *const *squares, const float *const *gradients, const float *kept,
+               float rate, float epsilon, float new_m, float new_v) {
+    for (int t = 0; t < n; t++) {
+        float *restrict w = weights[t], *restrict m = means[t], *restrict v = squares[t];
+        const float *restrict g = gradients[t];
+        for (int64_t i = 0; g && i < sizes[t]; i++) {
+            m[i] += new_m * (g[i] - m[i]);
+            v[i] += new_v * (g[i] * g[i] - v[i]);
+            w[i] = kept[t] * w[i] - rate * m[i] / (__builtin_sqrtf(v[i]) + epsilon);
+        }
+    }
+}

@@ -1,5 +1,9 @@
 """The fused path: a whole auto-encoder in one compiled loop that stays in cache.
 
+A batch of a small network takes few milliseconds, and each small operation in Python
+some hundredths of one: what stands around the loop, sums, gradients and Adam's step, is
+compiled too.
+
 `fused.c` is compiled on first use with the C compiler of the machine, if there is one,
 and kept in the cache folder. Where there is none, where ``CAES_FUSED=0`` says so, or
 where a network is not of the form it knows, PyTorch's operators do the same work.
@@ -13,7 +17,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -29,7 +33,7 @@ from caes.files import cache_folder, write_atomically
 from caes.nn.architecture import Architecture, Shape
 
 SOURCE = Path(__file__).with_name("fused.c")
-FLAGS = ("-O3", "-march=native", "-shared", "-fPIC")
+FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 BLOCK = 8
 """Pictures whose gradients are summed together: fixed, so that the result is the same
 to the bit for every number of threads."""
@@ -69,13 +73,17 @@ class FusedAutoencoder:
         threads: int,
         parameters: Sequence[Tensor],
     ) -> None:
-        library = _library()
+        library = compiled()
         if library is None or not fits(arch, picture):
             raise RuntimeError("the fused path is not available for this network")
         self._library = library
-        self.arch = arch
         self.picture = picture
         self.parameters = parameters
+        sizes = [each.numel() for each in parameters]
+        self._gradient = torch.empty(sum(sizes))
+        parts = zip(torch.split(self._gradient, sizes), parameters, strict=True)
+        self._parts = [part.view(each.shape) for part, each in parts]
+        self._around = arch.frame(*picture[:2])
         self._stages = _stages(arch, picture)
         self._levels = len(arch.levels)
         top, left = arch.margins(*picture[:2])
@@ -87,16 +95,16 @@ class FusedAutoencoder:
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._lock = Lock()
 
-    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Run a batch forward and backward.
 
         Gives loss, squared error and accuracy as Keras counts it, means over pixels,
-        (3,) float64; the loss's gradient, flat float32 in the parameters' order.
+        (3,) float64; the loss's gradient by each parameter, in memory that the next
+        step takes again.
         """
-        count = sum(p.numel() for p in self.parameters)
-        gradients = torch.empty(-(-len(inputs) // BLOCK), count)
+        gradients = torch.empty(-(-len(inputs) // BLOCK), len(self._gradient))
         figures = self._run(self._padded(inputs), targets=targets, gradients=gradients)
-        return figures, gradients.sum(0)
+        return figures, self._parts
 
     def evaluate(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """Give the three figures of `step`, without gradients."""
@@ -128,7 +136,7 @@ class FusedAutoencoder:
         inputs = inputs.contiguous()
         targets = None if targets is None else targets.contiguous()
         weights = [parameter.contiguous() for parameter in self.parameters]
-        addresses = (ctypes.c_void_p * len(weights))(*map(_address, weights))
+        addresses = _addresses(weights)
         n = len(inputs)
         blocks = -(-n // BLOCK)
         sums = torch.zeros(blocks, 3, dtype=torch.float64)
@@ -151,6 +159,7 @@ class FusedAutoencoder:
                 ctypes.byref(following),
             )
 
+        figures = torch.empty(3, dtype=torch.float64)
         with self._lock:
             others = [
                 self._pool.submit(run, memory)
@@ -158,20 +167,76 @@ class FusedAutoencoder:
                 if self._pool
             ]
             run(self._memory[0])
-            wait(others)
-        return sums.sum(0) / pixels
+            for other in others:
+                other.result()
+            found = map(_address, (sums, gradients, figures, self._gradient))
+            self._library.caes_total(blocks, len(self._gradient), pixels, *found)
+        return figures
 
     def _padded(self, pictures: Tensor) -> Tensor:
-        around = self.arch.frame(*pictures.shape[1:3])
-        if not any(around):
+        if not any(self._around):
             return pictures  # padding by nothing would copy it
         maps = pictures.permute(0, 3, 1, 2)
-        return F.pad(maps, around, mode="replicate").permute(0, 2, 3, 1)
+        return F.pad(maps, self._around, mode="replicate").permute(0, 2, 3, 1)
+
+
+class Adam:
+    """Adam's step on all weights in one call; `caes.train.descent` tells the formula.
+
+    Args:
+        weights: Float32, contiguous, on the CPU, each with the share that it loses in a
+            step, times the learning rate.
+        betas: What the running means of gradients and of their squares keep.
+        epsilon: What is added to the root of the mean square.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[tuple[Tensor, float]],
+        betas: tuple[float, float],
+        epsilon: float,
+    ) -> None:
+        library = compiled()
+        if library is None:
+            raise RuntimeError("there is no compiler here")
+        self._library = library
+        self.weights = [each for each, _ in weights]
+        self.decays = [decay for _, decay in weights]
+        self.betas, self.epsilon = betas, epsilon
+        self.steps = 0
+        n = len(weights)
+        self._sizes = (ctypes.c_int64 * n)(*(each.numel() for each in self.weights))
+        self._means = [torch.zeros_like(each) for each in self.weights]
+        self._squares = [torch.zeros_like(each) for each in self.weights]
+        kept = self.weights, self._means, self._squares
+        self._tensors = [_addresses(tensors) for tensors in kept]
+        self._floats = ctypes.c_float * n
+
+    def __call__(self, rate: float) -> None:
+        """Take a step at a learning rate, and forget the gradient."""
+        self.steps += 1
+        slopes = [
+            None if (slope := each.grad) is None else slope.contiguous()
+            for each in self.weights
+        ]
+        first, second = (1 - beta**self.steps for beta in self.betas)
+        self._library.caes_adam(
+            len(slopes),
+            self._sizes,
+            *self._tensors,
+            _addresses(slopes),
+            self._floats(*(1 - rate * decay for decay in self.decays)),
+            rate * math.sqrt(second) / first,
+            self.epsilon,
+            *(1 - beta for beta in self.betas),
+        )
+        for each in self.weights:
+            each.grad = None
 
 
 def available() -> bool:
     """Tell whether the compiled loop can be used on this machine."""
-    return _library() is not None
+    return compiled() is not None
 
 
 def fits(arch: Architecture, picture: Shape) -> bool:
@@ -196,6 +261,10 @@ def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
+def _addresses(tensors: Sequence[Tensor | None]) -> "ctypes.Array[ctypes.c_void_p]":
+    return (ctypes.c_void_p * len(tensors))(*map(_address, tensors))
+
+
 def _stages(arch: Architecture, picture: Shape) -> "ctypes.Array[_Stage]":
     stages = [
         _Stage(
@@ -208,7 +277,8 @@ def _stages(arch: Architecture, picture: Shape) -> "ctypes.Array[_Stage]":
 
 
 @cache
-def _library() -> ctypes.CDLL | None:
+def compiled() -> ctypes.CDLL | None:
+    """Give the compiled loop; None without a compiler, or where it is not wanted."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if os.environ.get("CAES_FUSED") == "0" or compiler is None:
         return None
@@ -217,9 +287,12 @@ def _library() -> ctypes.CDLL | None:
     except (OSError, subprocess.SubprocessError):
         return None
     library.caes_memory.restype = ctypes.c_size_t
-    library.caes_run.restype = None
-    p, i = ctypes.c_void_p, ctypes.c_int
-    library.caes_run.argtypes = [*[p] * 3, *[i] * 4, *[p] * 4, i, ctypes.c_float, p, p]
+    p, i, f = ctypes.c_void_p, ctypes.c_int, ctypes.c_float
+    library.caes_run.argtypes = [*[p] * 3, *[i] * 4, *[p] * 4, i, f, p, p]
+    library.caes_total.argtypes = [i, i, ctypes.c_double, *[p] * 4]
+    library.caes_adam.argtypes = [i, *[p] * 6, *[f] * 4]
+    for function in (library.caes_run, library.caes_total, library.caes_adam):
+        function.restype = None
     return library
 
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -50,8 +50,10 @@ def reserved() -> Iterator[None]:
 class Runner(Protocol):
     """What computes a batch's figures and gradients together."""
 
-    def step(self, inputs: Tensor, targets: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Give the figures, and the first one's gradient, flat."""
+    def step(
+        self, inputs: Tensor, targets: Tensor, /
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """Give the figures, and the first one's gradient by each parameter."""
 
     def evaluate(self, inputs: Tensor, targets: Tensor, /) -> Tensor:
         """Give the figures."""
@@ -60,34 +62,18 @@ class Runner(Protocol):
 def compared(
     runner: "Runner | Shares", parameters: Sequence[Tensor], *batch: Tensor
 ) -> Tensor:
-    """Give a runner's figures of a batch, and where wanted the first one's gradient."""
+    """Give a runner's figures of a batch.
+
+    Where gradients are wanted, the first one's stands in the parameters' ``grad``: for
+    small networks, autograd's way there would take longer than the batch on a core.
+    """
     if not torch.is_grad_enabled():
         evaluated: Tensor = runner.evaluate(*batch)
         return evaluated
-    figures: Tensor = _Comparison.apply(runner, batch, *parameters)  # type: ignore[no-untyped-call]
+    figures, gradients = runner.step(*batch)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
     return figures
-
-
-class _Comparison(torch.autograd.Function):
-    """A comparison whose gradient is computed together with its value."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, runner: Any, batch: tuple[Tensor, ...], *parameters: Tensor
-    ) -> Tensor:
-        figures: Tensor
-        figures, ctx.gradient = runner.step(*batch)
-        ctx.shapes = [parameter.shape for parameter in parameters]
-        return figures
-
-    @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        flat = ctx.gradient
-        if (scale := float(outer[0][0])) != 1:
-            flat = flat * scale
-        sizes = [shape.numel() for shape in ctx.shapes]
-        parts = zip(flat.split(sizes), ctx.shapes, strict=True)
-        return None, None, *(part.view(shape) for part, shape in parts)
 
 
 class Shares:
@@ -102,8 +88,8 @@ class Shares:
         self.compare = compare
         self.parameters = parameters
 
-    def step(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Give a batch's figures, float64, and the loss's gradient, flat.
+    def step(self, *batch: Tensor) -> tuple[Tensor, Sequence[Tensor]]:
+        """Give a batch's figures, float64, and the loss's gradient by each parameter.
 
         Both are sums of the shares' in a fixed order: the same for as many threads.
         """
@@ -120,7 +106,11 @@ class Shares:
         for weight, (more, part) in zip(weights[1:], results[1:], strict=True):
             figures.add_(more, alpha=weight)
             gradient.add_(part, alpha=weight)
-        return figures, gradient
+        parts = torch.split(gradient, [each.numel() for each in self.parameters])
+        return figures, [
+            part.view(each.shape)
+            for part, each in zip(parts, self.parameters, strict=True)
+        ]
 
     def evaluate(self, *batch: Tensor) -> Tensor:
         """Give the figures of `step`, without gradients."""
