@@ -300,35 +300,47 @@ INLINE float total(vec v) {
     return (low[0] + low[2]) + (low[1] + low[3]);
 }
 
+/* out[p] = bias + sum over rows and i < run of in[p*step + i] * weights[i]. */
+INLINE void dot_block(float *out, ptrdiff_t out_step, const float *in, ptrdiff_t line,
+                      ptrdiff_t step, int rows, const float *weights, ptrdiff_t next,
+                      int run, float bias, const int P) {
+    vec sum[8] = {0};
+    for (int r = 0; r < rows; r++, in += line, weights += next)
+        for (int i = 0; i < run; i += LANES) {
+            vec w = *(const vec *)(weights + i);
+            _Pragma("GCC unroll 8") for (int p = 0; p < P; p++)
+                sum[p] += *(const vec *)(in + p * step + i) * w;
+        }
+    for (int p = 0; p < P; p++) out[p * out_step] = total(sum[p]) + bias;
+}
+
 /* The outputs fill no vector: vectors run over the inputs, for each phase and row. */
 static void few_outputs(const Stage *s, const Plan *p, float *out) {
     const float *weights = p->forward;
+    int step = s->up * s->outputs, blocks = (s->width + 7) / 8;
     for (int a = 0; a < s->up; a++)
         for (int b = 0; b < s->up; b++) {
             Phase rows = phase(s, p, a), cols = phase(s, p, b);
-            ptrdiff_t line = (ptrdiff_t)p->cols * p->in, run = cols.count * p->in;
+            ptrdiff_t line = (ptrdiff_t)p->cols * p->in;
+            int run = cols.count * p->in, next = run * s->outputs;
             const float *in = p->x + (rows.offset + p->low) * line +
                               (ptrdiff_t)(cols.offset + p->low) * p->in;
-            for (int y = 0; y < s->height; y++)
-                for (int x = 0; x < s->width; x++)
+            float *from = out + ((ptrdiff_t)a * p->wide + b) * s->outputs;
+            for (int y = 0; y < s->height; y++, in += line, from += p->wide * step)
+                for (int i = 0; i < blocks; i++) {
+                    int x = s->width * i / blocks;
+                    int size = s->width * (i + 1) / blocks - x;
                     for (int o = 0; o < s->outputs; o++) {
-                        vec even = {0}, odd = {0};
-                        const float *v = in + y * line + (ptrdiff_t)x * p->in;
-                        const float *w = weights + o * run;
-                        for (int r = 0; r < rows.count; r++, v += line, w += run * s->outputs) {
-                            ptrdiff_t i = 0;
-                            for (; i + 2 * LANES <= run; i += 2 * LANES) {
-                                even += *(const vec *)(v + i) * *(const vec *)(w + i);
-                                odd += *(const vec *)(v + i + LANES) *
-                                       *(const vec *)(w + i + LANES);
-                            }
-                            for (; i < run; i += LANES)
-                                even += *(const vec *)(v + i) * *(const vec *)(w + i);
+#define DOTS(P) \
+    case P: \
+        dot_block(from + x * step + o, step, in + (ptrdiff_t)x * p->in, line, p->in, \
+                  rows.count, weights + o * run, next, run, p->bias[o], P); break;
+                        switch (size) {
+                            DOTS(1) DOTS(2) DOTS(3) DOTS(4) DOTS(5) DOTS(6) DOTS(7) DOTS(8)
                         }
-                        ptrdiff_t pixel = (ptrdiff_t)(y * s->up + a) * p->wide + x * s->up + b;
-                        out[pixel * s->outputs + o] = total(even + odd) + p->bias[o];
                     }
-            weights += rows.count * run * s->outputs;
+                }
+            weights += rows.count * next;
         }
 }
 
