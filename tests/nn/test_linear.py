@@ -213,7 +213,7 @@ def test_a_network_that_learns_the_mean_picture_begins_again_more_slowly_and_say
     assert told == [f"{again} 0.3."]
     rate = cae.chosen_["learning_rate"]
     assert rate == pytest.approx(0.3)
-    assert cae.errors(train).mean() < 0.8 * (train / 255).var(0).mean()
+    assert cae.errors(train).mean() < 0.9 * (train / 255).var(0).mean()
     # The rate and the steps that are kept with the run give the same weights.
     same = CAE(**given, learning_rate=rate, steps=cae.chosen_["steps"]).fit(train)
     for mine, its in zip(

@@ -48,8 +48,7 @@ class Baseline:
         """Tell how strange pictures are, N."""
         rows = self._rows(album)
         if self.name == "PCA":
-            apart = np.square(rows - self.subspace.project(rows))
-            return np.asarray(apart.mean(axis=1), np.float64)
+            return self.subspace.errors(rows)
         found, _ = self.nearest.kneighbors(rows)
         return np.asarray(found.mean(axis=1), np.float64)
 

@@ -80,9 +80,9 @@ class Fit(Pictures, Options):
 
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
-        from caes.cli.output import introduce, run_folder, run_name, say
+        from caes.cli.output import introduce, run_folder, run_name, say, waiting
         from caes.files import new_folder
-        from caes.report import write_report
+        from caes.report import MEASURING, write_report
         from caes.runs.checkpoint import FILES
 
         self.check()
@@ -102,7 +102,8 @@ class Fit(Pictures, Options):
                 cae.write(staged)
             # The run is safe by now, whatever happens to its report.
             tell = partial(say, quiet=self.quiet)
-            page = write_report(folder, cae, train, test, command=typed, tell=tell)
+            with waiting(MEASURING, self.quiet):
+                page = write_report(folder, cae, train, test, command=typed, tell=tell)
         if cae.history_.ended != "complete":
             say(f"Training ended: {_ending(cae)}.", self.quiet)
         if train.skipped:

@@ -95,6 +95,18 @@ def counting(total: int, doing: str, quiet: bool) -> Iterator[Callable[[int], No
         yield lambda n: bar.advance(task, n)
 
 
+@contextmanager
+def waiting(doing: str, quiet: bool = False) -> Iterator[None]:
+    """Show what is being done, as long as it takes, on a terminal that wants it."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(doing):
+        yield
+
+
 def say(line: str, quiet: bool = False) -> None:
     """Print a line on standard error at once, unless nothing is to be said."""
     if not quiet:

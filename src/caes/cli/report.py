@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from caes.cli.output import announce, decoding, say
+from caes.cli.output import announce, decoding, say, waiting
 from caes.cli.pictures import OfRun
 from caes.errors import MixedSizesError, RunError
 
@@ -28,7 +28,7 @@ class Report(OfRun):
     def run(self, typed: str) -> None:
         """Do it; ``typed`` is the command as it was typed."""
         from caes.estimators import CAE
-        from caes.report import write_report
+        from caes.report import MEASURING, write_report
         from caes.runs.checkpoint import classifies
 
         if classifies(self.model):
@@ -43,7 +43,9 @@ class Report(OfRun):
                 "or they have changed since"
             )
         command = cae.provenance_.get("command", "")
-        print(write_report(self.model, cae, train, test, command=command))
+        with waiting(MEASURING):
+            page = write_report(self.model, cae, train, test, command=command)
+        print(page)
 
     def _classifier(self) -> "Path":
         """Write a classifier's page again, with what its controls answered then."""

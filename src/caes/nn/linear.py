@@ -7,7 +7,7 @@ PCA's answer, and all that it learns is better than that.
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -62,6 +62,17 @@ class Subspace:
         codes = (rows - self.mean) @ self.components.T
         found = np.asarray(codes @ self.components + self.mean, np.float32)
         return found.clip(0, 1) if clipped else found
+
+    def errors(
+        self, rows: NDArray[np.float32], *, clipped: bool = False
+    ) -> NDArray[np.float64]:
+        """Give the mean squared error, N, of each row's nearest point."""
+        return mean_squares(rows - self.project(rows, clipped=clipped))
+
+
+def mean_squares(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Give the mean of the squares in each of N rows."""
+    return np.asarray(np.square(rows, dtype=np.float64).mean(axis=1))
 
 
 def sample(available: int, features: int) -> slice | NDArray[np.int64]:

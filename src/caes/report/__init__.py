@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     from caes.data.imageset import ImageSet
     from caes.report.baseline import Fitted
 
-__all__ = ["write_report"]
+__all__ = ["MEASURING", "write_report"]
+
+MEASURING = "measuring the autoencoder and PCA on the test pictures, drawing the page"
+"""What `write_report` does, for those who wait."""
 
 
 def write_report(

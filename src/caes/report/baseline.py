@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from caes.data.imageset import ImageSet
 from caes.data.scaling import Scaling
 from caes.nn.architecture import Architecture, Shape
-from caes.nn.linear import CHUNK, Subspace, sample
+from caes.nn.linear import CHUNK, Subspace, mean_squares, sample
 from caes.report.numbers import listed
 from caes.train.history import History
 
@@ -95,8 +95,8 @@ def baseline(cae: Fitted, train: ImageSet, test: ImageSet, code_size: int) -> Ba
     step, each = max(1, CHUNK // features), []
     for at in range(0, len(test), step):
         rows = cae.to_unit(test[at : at + step]).reshape(-1, features)
-        again = subspace.project(rows, clipped=clipped)
-        each.append((_mean_squares(rows - again), _mean_squares(rows - subspace.mean)))
+        own = subspace.errors(rows, clipped=clipped)
+        each.append((own, mean_squares(rows - subspace.mean)))
     errors, mean_errors = map(np.concatenate, zip(*each, strict=True))
     return Baseline(
         asked=code_size,
@@ -108,10 +108,6 @@ def baseline(cae: Fitted, train: ImageSet, test: ImageSet, code_size: int) -> Ba
         mean_errors=mean_errors,
         clipped=clipped,
     )
-
-
-def _mean_squares(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.asarray(np.square(rows, dtype=np.float64).mean(axis=1))
 
 
 def from_code(cae: Fitted, test: ImageSet) -> NDArray[np.float64] | None:

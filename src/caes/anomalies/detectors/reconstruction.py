@@ -78,9 +78,7 @@ class WholeReconstruction(Detector):
 
     def scores(self, pictures: Pictures, maps: Maps | None) -> Scores:
         """Give the mean squared error of each picture."""
-        rows = squeezed(pictures)
-        apart = np.square(rows - self.subspace.project(rows))
-        return np.asarray(apart.mean(axis=1), np.float64)
+        return self.subspace.errors(squeezed(pictures))
 
     def state(self) -> State:
         """Give mean and directions."""

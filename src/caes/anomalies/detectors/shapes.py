@@ -69,8 +69,7 @@ class Shapes(Detector):
         return self._apart(self._rows(pictures)) / float(self.usual)
 
     def _apart(self, rows: Rows) -> Scores:
-        apart = np.square(rows - self.subspace.project(rows), dtype=np.float64)
-        return np.asarray(apart.sum(axis=1))
+        return np.multiply(self.subspace.errors(rows), rows.shape[1])
 
     def _rows(self, pictures: Pictures) -> Rows:
         parts = _shape(pictures) / self.units[0], _light(pictures) / self.units[1]
