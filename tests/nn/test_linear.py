@@ -205,15 +205,15 @@ def test_a_network_that_learns_the_mean_picture_begins_again_more_slowly_and_say
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given: dict[str, Any] = {"epochs": "auto", "patience": 1, "random_state": 0}
-    given |= {"arch": "2C3-MP4", "activation": "relu", "loss": "mse"}
+    given |= {"arch": "3C3-MP4", "activation": "relu", "loss": "mse"}
     train = _spots(60)
     cae = CAE(**given, learning_rate=3.0, verbose=True).fit(train)
     told = [line for line in capsys.readouterr().err.splitlines() if "again" in line]
     again = "Nothing was learnt but the mean picture: again, at a learning rate of"
-    assert told == [f"{again} 0.3."]
+    assert told == [f"{again} 0.3.", f"{again} 0.03."]
     rate = cae.chosen_["learning_rate"]
-    assert rate == pytest.approx(0.3)
-    assert cae.errors(train).mean() < 0.9 * (train / 255).var(0).mean()
+    assert rate == pytest.approx(0.03)
+    assert cae.errors(train).mean() < 0.8 * (train / 255).var(0).mean()
     # The rate and the steps that are kept with the run give the same weights.
     same = CAE(**given, learning_rate=rate, steps=cae.chosen_["steps"]).fit(train)
     for mine, its in zip(
