@@ -73,7 +73,7 @@ class FusedAutoencoder:
         threads: int,
         parameters: Sequence[Tensor],
     ) -> None:
-        library = compiled()
+        library = _library()
         if library is None or not fits(arch, picture):
             raise RuntimeError("the fused path is not available for this network")
         self._library = library
@@ -196,7 +196,7 @@ class Adam:
         betas: tuple[float, float],
         epsilon: float,
     ) -> None:
-        library = compiled()
+        library = _library()
         if library is None:
             raise RuntimeError("there is no compiler here")
         self._library = library
@@ -236,7 +236,7 @@ class Adam:
 
 def available() -> bool:
     """Tell whether the compiled loop can be used on this machine."""
-    return compiled() is not None
+    return _library() is not None
 
 
 def fits(arch: Architecture, picture: Shape) -> bool:
@@ -277,7 +277,7 @@ def _stages(arch: Architecture, picture: Shape) -> "ctypes.Array[_Stage]":
 
 
 @cache
-def compiled() -> ctypes.CDLL | None:
+def _library() -> ctypes.CDLL | None:
     """Give the compiled loop; None without a compiler, or where it is not wanted."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if os.environ.get("CAES_FUSED") == "0" or compiler is None:
