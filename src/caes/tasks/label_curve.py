@@ -107,8 +107,7 @@ def _figures(
     if contender in (STACK, CONTROL):
         start: StartName = "stack" if contender == STACK else "random"
         given = values(options, FineTuning)
-        beside = start == "stack"
-        fine = trained(cae, train, labels, seed, start, given, beside=beside)
+        fine = trained(cae, train, labels, seed, start, given, beside=True)
         right = fine.score(test)
     else:
         known = labelled_only(only(train, labels, seed))
