@@ -67,7 +67,7 @@ MODULES = {
     ],
     "data/scales.py": ["data/test_scales.py", "data/test_scaling.py"],
     "data/scaling.py": ["data/test_scaling.py", "data/test_measures.py"],
-    "data/tiles.py": ["data/test_tiles.py", "nn/test_windows.py"],
+    "data/decode/tiles.py": ["data/decode/test_tiles.py", "nn/test_windows.py"],
     "report/baseline.py": ["report/test_baseline.py"],
     "report/statistics.py": ["report/test_statistics.py"],
 }

@@ -101,7 +101,7 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> list[ImageSet]:
 @pytest.fixture
 def reported(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Note what the report is told."""
-    from caes.report import classifier
+    from caes.report.pages import classifier
 
     seen: dict[str, Any] = {}
     write = classifier.write_classification_report

@@ -17,7 +17,7 @@ from pyarrow import parquet
 
 from caes import CAE, load
 from caes.cli import main
-from caes.data.tiles import whole_names
+from caes.data.decode.tiles import whole_names
 from caes.runs.codes import read_codes
 from caes.runs.provenance import digest_of
 from caes.tasks.encode import errors_beside

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from caes import CAE
-from caes.data.tiles import whole_names
+from caes.data.decode.tiles import whole_names
 from caes.runs.pictures import Opening, learnt_and_shown
 from tests.cli.conftest import Notes, Run, about, table
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from caes import CAE
+from caes.data.decode.tiles import starts
 from caes.data.scaling import Scaling
-from caes.data.tiles import starts
 from caes.errors import ArgumentError
 from caes.nn.architecture import parse
 from caes.nn.stack import autoencoder

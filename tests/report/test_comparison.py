@@ -3,7 +3,7 @@ import pytest
 
 from caes.errors import ArgumentError
 from caes.report.comparison import Contender, check, judge, simplest, standings
-from caes.report.page import Verdict
+from caes.report.layout import Verdict
 from tests.refusals import refusing
 from tests.report.fake import answers
 

@@ -7,7 +7,7 @@ import pytest
 from caes.nn.architecture import parse
 from caes.report import training
 from caes.report.charts import Chart
-from caes.report.page import Fact
+from caes.report.layout import Fact
 from caes.report.phases import Phase, Plan, one_phase, phases
 from caes.report.training import entries, epochs, story
 from caes.train.history import History

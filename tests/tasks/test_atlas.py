@@ -10,7 +10,7 @@ from pyarrow import parquet
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from caes.report.atlas import CELL, SIDE, Points, atlas_png, cells
+from caes.report.pages.atlas import CELL, SIDE, Points, atlas_png, cells
 from caes.runs.codes import Codes, Part
 from caes.runs.pictures import Opening
 from caes.tasks import atlas

@@ -13,7 +13,7 @@ from caes.cli.label_curve import parse_counts
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labels_of
 from caes.errors import ArgumentError, DataError, OutputError
-from caes.report.label_curve import CurveRun
+from caes.report.pages.label_curve import CurveRun
 from caes.runs.ledger import Ledger
 from caes.tasks import label_curve as module
 from caes.tasks.classify import CODES, CONTROL, PIXELS

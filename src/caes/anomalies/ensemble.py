@@ -24,7 +24,7 @@ from caes.anomalies.detectors.discriminator import Discriminator
 from caes.anomalies.detectors.reconstruction import Reconstruction, WholeReconstruction
 from caes.anomalies.detectors.shapes import Shapes
 from caes.anomalies.detectors.transformations import Transformations
-from caes.data.tiles import Grid
+from caes.data.decode.tiles import Grid
 from caes.estimators import CAE
 
 WHOLE: tuple[Any, ...] = (

@@ -16,7 +16,7 @@ from caes.train.recipes import FineTuning, StartName
 
 if TYPE_CHECKING:
     from caes.data import ImageSet
-    from caes.report.label_curve import CurveRun
+    from caes.report.pages.label_curve import CurveRun
 
 RUNS = "runs.csv"
 
@@ -75,7 +75,7 @@ class LabelCurve(FromStack, FineTuning):
         test: "ImageSet",
         typed: str,
     ) -> Path:
-        from caes.report.label_curve import write_label_curve
+        from caes.report.pages.label_curve import write_label_curve
         from caes.runs.ledger import made
 
         unused = ("random_state", "start")

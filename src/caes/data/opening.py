@@ -5,9 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from caes.data.census.survey import Survey, survey_of
-from caes.data.decode.gather import Gatherer, Tiling
+from caes.data.decode.gather import Gatherer, Tiling, tiled
 from caes.data.decode.resize import adapted
-from caes.data.decode.tiling import tiled
 from caes.data.imageset import ImageSet, Skipped, join
 from caes.data.reading import Pages, Progress, Reading, ResizeName, Side
 from caes.data.sources import Source, open_source

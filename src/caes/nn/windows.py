@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from caes.data.decode.tiles import Grid, mirrored
 from caes.data.reading import Side
 from caes.data.scaling import Scaling
-from caes.data.tiles import Grid, mirrored
 from caes.nn.architecture import Architecture
 from caes.nn.inference import infer, placed
 from caes.nn.model import Model

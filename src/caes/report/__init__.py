@@ -41,6 +41,6 @@ def write_report(
         OutputError: The folder cannot be written.
     """
     # Only now, for matplotlib and scikit-learn take a second to import.
-    from caes.report.autoencoder import write
+    from caes.report.pages.autoencoder import write
 
     return write(folder, cae, train, test, command, tell)

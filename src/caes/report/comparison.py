@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.errors import ArgumentError
+from caes.report.layout import Verdict
 from caes.report.numbers import capital, count, listed, p_words, percent, points
-from caes.report.page import Verdict
 from caes.report.statistics import CHANCE, FEW, accuracy_interval, holm, mcnemar
 
 Right = NDArray[np.bool_]

@@ -20,8 +20,8 @@ from caes.report.baseline import (
     from_code,
     winners,
 )
+from caes.report.layout import Fact
 from caes.report.numbers import count, decibels, duration, figure, psnr
-from caes.report.page import Fact
 from caes.report.phases import Phase, Plan, phases, plan
 from caes.report.pictures import Tile, reduced, tile
 from caes.report.training import epoch_of, epochs

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from caes.errors import by_signs
 from caes.nn.architecture import Architecture, Shape
 from caes.report.charts import Chart, Stretch, chart, course, far_apart
+from caes.report.layout import Fact
 from caes.report.numbers import NOTHING, capital, count, decibels, listed
 from caes.report.numbers import figure as written
-from caes.report.page import Fact
 from caes.report.phases import REFINEMENT, Phase
 from caes.train.history import Epoch
 

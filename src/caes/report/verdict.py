@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
+from caes.report.layout import Verdict
 from caes.report.numbers import count, decibels, figure, times
-from caes.report.page import Verdict
 from caes.report.results import Results
 from caes.report.statistics import FEW
 from caes.report.training import levels

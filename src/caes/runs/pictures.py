@@ -12,6 +12,7 @@ import numpy as np
 
 from caes.data import ImageSet, Skipped, load, stream
 from caes.data.decode.gather import unreadable, widened
+from caes.data.decode.tiles import whole_names
 from caes.data.labels.draws import hold_out, keep_apart, only, only_of_each
 from caes.data.labels.labelled import (
     check_classes,
@@ -23,7 +24,6 @@ from caes.data.labels.tables import with_table
 from caes.data.measures import coloured
 from caes.data.reading import Pages, Reading, Side
 from caes.data.sources import Source, open_source
-from caes.data.tiles import whole_names
 from caes.errors import ArgumentError, MixedSizesError
 from caes.nn.architecture import Architecture, Shape
 

@@ -14,9 +14,9 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from caes.errors import ArgumentError
 from caes.files import write_atomically
-from caes.report.atlas import Points, write_atlas
+from caes.report.layout import Fact, Verdict
 from caes.report.numbers import count
-from caes.report.page import Fact, Verdict
+from caes.report.pages.atlas import Points, write_atlas
 from caes.report.pictures import Tile
 from caes.runs.codes import KEY, Codes, parquet
 from caes.runs.ledger import made

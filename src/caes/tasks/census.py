@@ -11,7 +11,7 @@ from rich.console import Console
 from caes.data import ImageSet, Survey
 from caes.data.census.duplicates import Group
 from caes.data.census.survey import Values
-from caes.data.tiles import whole_names
+from caes.data.decode.tiles import whole_names
 from caes.report.numbers import count
 from caes.tasks.info import pairs
 

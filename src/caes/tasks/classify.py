@@ -199,7 +199,7 @@ def write_page(
     tell: Callable[[str], None] | None = None,
 ) -> Path:
     """Write the classifier's report, of the classifier first and those beside it."""
-    from caes.report.classifier import write_classification_report
+    from caes.report.pages.classifier import write_classification_report
 
     recipe = classifier.resolved()
     known = int((labels_of(train) >= 0).sum())

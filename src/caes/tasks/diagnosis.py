@@ -15,7 +15,7 @@ from caes.anomalies.detectors.reconstruction import reconstructed
 from caes.anomalies.ensemble import Ensemble
 from caes.anomalies.estimator import AnomalyDetector
 from caes.anomalies.planted import KINDS, Planted, any_defect, plant
-from caes.report.anomalies import Cell, Diagnosis, Example
+from caes.report.pages.anomalies import Cell, Diagnosis, Example
 from caes.report.pictures import reduced, tile
 from caes.tasks.anomalies import overlay
 

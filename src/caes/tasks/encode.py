@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from caes.data import ImageSet, Skipped
-from caes.data.decode.gather import Tiling
-from caes.data.decode.tiling import tiled
+from caes.data.decode.gather import Tiling, tiled
 from caes.data.imageset import join
 from caes.data.mapped import AT_ONCE as AT_HAND
 from caes.data.reading import overlap_of, side_of

@@ -11,7 +11,7 @@ from caes.data.labels.draws import only
 from caes.data.labels.labelled import labelled_only, labels_of
 from caes.estimators import CAE, CAEClassifier
 from caes.options import values
-from caes.report.label_curve import CurveRun
+from caes.report.pages.label_curve import CurveRun
 from caes.runs.ledger import Ledger, Row, pass_on_interruption
 from caes.runs.provenance import digest_of
 from caes.tasks.classify import CODES, CONTROL, PIXELS

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caes.data import ImageSet
+from caes.data.decode.tiles import whole_names
 from caes.data.labels.draws import split_rows
 from caes.data.scaling import Scaling
-from caes.data.tiles import whole_names
 from caes.files import cache_folder, make_room, output_errors
 from caes.nn.architecture import Architecture
 from caes.nn.autoencoder import Autoencoder

@@ -8,10 +8,10 @@ from tifffile import imwrite
 
 from caes.data import load
 from caes.data.decode.gather import Gatherer
+from caes.data.decode.tiles import whole_names
 from caes.data.formats.format import Decoded
 from caes.data.imageset import ImageSet, Skipped
 from caes.data.labels.labelled import labels_of
-from caes.data.tiles import whole_names
 from tests.refusals import refused
 
 NAMES = [f"{number}" for number in range(300)]

@@ -12,7 +12,7 @@ from caes import CAE, CAEClassifier, load
 from caes.data.labels.draws import only
 from caes.data.labels.labelled import labels_of
 from caes.errors import DataError
-from caes.report.label_curve import CurveRun
+from caes.report.pages.label_curve import CurveRun
 from caes.runs.ledger import Ledger
 from caes.tasks.studies import codes, masci2011, successors
 from caes.tasks.studies import study as module

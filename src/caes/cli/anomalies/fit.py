@@ -116,7 +116,7 @@ class Fit(Pictures):
     def _report(
         self, folder: Path, detector: "AnomalyDetector", album: "Album", typed: str
     ) -> Path:
-        from caes.report.anomalies import write_anomalies_report
+        from caes.report.pages.anomalies import write_anomalies_report
         from caes.tasks.diagnosis import diagnose
 
         tell = partial(say, quiet=self.quiet)

@@ -1,7 +1,7 @@
 """Pictures gathered in one array, whole or cut into tiles, widened as one needs it."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from caes.data.decode.resize import with_channels
+from caes.data.decode.tiles import Grid, mirrored, tile_name
 from caes.data.formats import LISTED
 from caes.data.formats.format import Decoded
-from caes.data.imageset import Skipped, counted
+from caes.data.imageset import ImageSet, Skipped, counted
 from caes.data.reading import Side, too_large
-from caes.data.tiles import Grid, mirrored
 from caes.errors import DataError, by_signs
 
 REPEATED = "Grey pictures among colour ones were repeated to three channels"
@@ -234,3 +234,67 @@ def widened(picture: NDArray[Any], channels: int, dtype: Any) -> NDArray[Any]:
         if picture.dtype.kind == "u":
             picture = picture * dtype.type(257)  # 255 becomes 65,535
     return with_channels(picture, channels)
+
+
+class _Picture(NamedTuple):
+    """What is known of a picture, once its pixels are cut."""
+
+    name: str
+    label: Any = None
+    value_range: tuple[float, float] = (0.0, 1.0)
+    dtype: np.dtype[Any] | None = None
+
+
+def tiled(
+    pieces: Iterable[ImageSet | Skipped],
+    tiling: Tiling,
+    source: str,
+    split: str,
+    strict: bool,
+) -> ImageSet:
+    """Cut pictures of any sizes that come a few at a time into one set of tiles.
+
+    Never more than one of them is held whole.
+    """
+    gatherer = Gatherer(None, source, strict, tiling)
+    seen: list[_Picture] = []
+    classes: tuple[str, ...] = ()
+
+    def skip(skipped: Skipped) -> None:
+        gatherer.skip(len(seen), skipped)
+        seen.append(_Picture(skipped.name))
+
+    for piece in pieces:
+        if isinstance(piece, Skipped):
+            skip(piece)
+            continue
+        for each in piece.skipped:
+            skip(each)
+        classes, notes = piece.classes or classes, piece.notes
+        known = piece.value_range, piece.dtype
+        for row, name in enumerate(piece.names):
+            gatherer.add(len(seen), Decoded(piece.pixels[row], () if row else notes))
+            label = None if piece.labels is None else piece.labels[row]
+            seen.append(_Picture(name, label, *known))
+    batch = gatherer.batch([picture.name for picture in seen])
+    kept = [seen[row] for row in batch.rows]
+    names = [picture.name for picture in kept]
+    labels = [picture.label for picture in kept]
+    labelled = None not in labels
+    about: dict[str, Any] = {}
+    if len({picture.dtype for picture in kept}) == 1:
+        low, high = zip(*{picture.value_range for picture in kept}, strict=True)
+        about["value_range"] = min(low), max(high)
+    tall, wide = tiling.tile
+    cut = f"Cut into {len(kept):,} tiles of {tall}×{wide}, overlapping by "
+    return ImageSet.from_pixels(
+        batch.pixels,
+        [tile_name(*each) for each in zip(names, batch.places, strict=True)],
+        labels=np.array(labels, np.int64) if labelled else None,
+        classes=classes if labelled else (),
+        source=source,
+        split=split,
+        skipped=batch.skipped,
+        notes=(f"{cut}{tiling.overlap} or more.", *batch.notes),
+        **about,
+    )

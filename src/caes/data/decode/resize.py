@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from caes.data.decode.tiles import mirrored
 from caes.data.imageset import ImageSet, counted
 from caes.data.reading import Reading, ResizeName, Side, too_large
-from caes.data.tiles import mirrored
 from caes.errors import DataError, by_signs
 
 Picture = NDArray[Any]  # H×W×C, any real number type

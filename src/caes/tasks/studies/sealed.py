@@ -20,7 +20,7 @@ from caes.data import load
 from caes.data.labels.labelled import labels_of
 from caes.errors import ArgumentError
 from caes.estimators import CAE, CAEClassifier
-from caes.report.label_curve import CurveRun
+from caes.report.pages.label_curve import CurveRun
 from caes.runs.ledger import Ledger, Row, commit
 from caes.tasks.label_curve import trained
 from caes.tasks.studies.study import (

@@ -20,7 +20,7 @@ from caes.data import ImageSet, load
 from caes.errors import RunError
 from caes.estimators import CAE, CAEClassifier
 from caes.options import values
-from caes.report.label_curve import CurveRun, Summary, summarise
+from caes.report.pages.label_curve import CurveRun, Summary, summarise
 from caes.report.statistics import accuracy_interval
 from caes.runs.ledger import Ledger, Row, pass_on_interruption
 from caes.tasks.label_curve import trained, with_length

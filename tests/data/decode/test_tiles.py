@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from caes.data.tiles import Grid, mirrored, starts, weights
+from caes.data.decode.tiles import Grid, mirrored, starts, weights
 
 
 @st.composite

@@ -12,15 +12,15 @@ from sklearn import metrics
 
 from caes.data.imageset import ImageSet, Skipped
 from caes.files import read_table
-from caes.report import classifier
 from caes.report import pictures as tiles
-from caes.report.classifier import (
+from caes.report.comparison import Contender
+from caes.report.pages import classifier
+from caes.report.pages.classifier import (
     mistakes,
     scores,
     scores_table,
     write_classification_report,
 )
-from caes.report.comparison import Contender
 from caes.report.statistics import reliability
 from caes.train.history import History
 from tests.report.fake import answers, history, pictures

@@ -12,8 +12,8 @@ import numpy as np
 
 from caes.report import charts
 from caes.report.charts import Chart, Curve, chart
+from caes.report.layout import Fact, Table, Verdict, publish, render
 from caes.report.numbers import capital, cell, count, listed, p_words, percent, points
-from caes.report.page import Fact, Table, Verdict, publish, render
 from caes.report.pictures import labels as written
 from caes.report.statistics import CHANCE, PAIRS, holm, paired
 

@@ -12,8 +12,8 @@ from caes.data.imageset import ImageSet, Skipped
 from caes.errors import DataError, OutputError
 from caes.nn.architecture import DecoderName
 from caes.report import write_report
-from caes.report.autoencoder import page
 from caes.report.charts import Chart
+from caes.report.pages.autoencoder import page
 from caes.report.results import examine, examples
 from caes.train.history import History
 from tests.refusals import refusing

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from caes.anomalies.estimator import AnomalyDetector
 from caes.report import charts
 from caes.report.charts import Chart, chart
+from caes.report.layout import Fact, Table, Verdict, publish, render
 from caes.report.numbers import count
-from caes.report.page import Fact, Table, Verdict, publish, render
 from caes.report.pictures import SHARPNESS, Strip, Tile, enlarged, enlargement, montage
 
 Scores = NDArray[np.float64]

@@ -23,8 +23,8 @@ from caes.report.comparison import (
     simplest,
     standings,
 )
+from caes.report.layout import Fact, Table, publish, render, sources
 from caes.report.numbers import capital, cell, count, duration, percent, sure
-from caes.report.page import Fact, Table, publish, render, sources
 from caes.report.phases import one_phase
 from caes.report.pictures import (
     SHARPNESS,

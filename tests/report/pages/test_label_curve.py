@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from caes.files import read_table
-from caes.report.label_curve import (
+from caes.report.pages.label_curve import (
     CurveRun,
     curves,
     judge,

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from caes.files import write_whole
+from caes.report.layout import Fact, Verdict, render
 from caes.report.numbers import count
-from caes.report.page import Fact, Verdict, render
 from caes.report.pictures import FAINT, PAPER, Tile, labels
 
 COLOURED = 20

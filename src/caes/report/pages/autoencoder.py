@@ -11,9 +11,9 @@ from caes.data.imageset import ImageSet
 from caes.report import charts, training
 from caes.report.baseline import Fitted
 from caes.report.charts import Chart, Filters, chart
+from caes.report.layout import publish, render, sources
 from caes.report.numbers import count
 from caes.report.numbers import figure as written
-from caes.report.page import publish, render, sources
 from caes.report.pictures import (
     SHARPNESS,
     Strip,
