@@ -20,6 +20,7 @@ from caes.nn.architecture import Architecture, Shape, parse
 from caes.nn.autoencoder import Autoencoder
 from caes.nn.classifier import Classifier
 from caes.nn.kernels import fused
+from caes.nn.layers import inside, outside
 from caes.nn.sparsity import Sparsity
 from caes.nn.stack import autoencoder
 from tests.nn.given import compared, gradients, needs_compiler, pictures_of, stirred
@@ -110,6 +111,17 @@ def test_all_paths_reconstruct_as_the_plain_formulation(
         codes = model.encode(pictures)
         assert tuple(codes.shape[1:]) == model.arch.code_shape(picture)
         torch.testing.assert_close(model.decode(codes), model(pictures))
+
+
+@pytest.mark.parametrize("text", ["16C3-MP2-8C3-MP2", "8C3-MP2-40C3-MP2-24C3-MP2"])
+def test_codes_are_as_exact_as_the_plain_formulation_s(path: str, text: str) -> None:
+    model, pictures = _model(text, (24, 40, 1)), pictures_of(50, (24, 40, 1))
+    with torch.no_grad():
+        codes = model.encode(pictures)
+        plainly = outside(model.encoder(inside(pictures))).double()
+        exact = outside(model.double().encoder(inside(pictures.double())))
+    worst, allowed = ((each - exact).abs().max() for each in (codes, plainly))
+    assert worst <= 3 * allowed
 
 
 @settings(max_examples=15, deadline=None)

@@ -10,6 +10,9 @@
  *     stride u with the kernel G[g] = sum over s in 0..u-1 of w[k-1+s-g], of side
  *     K = k+u-1; an ordinary convolution is the case u = 1;
  *   - ReLU after max-pooling equals ReLU before it, in value and in gradient.
+ * Where no gradient is asked for, a cell of 2 x 2 pixels is convolved and pooled without a
+ * detour by memory, and kernels of 3 x 3 weights take 16 products for its four sums
+ * instead of 36 (`winograd_row`).
  *
  * What is not a number stays so: a NaN is the largest of its cell, passes ReLU as its
  * gradient does, and is never right.
@@ -28,6 +31,16 @@
 #define MAX_SIDE 64 /* of a kernel G */
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+/* Have a vector in a register: GCC would read it again from memory at each use, and two
+ * reads for each product are more than a core can do in time. */
+#if defined __x86_64__
+#define IN_REGISTER(v) __asm__("" : "+x"(v))
+#elif defined __aarch64__
+#define IN_REGISTER(v) __asm__("" : "+w"(v))
+#else
+#define IN_REGISTER(v) (void)(v)
+#endif
 
 /* One convolution with what comes before (up-sampling) and after (pooling). */
 typedef struct {
@@ -62,7 +75,12 @@ typedef struct {
                                /* outputs, as [phase][row][out][column][in] */
     float *backward;           /* G as [row][column][out][in] */
     float *dweights, *bias, *dbias;
+    int winograd;              /* whether `winograd_row` knows it */
+    float *kernels;            /* for that, transformed: [place][in][out] */
+    float *tiles, *products;   /* of a row of cells: [place][cell][in], [..][out] */
 } Plan;
+
+#define PLACES 16 /* of a transformed tile, 4 x 4 */
 
 static Plan plan(const Network *net, int index) {
     const Stage *s = &net->stage[index];
@@ -78,6 +96,7 @@ static Plan plan(const Network *net, int index) {
     p.tall = s->height * s->up, p.wide = s->width * s->up;
     p.drows = p.tall + p.frame + p.end, p.dcols = p.wide + p.frame + p.end;
     p.pooled_h = p.tall / s->pool, p.pooled_w = p.wide / s->pool;
+    p.winograd = s->kernel == 3 && s->up == 1 && s->pool == 2 && p.in % LANES == 0;
     return p;
 }
 
@@ -105,6 +124,11 @@ static size_t lay_out(const Network *net, Plan *plans, float *memory, float **ro
         p.dweights = take(&at, weights + LANES);
         p.bias = take(&at, p.out + LANES);
         p.dbias = take(&at, p.out + LANES);
+        if (p.winograd) {
+            p.kernels = take(&at, (size_t)PLACES * p.in * p.out);
+            p.tiles = take(&at, (size_t)PLACES * p.pooled_w * p.in);
+            p.products = take(&at, (size_t)PLACES * p.pooled_w * p.out);
+        }
         int height = i == net->stages - 1 ? p.tall : s->pool;
         size_t row = (size_t)height * p.wide * p.out;
         longest = row > longest ? row : longest;
@@ -138,6 +162,8 @@ INLINE void correlate_block(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
         const float *in = tap[t].in + in_at, *w = tap[t].weights;
         for (int c = 0; c < run; c++, w += channels) {
             vec w0 = *(const vec *)w, w1 = V > 1 ? *(const vec *)(w + LANES) : w0;
+            IN_REGISTER(w0);
+            if (V > 1) IN_REGISTER(w1);
             _Pragma("GCC unroll 8") for (int p = 0; p < P; p++) {
                 sum[p][0] += in[p * step + c] * w0;
                 if (V > 1) sum[p][1] += in[p * step + c] * w1;
@@ -148,6 +174,13 @@ INLINE void correlate_block(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
         for (int v = 0; v < V; v++)
             *(vec *)(out + p * out_step + v * LANES) = sum[p][v];
 }
+
+/* One case for each size of a block: up to 8 pixels of one vector, or 6 of two. */
+#define EACH_SIZE(CASE, size) \
+    switch (size) { \
+        CASE(1, 1) CASE(2, 1) CASE(3, 1) CASE(4, 1) CASE(5, 1) CASE(6, 1) CASE(7, 1) \
+        CASE(8, 1) CASE(1, 2) CASE(2, 2) CASE(3, 2) CASE(4, 2) CASE(5, 2) CASE(6, 2) \
+    }
 
 /* One row of `width` pixels, all channels, in blocks that share it out evenly. */
 static void correlate_row(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
@@ -164,18 +197,9 @@ static void correlate_row(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
             ptrdiff_t at = in_at + from * step;
             const float *c = bias ? bias + v : NULL;
 #define BLOCK(P, V) \
-    case P + 8 * V: \
+    case P + 9 * V: \
         correlate_block(o, out_step, at, step, taps, tap, run, channels, c, P, V); break;
-            switch (size + 8 * (1 + pair)) {
-                BLOCK(1, 1) BLOCK(2, 1) BLOCK(3, 1) BLOCK(4, 1) BLOCK(5, 1) BLOCK(6, 1)
-                BLOCK(7, 1)
-                case 16:
-                    if (!pair)
-                        correlate_block(o, out_step, at, step, taps, tap, run,
-                                        channels, c, 8, 1);
-                    break;
-                BLOCK(1, 2) BLOCK(2, 2) BLOCK(3, 2) BLOCK(4, 2) BLOCK(5, 2) BLOCK(6, 2)
-            }
+            EACH_SIZE(BLOCK, size + 9 * (1 + pair))
         }
     }
 }
@@ -268,6 +292,26 @@ static void pack(const Stage *s, Plan *p, const float *w, const float *bias) {
         }
     memset(p->bias, 0, sizeof(float) * out);
     memcpy(p->bias, bias, sizeof(float) * s->outputs);
+}
+
+/* A stage's kernels as `winograd_row` takes them: G w G'. */
+static void transform_kernels(const Plan *p) {
+    ptrdiff_t size = (ptrdiff_t)p->in * p->out;
+    for (ptrdiff_t at = 0; at < size; at += LANES) {
+        vec w[3][4];
+        for (int y = 0; y < 3; y++) {
+            const float *from = p->forward + 3 * y * size + at;
+            vec a = *(const vec *)from, b = *(const vec *)(from + size),
+                c = *(const vec *)(from + 2 * size);
+            w[y][0] = a, w[y][1] = (a + b + c) / 2, w[y][2] = (a - b + c) / 2, w[y][3] = c;
+        }
+        for (int x = 0; x < 4; x++) {
+            float *to = p->kernels + x * size + at;
+            vec a = w[0][x], b = w[1][x], c = w[2][x];
+            *(vec *)to = a, *(vec *)(to + 4 * size) = (a + b + c) / 2;
+            *(vec *)(to + 8 * size) = (a - b + c) / 2, *(vec *)(to + 12 * size) = c;
+        }
+    }
 }
 
 /* dweights is [g][out][in], or [y][x][in][out] for a first stage of few channels. */
@@ -366,10 +410,10 @@ INLINE vec rectified(vec v, int relu) {
     return relu ? (vec)((ivec)v & ~(v <= 0)) : v;
 }
 
-/* The maximum of each cell and ReLU, into the framed maps of the next; and, where a
- * gradient will ask for it, the maximum's place. */
+/* The maximum of each cell and ReLU, into the framed maps of the next; and the maximum's
+ * place, for which a gradient may ask. */
 INLINE void pool_row(const Stage *s, const Plan *p, int y, const float *rows, float *out,
-                     const int side, const int placed) {
+                     const int side) {
     ptrdiff_t line = (ptrdiff_t)p->wide * p->out;
     int32_t *winner = p->winner + (ptrdiff_t)y * p->pooled_w * p->out;
     for (int x = 0; x < p->pooled_w; x++, rows += (side - 1) * p->out)
@@ -381,10 +425,135 @@ INLINE void pool_row(const Stage *s, const Plan *p, int y, const float *rows, fl
                     vec v = *(const vec *)(rows + dy * line + (ptrdiff_t)dx * p->out);
                     ivec more = (v > best) | (v != v);
                     best = (vec)((more & (ivec)v) | (~more & (ivec)best));
-                    if (placed) place = (more & i) | (~more & place);
+                    place = (more & i) | (~more & place);
                 }
             *(vec *)out = rectified(best, s->relu);
-            if (placed) *(ivec *)winner = place;
+            *(ivec *)winner = place;
+        }
+}
+
+INLINE vec larger(vec a, vec b) { /* NaN where either is */
+    ivec more = (b > a) | (b != b);
+    return (vec)((more & (ivec)b) | (~more & (ivec)a));
+}
+
+/* One cell of 2 x 2 pixels: convolved, its maximum, ReLU, without a detour by memory. */
+INLINE void cell_block(float *out, const float *rows, ptrdiff_t line, ptrdiff_t step,
+                       int side, int run, const float *w, int channels,
+                       const float *bias, int relu, const int V) {
+    vec sum[4][2];
+    for (int p = 0; p < 4; p++)
+        for (int v = 0; v < V; v++) sum[p][v] = *(const vec *)(bias + v * LANES);
+    for (int t = 0; t < side; t++, rows += line)
+        for (int c = 0; c < run; c++, w += channels) {
+            const float *in = rows + c;
+            vec w0 = *(const vec *)w, w1 = V > 1 ? *(const vec *)(w + LANES) : w0;
+            IN_REGISTER(w0);
+            if (V > 1) IN_REGISTER(w1);
+            _Pragma("GCC unroll 4") for (int p = 0; p < 4; p++) {
+                float x = in[p / 2 * line + p % 2 * step];
+                sum[p][0] += x * w0;
+                if (V > 1) sum[p][1] += x * w1;
+            }
+        }
+    for (int v = 0; v < V; v++) {
+        vec best = larger(larger(sum[0][v], sum[1][v]), larger(sum[2][v], sum[3][v]));
+        *(vec *)(out + v * LANES) = rectified(best, relu);
+    }
+}
+
+/* A row of such cells. */
+static void cell_row(const Stage *s, const Plan *p, int y, float *out) {
+    ptrdiff_t line = (ptrdiff_t)p->cols * p->in, step = p->in;
+    const float *in = p->x + 2 * y * line;
+    int cells = p->pooled_w, side = s->kernel, run = side * p->in, relu = s->relu;
+    for (int v = 0, many = p->out; v < many; v += 2 * LANES) {
+        const float *w = p->forward + v, *bias = p->bias + v;
+        for (int x = 0; x < cells; x++) {
+            const float *at = in + 2 * x * step;
+            float *o = out + (ptrdiff_t)x * many + v;
+            if (many - v == LANES)
+                cell_block(o, at, line, step, side, run, w, many, bias, relu, 1);
+            else if (run == 3) /* of one channel: without loops */
+                cell_block(o, at, line, step, 3, 3, w, many, bias, relu, 2);
+            else
+                cell_block(o, at, line, step, side, run, w, many, bias, relu, 2);
+        }
+    }
+}
+
+/* The products of each place of the tiles by the kernels. */
+INLINE void product_block(float *out, ptrdiff_t many, const float *tiles,
+                          ptrdiff_t place, const float *w, int in, int channels,
+                          const int P, const int V) {
+    for (int i = 0; i < PLACES; i++, out += many, tiles += place, w += in * channels) {
+        Tap tap = {tiles, w};
+        correlate_block(out, channels, 0, in, 1, &tap, in, channels, NULL, P, V);
+    }
+}
+
+static void multiply_tiles(const Plan *p, int cells) {
+    ptrdiff_t many = (ptrdiff_t)cells * p->out, place = (ptrdiff_t)cells * p->in;
+    for (int v = 0; v < p->out; v += 2 * LANES) {
+        int pair = p->out - v > LANES, most = pair ? 6 : 8;
+        int blocks = (cells + most - 1) / most;
+        for (int b = 0; b < blocks; b++) {
+            int from = cells * b / blocks, size = cells * (b + 1) / blocks - from;
+            float *o = p->products + (ptrdiff_t)from * p->out + v;
+            const float *t = p->tiles + (ptrdiff_t)from * p->in, *w = p->kernels + v;
+#define PRODUCTS(P, V) \
+    case P + 9 * V: product_block(o, many, t, place, w, p->in, p->out, P, V); break;
+            EACH_SIZE(PRODUCTS, size + 9 * (1 + pair))
+        }
+    }
+}
+
+/* A row of cells where kernels have 3 x 3 weights: with 16 products for each four sums
+ * of 9 (Winograd; Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural
+ * Networks", section 4.1: F(2x2, 3x3), Y = A'[(G w G') * (B' d B)]A). */
+static void winograd_row(const Stage *s, const Plan *p, int y, float *out) {
+    int cells = p->pooled_w;
+    ptrdiff_t line = (ptrdiff_t)p->cols * p->in, place = (ptrdiff_t)cells * p->in;
+    for (int c = 0; c < p->in; c += LANES) {
+        const float *d = p->x + 2 * y * line + c;
+        float *tile = p->tiles + c;
+        vec t[4][4]; /* columns of B'd */
+#define COLUMN(x, at) \
+    do { \
+        vec a = *(const vec *)(at), b = *(const vec *)(at + line), \
+            e = *(const vec *)(at + 2 * line), f = *(const vec *)(at + 3 * line); \
+        t[0][x] = a - e, t[1][x] = b + e, t[2][x] = e - b, t[3][x] = b - f; \
+    } while (0)
+        COLUMN(0, d);
+        COLUMN(1, d + p->in);
+        for (int x = 0; x < cells; x++, tile += p->in) {
+            d += 2 * p->in;
+            COLUMN(2, d);
+            COLUMN(3, d + p->in);
+            for (int i = 0; i < 4; i++) {
+                float *to = tile + 4 * i * place;
+                *(vec *)to = t[i][0] - t[i][2];
+                *(vec *)(to + place) = t[i][1] + t[i][2];
+                *(vec *)(to + 2 * place) = t[i][2] - t[i][1];
+                *(vec *)(to + 3 * place) = t[i][1] - t[i][3];
+                t[i][0] = t[i][2], t[i][1] = t[i][3];
+            }
+        }
+    }
+    multiply_tiles(p, cells);
+    ptrdiff_t many = (ptrdiff_t)cells * p->out;
+    for (int x = 0; x < cells; x++)
+        for (int v = 0; v < p->out; v += LANES, out += LANES) {
+            const float *m = p->products + (ptrdiff_t)x * p->out + v;
+            vec top[4], low[4];
+            for (int i = 0; i < 4; i++, m += many) {
+                vec a = *(const vec *)m, b = *(const vec *)(m + 4 * many),
+                    c = *(const vec *)(m + 8 * many), e = *(const vec *)(m + 12 * many);
+                top[i] = a + b + c, low[i] = b - c - e;
+            }
+            vec best = larger(larger(top[0] + top[1] + top[2], top[1] - top[2] - top[3]),
+                              larger(low[0] + low[1] + low[2], low[1] - low[2] - low[3]));
+            *(vec *)out = rectified(best + *(const vec *)(p->bias + v), s->relu);
         }
 }
 
@@ -407,11 +576,13 @@ static void forward_stage(const Stage *s, const Plan *p, const Plan *next, float
                           int placed) {
     for (int y = 0; y < p->pooled_h; y++) {
         float *out = next->x + ((ptrdiff_t)(y + next->low) * next->cols + next->low) * p->out;
-        convolve_rows(s, p, y * s->pool, s->pool, rows);
-        if (s->pool == 1) rectify_row(s, p, rows, out);
-        else if (s->pool == 2 && placed) pool_row(s, p, y, rows, out, 2, 1); /* unrolled */
-        else if (s->pool == 2) pool_row(s, p, y, rows, out, 2, 0);
-        else pool_row(s, p, y, rows, out, s->pool, placed);
+        int cells = s->pool == 2 && s->up == 1 && !placed;
+        if (!cells) convolve_rows(s, p, y * s->pool, s->pool, rows);
+        if (cells && p->winograd) winograd_row(s, p, y, out);
+        else if (cells) cell_row(s, p, y, out);
+        else if (s->pool == 1) rectify_row(s, p, rows, out);
+        else if (s->pool == 2) pool_row(s, p, y, rows, out, 2); /* unrolled */
+        else pool_row(s, p, y, rows, out, s->pool);
         clear_filling(s, p, out);
     }
 }
@@ -641,8 +812,10 @@ void caes_run(const Network *net, const float *const *parameters, float *memory,
     Plan plans[net->stages];
     float *rows;
     lay_out(net, plans, memory, &rows);
-    for (int i = first; i < last; i++)
+    for (int i = first; i < last; i++) {
         pack(&net->stage[i], &plans[i], parameters[2 * i], parameters[2 * i + 1]);
+        if (plans[i].winograd && !gradients) transform_kernels(&plans[i]);
+    }
     const Stage *from = &net->stage[first], *end = &net->stage[last - 1];
     const Plan *final = &plans[last - 1];
     int pixels = last == net->stages;
