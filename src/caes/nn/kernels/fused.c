@@ -10,9 +10,9 @@
  *     stride u with the kernel G[g] = sum over s in 0..u-1 of w[k-1+s-g], of side
  *     K = k+u-1; an ordinary convolution is the case u = 1;
  *   - ReLU after max-pooling equals ReLU before it, in value and in gradient.
- * Where no gradient is asked for, a cell of 2 x 2 pixels is convolved and pooled without a
- * detour by memory, and kernels of 3 x 3 weights take 16 products for its four sums
- * instead of 36 (`winograd_row`).
+ * A cell of 2 x 2 pixels is convolved and pooled without a detour by memory, and kernels of
+ * 3 x 3 weights take 16 products for its four sums instead of 36 (`winograd_row`), in the
+ * input's gradient, too.
  *
  * What is not a number stays so: a NaN is the largest of its cell, passes ReLU as its
  * gradient does, and is never right.
@@ -75,9 +75,9 @@ typedef struct {
                                /* outputs, as [phase][row][out][column][in] */
     float *backward;           /* G as [row][column][out][in] */
     float *dweights, *bias, *dbias;
-    int winograd;              /* whether `winograd_row` knows it */
-    float *kernels;            /* for that, transformed: [place][in][out] */
-    float *tiles, *products;   /* of a row of cells: [place][cell][in], [..][out] */
+    int winograd, turned;      /* whether forwards, and back, `winograd_row` knows it */
+    float *kernels, *kernels_back; /* for that, transformed: [place][in][out], [out][in] */
+    float *tiles, *products;   /* of a row of cells: [place][cell][channel] */
 } Plan;
 
 #define PLACES 16 /* of a transformed tile, 4 x 4 */
@@ -97,6 +97,7 @@ static Plan plan(const Network *net, int index) {
     p.drows = p.tall + p.frame + p.end, p.dcols = p.wide + p.frame + p.end;
     p.pooled_h = p.tall / s->pool, p.pooled_w = p.wide / s->pool;
     p.winograd = s->kernel == 3 && s->up == 1 && s->pool == 2 && p.in % LANES == 0;
+    p.turned = p.winograd && s->height % 2 == 0 && s->width % 2 == 0;
     return p;
 }
 
@@ -125,9 +126,11 @@ static size_t lay_out(const Network *net, Plan *plans, float *memory, float **ro
         p.bias = take(&at, p.out + LANES);
         p.dbias = take(&at, p.out + LANES);
         if (p.winograd) {
+            int most = p.in > p.out ? p.in : p.out;
             p.kernels = take(&at, (size_t)PLACES * p.in * p.out);
-            p.tiles = take(&at, (size_t)PLACES * p.pooled_w * p.in);
-            p.products = take(&at, (size_t)PLACES * p.pooled_w * p.out);
+            p.kernels_back = take(&at, (size_t)PLACES * p.in * p.out);
+            p.tiles = take(&at, (size_t)PLACES * p.pooled_w * most);
+            p.products = take(&at, (size_t)PLACES * p.pooled_w * most);
         }
         int height = i == net->stages - 1 ? p.tall : s->pool;
         size_t row = (size_t)height * p.wide * p.out;
@@ -294,22 +297,21 @@ static void pack(const Stage *s, Plan *p, const float *w, const float *bias) {
     memcpy(p->bias, bias, sizeof(float) * s->outputs);
 }
 
-/* A stage's kernels as `winograd_row` takes them: G w G'. */
-static void transform_kernels(const Plan *p) {
-    ptrdiff_t size = (ptrdiff_t)p->in * p->out;
+/* Kernels [y][x] of `size` weights as `winograd_row` takes them: G w G'. */
+static void transform_kernels(const float *from, float *to, ptrdiff_t size) {
     for (ptrdiff_t at = 0; at < size; at += LANES) {
         vec w[3][4];
         for (int y = 0; y < 3; y++) {
-            const float *from = p->forward + 3 * y * size + at;
-            vec a = *(const vec *)from, b = *(const vec *)(from + size),
-                c = *(const vec *)(from + 2 * size);
+            const float *row = from + 3 * y * size + at;
+            vec a = *(const vec *)row, b = *(const vec *)(row + size),
+                c = *(const vec *)(row + 2 * size);
             w[y][0] = a, w[y][1] = (a + b + c) / 2, w[y][2] = (a - b + c) / 2, w[y][3] = c;
         }
         for (int x = 0; x < 4; x++) {
-            float *to = p->kernels + x * size + at;
+            float *column = to + x * size + at;
             vec a = w[0][x], b = w[1][x], c = w[2][x];
-            *(vec *)to = a, *(vec *)(to + 4 * size) = (a + b + c) / 2;
-            *(vec *)(to + 8 * size) = (a - b + c) / 2, *(vec *)(to + 12 * size) = c;
+            *(vec *)column = a, *(vec *)(column + 4 * size) = (a + b + c) / 2;
+            *(vec *)(column + 8 * size) = (a - b + c) / 2, *(vec *)(column + 12 * size) = c;
         }
     }
 }
@@ -410,37 +412,46 @@ INLINE vec rectified(vec v, int relu) {
     return relu ? (vec)((ivec)v & ~(v <= 0)) : v;
 }
 
+/* Whether a value takes the place of the largest so far: of equal ones the first stays. */
+INLINE void outdo(vec *best, ivec *place, vec v, int at) {
+    ivec more = (v > *best) | (v != v);
+    *best = (vec)((more & (ivec)v) | (~more & (ivec)*best));
+    *place = (more & at) | (~more & *place);
+}
+
 /* The maximum of each cell and ReLU, into the framed maps of the next; and the maximum's
  * place, for which a gradient may ask. */
-INLINE void pool_row(const Stage *s, const Plan *p, int y, const float *rows, float *out,
-                     const int side) {
+static void pool_row(const Stage *s, const Plan *p, int y, const float *rows, float *out) {
     ptrdiff_t line = (ptrdiff_t)p->wide * p->out;
     int32_t *winner = p->winner + (ptrdiff_t)y * p->pooled_w * p->out;
+    int side = s->pool;
     for (int x = 0; x < p->pooled_w; x++, rows += (side - 1) * p->out)
         for (int c = 0; c < p->out; c += LANES, rows += LANES, out += LANES, winner += LANES) {
             vec best = *(const vec *)rows;
             ivec place = {0};
-            for (int dy = 0, i = 0; dy < side; dy++)
-                for (int dx = 0; dx < side; dx++, i++) {
-                    vec v = *(const vec *)(rows + dy * line + (ptrdiff_t)dx * p->out);
-                    ivec more = (v > best) | (v != v);
-                    best = (vec)((more & (ivec)v) | (~more & (ivec)best));
-                    place = (more & i) | (~more & place);
-                }
+            for (int i = 1; i < side * side; i++) {
+                const float *at = rows + i / side * line + (ptrdiff_t)(i % side) * p->out;
+                outdo(&best, &place, *(const vec *)at, i);
+            }
             *(vec *)out = rectified(best, s->relu);
             *(ivec *)winner = place;
         }
 }
 
-INLINE vec larger(vec a, vec b) { /* NaN where either is */
-    ivec more = (b > a) | (b != b);
-    return (vec)((more & (ivec)b) | (~more & (ivec)a));
+/* The same of one cell of 2 x 2, whose values stand one after the other. */
+INLINE void pool_cell(const vec *sum, int next, int relu, float *out, int32_t *winner,
+                      const int placed) {
+    vec best = sum[0];
+    ivec place = {0};
+    for (int i = 1; i < 4; i++) outdo(&best, &place, sum[i * next], i);
+    *(vec *)out = rectified(best, relu);
+    if (placed) *(ivec *)winner = place;
 }
 
-/* One cell of 2 x 2 pixels: convolved, its maximum, ReLU, without a detour by memory. */
-INLINE void cell_block(float *out, const float *rows, ptrdiff_t line, ptrdiff_t step,
-                       int side, int run, const float *w, int channels,
-                       const float *bias, int relu, const int V) {
+/* One cell of 2 x 2 pixels: convolved and pooled without a detour by memory. */
+INLINE void cell_block(float *out, int32_t *winner, const float *rows, ptrdiff_t line,
+                       ptrdiff_t step, int side, int run, const float *w, int channels,
+                       const float *bias, int relu, const int V, const int placed) {
     vec sum[4][2];
     for (int p = 0; p < 4; p++)
         for (int v = 0; v < V; v++) sum[p][v] = *(const vec *)(bias + v * LANES);
@@ -456,28 +467,61 @@ INLINE void cell_block(float *out, const float *rows, ptrdiff_t line, ptrdiff_t 
                 if (V > 1) sum[p][1] += x * w1;
             }
         }
-    for (int v = 0; v < V; v++) {
-        vec best = larger(larger(sum[0][v], sum[1][v]), larger(sum[2][v], sum[3][v]));
-        *(vec *)(out + v * LANES) = rectified(best, relu);
-    }
+    for (int v = 0; v < V; v++)
+        pool_cell(&sum[0][v], 2, relu, out + v * LANES, winner + v * LANES, placed);
 }
 
 /* A row of such cells. */
-static void cell_row(const Stage *s, const Plan *p, int y, float *out) {
+INLINE void cell_row(const Stage *s, const Plan *p, int y, float *out, const int placed) {
     ptrdiff_t line = (ptrdiff_t)p->cols * p->in, step = p->in;
     const float *in = p->x + 2 * y * line;
     int cells = p->pooled_w, side = s->kernel, run = side * p->in, relu = s->relu;
+    int32_t *winner = p->winner + (ptrdiff_t)y * cells * p->out;
     for (int v = 0, many = p->out; v < many; v += 2 * LANES) {
         const float *w = p->forward + v, *bias = p->bias + v;
         for (int x = 0; x < cells; x++) {
             const float *at = in + 2 * x * step;
-            float *o = out + (ptrdiff_t)x * many + v;
-            if (many - v == LANES)
-                cell_block(o, at, line, step, side, run, w, many, bias, relu, 1);
-            else if (run == 3) /* of one channel: without loops */
-                cell_block(o, at, line, step, 3, 3, w, many, bias, relu, 2);
-            else
-                cell_block(o, at, line, step, side, run, w, many, bias, relu, 2);
+            ptrdiff_t to = (ptrdiff_t)x * many + v;
+#define CELL(SIDE, RUN, V) \
+    cell_block(out + to, winner + to, at, line, step, SIDE, RUN, w, many, bias, relu, V, placed)
+            if (many - v == LANES) CELL(side, run, 1);
+            else if (run == 3) CELL(3, 3, 2); /* of one channel: without loops */
+            else CELL(side, run, 2);
+        }
+    }
+}
+
+/* A row of cells where kernels have 3 x 3 weights: with 16 products for each four sums
+ * of 9 (Winograd; Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural
+ * Networks", section 4.1: F(2x2, 3x3), Y = A'[(G w G') * (B' d B)]A). First B' d B of
+ * tiles d of 4 x 4 pixels, two apart. */
+static void transform_tiles(const float *maps, ptrdiff_t line, int channels, int cells,
+                            float *tiles) {
+    ptrdiff_t place = (ptrdiff_t)cells * channels;
+    for (int c = 0; c < channels; c += LANES) {
+        const float *d = maps + c;
+        float *tile = tiles + c;
+        vec t[4][4]; /* columns of B'd */
+#define COLUMN(x, at) \
+    do { \
+        vec a = *(const vec *)(at), b = *(const vec *)(at + line), \
+            e = *(const vec *)(at + 2 * line), f = *(const vec *)(at + 3 * line); \
+        t[0][x] = a - e, t[1][x] = b + e, t[2][x] = e - b, t[3][x] = b - f; \
+    } while (0)
+        COLUMN(0, d);
+        COLUMN(1, d + channels);
+        for (int x = 0; x < cells; x++, tile += channels) {
+            d += 2 * channels;
+            COLUMN(2, d);
+            COLUMN(3, d + channels);
+            for (int i = 0; i < 4; i++) {
+                float *to = tile + 4 * i * place;
+                *(vec *)to = t[i][0] - t[i][2];
+                *(vec *)(to + place) = t[i][1] + t[i][2];
+                *(vec *)(to + 2 * place) = t[i][2] - t[i][1];
+                *(vec *)(to + 3 * place) = t[i][1] - t[i][3];
+                t[i][0] = t[i][2], t[i][1] = t[i][3];
+            }
         }
     }
 }
@@ -492,68 +536,49 @@ INLINE void product_block(float *out, ptrdiff_t many, const float *tiles,
     }
 }
 
-static void multiply_tiles(const Plan *p, int cells) {
-    ptrdiff_t many = (ptrdiff_t)cells * p->out, place = (ptrdiff_t)cells * p->in;
-    for (int v = 0; v < p->out; v += 2 * LANES) {
-        int pair = p->out - v > LANES, most = pair ? 6 : 8;
+static void multiply_tiles(const float *tiles, const float *kernels, int in, int out,
+                           int cells, float *products) {
+    ptrdiff_t many = (ptrdiff_t)cells * out, place = (ptrdiff_t)cells * in;
+    for (int v = 0; v < out; v += 2 * LANES) {
+        int pair = out - v > LANES, most = pair ? 6 : 8;
         int blocks = (cells + most - 1) / most;
         for (int b = 0; b < blocks; b++) {
             int from = cells * b / blocks, size = cells * (b + 1) / blocks - from;
-            float *o = p->products + (ptrdiff_t)from * p->out + v;
-            const float *t = p->tiles + (ptrdiff_t)from * p->in, *w = p->kernels + v;
+            float *o = products + (ptrdiff_t)from * out + v;
+            const float *t = tiles + (ptrdiff_t)from * in, *w = kernels + v;
 #define PRODUCTS(P, V) \
-    case P + 9 * V: product_block(o, many, t, place, w, p->in, p->out, P, V); break;
+    case P + 9 * V: product_block(o, many, t, place, w, in, out, P, V); break;
             EACH_SIZE(PRODUCTS, size + 9 * (1 + pair))
         }
     }
 }
 
-/* A row of cells where kernels have 3 x 3 weights: with 16 products for each four sums
- * of 9 (Winograd; Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural
- * Networks", section 4.1: F(2x2, 3x3), Y = A'[(G w G') * (B' d B)]A). */
-static void winograd_row(const Stage *s, const Plan *p, int y, float *out) {
-    int cells = p->pooled_w;
-    ptrdiff_t line = (ptrdiff_t)p->cols * p->in, place = (ptrdiff_t)cells * p->in;
-    for (int c = 0; c < p->in; c += LANES) {
-        const float *d = p->x + 2 * y * line + c;
-        float *tile = p->tiles + c;
-        vec t[4][4]; /* columns of B'd */
-#define COLUMN(x, at) \
-    do { \
-        vec a = *(const vec *)(at), b = *(const vec *)(at + line), \
-            e = *(const vec *)(at + 2 * line), f = *(const vec *)(at + 3 * line); \
-        t[0][x] = a - e, t[1][x] = b + e, t[2][x] = e - b, t[3][x] = b - f; \
-    } while (0)
-        COLUMN(0, d);
-        COLUMN(1, d + p->in);
-        for (int x = 0; x < cells; x++, tile += p->in) {
-            d += 2 * p->in;
-            COLUMN(2, d);
-            COLUMN(3, d + p->in);
-            for (int i = 0; i < 4; i++) {
-                float *to = tile + 4 * i * place;
-                *(vec *)to = t[i][0] - t[i][2];
-                *(vec *)(to + place) = t[i][1] + t[i][2];
-                *(vec *)(to + 2 * place) = t[i][2] - t[i][1];
-                *(vec *)(to + 3 * place) = t[i][1] - t[i][3];
-                t[i][0] = t[i][2], t[i][1] = t[i][3];
-            }
-        }
+/* A' m A: the four sums of a cell. */
+INLINE void sums_of(const float *m, ptrdiff_t many, vec *sum) {
+    vec top[4], low[4];
+    for (int i = 0; i < 4; i++, m += many) {
+        vec a = *(const vec *)m, b = *(const vec *)(m + 4 * many),
+            c = *(const vec *)(m + 8 * many), e = *(const vec *)(m + 12 * many);
+        top[i] = a + b + c, low[i] = b - c - e;
     }
-    multiply_tiles(p, cells);
-    ptrdiff_t many = (ptrdiff_t)cells * p->out;
+    sum[0] = top[0] + top[1] + top[2], sum[1] = top[1] - top[2] - top[3];
+    sum[2] = low[0] + low[1] + low[2], sum[3] = low[1] - low[2] - low[3];
+}
+
+INLINE void winograd_row(const Stage *s, const Plan *p, int y, float *out,
+                         const int placed) {
+    int cells = p->pooled_w, channels = p->out, relu = s->relu;
+    ptrdiff_t line = (ptrdiff_t)p->cols * p->in, many = (ptrdiff_t)cells * channels;
+    transform_tiles(p->x + 2 * y * line, line, p->in, cells, p->tiles);
+    multiply_tiles(p->tiles, p->kernels, p->in, channels, cells, p->products);
+    const float *m = p->products, *bias = p->bias;
+    int32_t *winner = p->winner + y * many;
     for (int x = 0; x < cells; x++)
-        for (int v = 0; v < p->out; v += LANES, out += LANES) {
-            const float *m = p->products + (ptrdiff_t)x * p->out + v;
-            vec top[4], low[4];
-            for (int i = 0; i < 4; i++, m += many) {
-                vec a = *(const vec *)m, b = *(const vec *)(m + 4 * many),
-                    c = *(const vec *)(m + 8 * many), e = *(const vec *)(m + 12 * many);
-                top[i] = a + b + c, low[i] = b - c - e;
-            }
-            vec best = larger(larger(top[0] + top[1] + top[2], top[1] - top[2] - top[3]),
-                              larger(low[0] + low[1] + low[2], low[1] - low[2] - low[3]));
-            *(vec *)out = rectified(best + *(const vec *)(p->bias + v), s->relu);
+        for (int v = 0; v < channels; v += LANES, m += LANES, out += LANES, winner += LANES) {
+            vec sum[4];
+            sums_of(m, many, sum);
+            for (int i = 0; i < 4; i++) sum[i] += *(const vec *)(bias + v);
+            pool_cell(sum, 1, relu, out, winner, placed);
         }
 }
 
@@ -576,13 +601,15 @@ static void forward_stage(const Stage *s, const Plan *p, const Plan *next, float
                           int placed) {
     for (int y = 0; y < p->pooled_h; y++) {
         float *out = next->x + ((ptrdiff_t)(y + next->low) * next->cols + next->low) * p->out;
-        int cells = s->pool == 2 && s->up == 1 && !placed;
-        if (!cells) convolve_rows(s, p, y * s->pool, s->pool, rows);
-        if (cells && p->winograd) winograd_row(s, p, y, out);
-        else if (cells) cell_row(s, p, y, out);
-        else if (s->pool == 1) rectify_row(s, p, rows, out);
-        else if (s->pool == 2) pool_row(s, p, y, rows, out, 2); /* unrolled */
-        else pool_row(s, p, y, rows, out, s->pool);
+        if (p->winograd && placed) winograd_row(s, p, y, out, 1);
+        else if (p->winograd) winograd_row(s, p, y, out, 0);
+        else if (s->pool == 2 && placed) cell_row(s, p, y, out, 1);
+        else if (s->pool == 2) cell_row(s, p, y, out, 0);
+        else {
+            convolve_rows(s, p, y * s->pool, s->pool, rows);
+            if (s->pool == 1) rectify_row(s, p, rows, out);
+            else pool_row(s, p, y, rows, out);
+        }
         clear_filling(s, p, out);
     }
 }
@@ -628,6 +655,26 @@ static void weight_gradient(const Stage *s, const Plan *p) {
                   s->kernel * p->in, p->x + y * xrow, p->in, xrow,
                   p->dz + p->frame * drow + (ptrdiff_t)p->frame * p->out, p->out, drow,
                   s->height, s->width);
+}
+
+/* The same as `input_gradient`, as `winograd_row` does it. */
+static void winograd_gradient(const Stage *s, const Plan *p) {
+    int cells = s->width / 2, in = p->in;
+    ptrdiff_t drow = (ptrdiff_t)p->dcols * p->out, many = (ptrdiff_t)cells * in;
+    ptrdiff_t line = (ptrdiff_t)s->width * in;
+    for (int y = 0; y < s->height; y += 2) {
+        transform_tiles(p->dz + y * drow, drow, p->out, cells, p->tiles);
+        multiply_tiles(p->tiles, p->kernels_back, p->out, in, cells, p->products);
+        const float *m = p->products;
+        float *dx = p->dx + y * line;
+        for (int x = 0; x < cells; x++, dx += in)
+            for (int v = 0; v < in; v += LANES, m += LANES, dx += LANES) {
+                vec sum[4];
+                sums_of(m, many, sum);
+                *(vec *)dx = sum[0], *(vec *)(dx + in) = sum[1];
+                *(vec *)(dx + line) = sum[2], *(vec *)(dx + line + in) = sum[3];
+            }
+    }
 }
 
 static void input_gradient(const Stage *s, const Plan *p) {
@@ -763,7 +810,9 @@ static void backward(const Network *net, const Plan *plans, int first) {
     for (int i = net->stages - 1; i >= first; i--) {
         if (i < net->stages - 1) unpool(&net->stage[i], &plans[i], &plans[i + 1]);
         weight_gradient(&net->stage[i], &plans[i]);
-        if (i > first) input_gradient(&net->stage[i], &plans[i]);
+        if (i == first) break;
+        if (plans[i].turned) winograd_gradient(&net->stage[i], &plans[i]);
+        else input_gradient(&net->stage[i], &plans[i]);
     }
 }
 
@@ -813,8 +862,11 @@ void caes_run(const Network *net, const float *const *parameters, float *memory,
     float *rows;
     lay_out(net, plans, memory, &rows);
     for (int i = first; i < last; i++) {
-        pack(&net->stage[i], &plans[i], parameters[2 * i], parameters[2 * i + 1]);
-        if (plans[i].winograd && !gradients) transform_kernels(&plans[i]);
+        Plan *p = &plans[i];
+        ptrdiff_t size = (ptrdiff_t)p->in * p->out;
+        pack(&net->stage[i], p, parameters[2 * i], parameters[2 * i + 1]);
+        if (p->winograd) transform_kernels(p->forward, p->kernels, size);
+        if (p->turned && gradients) transform_kernels(p->backward, p->kernels_back, size);
     }
     const Stage *from = &net->stage[first], *end = &net->stage[last - 1];
     const Plan *final = &plans[last - 1];
