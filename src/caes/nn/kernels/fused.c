@@ -33,11 +33,10 @@ typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias))
 typedef int32_t ivec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 /* Have a vector in a register: GCC would read it again from memory at each use, and two
- * reads for each product are more than a core can do in time. */
-#if defined __x86_64__
-#define IN_REGISTER(v) __asm__("" : "+x"(v))
-#elif defined __aarch64__
-#define IN_REGISTER(v) __asm__("" : "+w"(v))
+ * reads for each product are more than a core can do in time. Where registers are shorter
+ * than a vector, the compiler is left to itself. */
+#ifdef __AVX__
+#define IN_REGISTER(v) __asm__("" : "+v"(v))
 #else
 #define IN_REGISTER(v) (void)(v)
 #endif
