@@ -118,57 +118,59 @@ def read(folder: Path) -> Run:
     """Read a run back."""
     about = _about(folder)
     try:
-        picture = tuple(map(int, about["picture"]))
-        if len(picture) != 3 or not 1 <= min(picture) <= max(picture) <= LARGEST:
-            raise ValueError(f"a picture of {picture}")
-        model = _model(about, picture, _weights_in(folder / MODEL))
-        scaling = _scaling(picture[2], **about["scaling"])
-        if parse_scale(scaling.kind).bounded != model.arch.bounded:
-            raise ValueError(f"a scaling {scaling.kind!r} for this network")
-        history = History(ended=about["ended"], best_epoch=int(about["best_epoch"]))
-        if history.ended not in get_args(Ending):
-            raise ValueError(f"an ending of {history.ended!r}")
-        params = dict(about["training"])
-        chosen = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in dict(about.get("chosen") or {}).items()
-        }
-        provenance = {str(k): str(v) for k, v in dict(about["provenance"]).items()}
-        int(provenance["seed"])
-        opening = Opening.recorded(provenance)  # all that is known up to format 3
-        if about.get("data") is not None:
-            opening = Opening.read(about["data"])
-        answers = None
-        if about.get("answers") is not None:
-            answers = _answers(about, picture, _weights_in(folder / ANSWERS))
-        answer, judged = str(about.get("answer", "network")), about.get("judged") or {}
-        if answer not in ("network", *(answers.readouts if answers else ())):
-            raise ValueError(f"an answer by {answer!r}")
-        judged = {str(k): (float(v[0]), float(v[1])) for k, v in dict(judged).items()}
+        run = _told(about, folder)
     except (LookupError, TypeError, ValueError, ArithmeticError, CaesError) as error:
         raise _damaged(folder / ABOUT, f"contents that cannot be ({error})") from error
     except (MemoryError, RuntimeError) as error:
         received = "a network that needs more memory than there is"
         raise _damaged(folder / ABOUT, received) from error
-    history.rows = _rows(folder / HISTORY)
-    _fill(model, folder / MODEL)
-    if answers is not None:
-        _fill(answers, folder / ANSWERS)
-        answers.eval()
-    classes, names = about.get("classes", ()), about.get("names", ())
-    told = (tuple(classes), tuple(map(str, names)))
+    run.history.rows = _rows(folder / HISTORY)
+    _fill(run.model, folder / MODEL)
+    if run.answers is not None:
+        _fill(run.answers, folder / ANSWERS)
+    return run
+
+
+def _told(about: dict[str, Any], folder: Path) -> Run:
+    """Make a run as model.json tells of it; its weights and history are to come."""
+    picture = tuple(map(int, about["picture"]))
+    if len(picture) != 3 or not 1 <= min(picture) <= max(picture) <= LARGEST:
+        raise ValueError(f"a picture of {picture}")
+    model = _model(about, picture, _weights_in(folder / MODEL))
+    scaling = _scaling(picture[2], **about["scaling"])
+    if parse_scale(scaling.kind).bounded != model.arch.bounded:
+        raise ValueError(f"a scaling {scaling.kind!r} for this network")
+    history = History(ended=about["ended"], best_epoch=int(about["best_epoch"]))
+    if history.ended not in get_args(Ending):
+        raise ValueError(f"an ending of {history.ended!r}")
+    chosen = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in dict(about.get("chosen") or {}).items()
+    }
+    provenance = {str(k): str(v) for k, v in dict(about["provenance"]).items()}
+    int(provenance["seed"])
+    opening = Opening.recorded(provenance)  # all that is known up to format 3
+    if about.get("data") is not None:
+        opening = Opening.read(about["data"])
+    answers = None
+    if about.get("answers") is not None:
+        answers = _answers(about, picture, _weights_in(folder / ANSWERS)).eval()
+    answer, judged = str(about.get("answer", "network")), about.get("judged") or {}
+    if answer not in ("network", *(answers.readouts if answers else ())):
+        raise ValueError(f"an answer by {answer!r}")
     return Run(
         model.eval(),
         scaling,
-        params,
+        dict(about["training"]),
         history,
         provenance,
-        *told,
+        tuple(about.get("classes", ())),
+        tuple(map(str, about.get("names", ()))),
         opening,
         chosen,
         answers,
         answer,
-        judged,
+        {str(k): (float(v[0]), float(v[1])) for k, v in dict(judged).items()},
     )
 
 

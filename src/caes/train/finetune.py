@@ -109,26 +109,9 @@ def finetune(
         batches.stretch = min(max(len(batches), STRETCH), steps)
         epochs = -(-steps // batches.stretch)
     changes = recipe.augmentation(images.shape[3])
-    settings = Settings(
-        epochs,
-        recipe.learning_rate,
-        recipe.decay,
-        recipe.patience,
-        recipe.weight_decay,
-        recipe.kept(epochs * len(batches)),
-        peak=scaling.peak,
-        optimizer=recipe.optimizer,
-        counted=steps is not None,
-    )
+    settings = _settings(recipe, epochs, epochs * len(batches), scaling.peak)
     if fold is not None:
-        settings = replace(
-            settings,
-            decay="constant",
-            patience=PATIENCE,
-            falls=FALLS,
-            average=AVERAGE,
-            minutes=recipe.minutes,
-        )
+        settings = _of_trial(settings, recipe.minutes)
     with runner(model, model.compare, plain=isinstance(fabric, Plain)) as compare:
         history = train(
             Classification(model, compare, changes, seed),
@@ -140,6 +123,33 @@ def finetune(
         )
     model.to("cpu").eval()
     return history
+
+
+def _settings(recipe: Recipe, epochs: int, steps: int, peak: float) -> Settings:
+    """Say how a recipe trains for so many epochs, which are so many steps."""
+    return Settings(
+        epochs,
+        recipe.learning_rate,
+        recipe.decay,
+        recipe.patience,
+        recipe.weight_decay,
+        recipe.kept(steps),
+        peak=peak,
+        optimizer=recipe.optimizer,
+        counted=recipe.steps is not None,
+    )
+
+
+def _of_trial(settings: Settings, minutes: float) -> Settings:
+    """Say how a trial on a fold trains: until it gets no better."""
+    return replace(
+        settings,
+        decay="constant",
+        patience=PATIENCE,
+        falls=FALLS,
+        average=AVERAGE,
+        minutes=minutes,
+    )
 
 
 @dataclass(frozen=True)

@@ -184,22 +184,11 @@ def train(
                     found, _ = go(validation)
                 # After Ctrl-C only a part was watched.
                 watched = None if stop.is_set() else float(found[0])
-            loss, square, accuracy = figures.tolist()
-            row = Epoch(
-                epoch,
-                loss,
-                watched,
-                accuracy=None if math.isnan(accuracy) else accuracy,
-                psnr=psnr(square, settings.peak),
-                seconds=time.perf_counter() - start,
-                images_per_second=batches.pictures / learnt,
-                level=settings.level,
-                waiting=waited / learnt,
-                steps=epoch * len(batches) if settings.counted else None,
-            )
+            spent = time.perf_counter() - start, learnt, waited
+            row = _row(epoch, figures, watched, spent, batches, settings)
             history.rows.append(row)
             progress.epoch(row)
-            if not math.isfinite(loss):
+            if not math.isfinite(row.loss):
                 history.ended = "diverged"
                 if not best.weights:
                     best.weights, best.epoch = before, epoch - 1
@@ -226,6 +215,31 @@ def _set_up(
         return objective, quick
     trained, optimizer = fabric.setup(objective, descent.optimizer(*what))
     return trained, descent.stepping(optimizer)
+
+
+def _row(
+    epoch: int,
+    figures: Tensor,
+    watched: float | None,
+    spent: tuple[float, float, float],
+    batches: Passes,
+    settings: Settings,
+) -> Epoch:
+    """Tell of an epoch, of whose seconds some were spent learning, some waiting."""
+    loss, square, accuracy = figures.tolist()
+    seconds, learnt, waited = spent
+    return Epoch(
+        epoch,
+        loss,
+        watched,
+        accuracy=None if math.isnan(accuracy) else accuracy,
+        psnr=psnr(square, settings.peak),
+        seconds=seconds,
+        images_per_second=batches.pictures / learnt,
+        level=settings.level,
+        waiting=waited / learnt,
+        steps=epoch * len(batches) if settings.counted else None,
+    )
 
 
 def _pass(

@@ -25,7 +25,7 @@ from caes.report.comparison import (
 )
 from caes.report.layout import Fact, Table, publish, render, sources
 from caes.report.numbers import capital, cell, count, duration, percent, sure
-from caes.report.phases import one_phase
+from caes.report.phases import Phase, one_phase
 from caes.report.pictures import (
     SHARPNESS,
     Strip,
@@ -216,12 +216,8 @@ def write_classification_report(
     if tell is not None:
         tell(" ".join(filter(None, (verdict.lead, verdict.advice))))
     asked, rows = settings.get("epochs"), history.rows
-    asked = asked if isinstance(asked, int) else len(rows)
-    phase = one_phase(history, asked, length)
-    made = training.epochs([phase])
-    if settings.get("rounds") and unlabelled:
-        steps = rows[-1].steps if rows else None
-        made = Fact("Steps" if steps else "Epochs", f"{steps or len(rows):,}", ROUNDS)
+    phase = one_phase(history, asked if isinstance(asked, int) else len(rows), length)
+    in_rounds = bool(settings.get("rounds") and unlabelled)
     curves = training.draw([phase], "cross-entropy", COUNTED)
     drawn = {each.name: each for each in [*draw(results), *curves]}
     drawn.pop("psnr", None)
@@ -233,7 +229,7 @@ def write_classification_report(
             *facts(results),
             Fact("Labelled", count(labelled, "picture"), WITH),
             Fact("Unlabelled", count(unlabelled, "picture"), WITHOUT),
-            made,
+            _length(phase, in_rounds),
             Fact("Time", duration(results.own.seconds or 0), "for training"),
         ],
         images=images,
@@ -258,6 +254,15 @@ def write_classification_report(
         "per_class": scores_table(results.scores),
     }
     return publish(folder, page, drawn.values(), shown, tables)
+
+
+def _length(phase: Phase, in_rounds: bool) -> Fact:
+    """Tell how long it learned; after rounds of self-training, in the last of them."""
+    if not in_rounds:
+        return training.epochs([phase])
+    steps = phase.rows[-1].steps if phase.rows else None
+    learned = steps or len(phase.rows)
+    return Fact("Steps" if steps else "Epochs", f"{learned:,}", ROUNDS)
 
 
 def weaker(judged: Mapping[str, tuple[float, float]], answer: str) -> bool:
