@@ -31,7 +31,7 @@ SIDE = 1200
 CELL = 40
 """Pixels of the cells of which each shows one picture at most."""
 EDGE = 20
-SCRIPT = Path(__file__).parent / "templates" / "atlas.js"
+SCRIPT = Path(__file__).parents[1] / "templates" / "atlas.js"
 
 
 @dataclass(frozen=True)
