@@ -428,10 +428,11 @@ static void pool_row(const Stage *s, const Plan *p, int y, const float *rows, fl
         for (int c = 0; c < p->out; c += LANES, rows += LANES, out += LANES, winner += LANES) {
             vec best = *(const vec *)rows;
             ivec place = {0};
-            for (int i = 1; i < side * side; i++) {
-                const float *at = rows + i / side * line + (ptrdiff_t)(i % side) * p->out;
-                outdo(&best, &place, *(const vec *)at, i);
-            }
+            for (int dy = 0, i = 0; dy < side; dy++)
+                for (int dx = 0; dx < side; dx++, i++) {
+                    const float *at = rows + dy * line + (ptrdiff_t)dx * p->out;
+                    outdo(&best, &place, *(const vec *)at, i);
+                }
             *(vec *)out = rectified(best, s->relu);
             *(ivec *)winner = place;
         }
