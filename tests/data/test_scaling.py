@@ -28,6 +28,15 @@ def test_values_of_more_than_16_bits_are_divided_before_they_are_rounded() -> No
     np.testing.assert_array_equal(Scaling(0, 4_294_967_291).to_unit(pixels), unit)
 
 
+@pytest.mark.parametrize("high", [1, 3, 0.1, 1e-30, 1e30])
+def test_float32_values_above_0_are_divided_as_exactly_as_in_64_bits(
+    high: float,
+) -> None:
+    pixels = np.random.default_rng(0).random(1_000, np.float32) * np.float32(high)
+    unit = (pixels.astype(np.float64) / high).astype(np.float32)
+    np.testing.assert_array_equal(Scaling(0, high).to_unit(pixels), unit)
+
+
 @pytest.mark.parametrize("low", [1e6, 1e300])
 def test_a_narrow_range_and_values_beyond_32_bits_keep_their_precision(
     low: float,

@@ -6,6 +6,7 @@ import pickle
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,17 +64,26 @@ def _model(text: str, picture: Shape) -> Autoencoder:
     return stirred(Autoencoder(parse(text), picture, seed=5))
 
 
-@pytest.fixture(params=["fused", "torch", "shares"])
+@pytest.fixture(params=["one by one", "groups", "torch", "shares"])
 def path(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, two_threads: None
-) -> str:
-    """Each way to compute: compiled, by PyTorch, by PyTorch with the batch shared."""
-    if request.param == "fused" and not fused.available():
+) -> Iterator[str]:
+    """Each way to compute.
+
+    Compiled, with codes of one picture after the other or of 16 at once; by PyTorch,
+    as it comes and with the batch shared.
+    """
+    compiled = {"one by one": "-DGROUP=0", "groups": "-DGROUP=16"}.get(request.param)
+    if compiled and not fused.available():
         pytest.skip("no C compiler on this machine")
-    if request.param != "fused":
+    if compiled:
+        monkeypatch.setattr(fused, "FLAGS", (*fused.FLAGS, compiled))
+    else:
         monkeypatch.setattr(fused, "available", lambda: False)
+    fused._library.cache_clear()
     torch.set_num_threads(2 if request.param == "shares" else 1)
-    return "fused" if request.param == "fused" else "torch"
+    yield "fused" if compiled else "torch"
+    fused._library.cache_clear()
 
 
 @pytest.mark.parametrize("loss", ["bce", "mse"])

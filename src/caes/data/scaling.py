@@ -42,13 +42,19 @@ class Scaling:
         """
         if out is None:
             out = np.empty(pixels.shape, np.float32)
-        if pixels.dtype.itemsize <= 2 and not np.any(self._low):
+        if self._divides(pixels.dtype):
             np.divide(pixels, self._span.astype(np.float32), out=out, dtype=np.float32)
             return np.clip(out, 0, 1, out=out) if self.clipped else out
         # In 64 bits, since large values and offsets would not survive 32.
         above = np.subtract(pixels, self._low, dtype=np.float64)
         np.divide(above, self._span, out=out, casting="unsafe")
         return np.clip(out, 0, 1, out=out) if self.clipped else out
+
+    def _divides(self, dtype: np.dtype[Any]) -> bool:
+        """Tell whether a division in 32 bits gives what one in 64 bits would."""
+        if np.any(self._low) or (dtype.itemsize > 2 and dtype != np.float32):
+            return False
+        return dtype.itemsize <= 2 or bool(np.all(np.float32(self._span) == self._span))
 
     def beyond(self, pixels: NDArray[Any]) -> int:
         """Count the values of pixels that are clipped on the way in."""

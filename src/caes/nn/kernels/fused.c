@@ -50,7 +50,8 @@ typedef struct {
 } Stage;
 
 typedef struct {
-    int32_t stages, height, width;  /* of the picture, inside the padding */
+    int32_t stages, levels;         /* the levels are the encoder's stages */
+    int32_t height, width;          /* of the picture, inside the padding */
     int32_t top, left;              /* where it lies in the padded picture */
     int32_t squared;                /* loss: 0 cross-entropy, 1 squared error */
     const Stage *stage;
@@ -81,6 +82,8 @@ typedef struct {
 
 #define PLACES 16 /* of a transformed tile, 4 x 4 */
 
+static int smaller(int a, int b) { return a < b ? a : b; }
+
 static Plan plan(const Network *net, int index) {
     const Stage *s = &net->stage[index];
     Plan p = {0};
@@ -100,9 +103,10 @@ static Plan plan(const Network *net, int index) {
     return p;
 }
 
+/* Whole lines of the cache, so that no vector lies in two. */
 static void *take(float **free, size_t floats) {
     float *start = *free;
-    *free += PAD(floats);
+    *free += (floats + 15) / 16 * 16;
     return start;
 }
 
@@ -138,13 +142,6 @@ static size_t lay_out(const Network *net, Plan *plans, float *memory, float **ro
     }
     *rows = take(&at, longest);
     return at - memory;
-}
-
-/* Floats of memory that one thread needs. */
-size_t caes_memory(const Network *net) {
-    Plan plans[net->stages];
-    float nothing, *rows;
-    return lay_out(net, plans, &nothing, &rows);
 }
 
 /* ---- the two loops -------------------------------------------------------------- */
@@ -792,6 +789,167 @@ static void loss_row(float *z, const float *t, int n, int channels, int squared,
     sums[2] += total(right);
 }
 
+/* ---- codes, of many pictures at once --------------------------------------------- */
+
+/* Where nothing has to stay for the way back, AVX-512's registers are filled by as many
+ * pictures as they have lanes: no channel is padded, however few there are. Maps are
+ * height x width x channels of such groups. The plain sum is as fast as `winograd_row`
+ * would be, whose detours by memory cost what its products save; and shorter registers,
+ * of which there are half as many, gain nothing. */
+#ifndef GROUP
+#ifdef __AVX512F__
+#define GROUP 16
+#else
+#define GROUP 0
+#endif
+#endif
+#if GROUP
+#define SOME 4 /* outputs for which registers have room, of a cell's four pixels, */
+#define MANY 8 /* and of one pixel */
+#define MOST_FLOATS (1 << 22) /* of a thread's maps */
+typedef float group __attribute__((vector_size(4 * GROUP), aligned(4), may_alias));
+typedef int32_t igroup __attribute__((vector_size(4 * GROUP), aligned(4), may_alias));
+
+/* One level of the encoder, or, last, the codes. */
+typedef struct {
+    int low, cols;     /* zeros before the maps that come in; columns with the frame */
+    int most;          /* outputs computed together */
+    float *weights;    /* [outputs / most][row][column][in][most] */
+    float *bias;
+    group *x;          /* framed maps that come in */
+} Level;
+
+static size_t lay_out_levels(const Network *net, Level *all, float *memory) {
+    float *at = memory;
+    for (int i = 0; i <= net->levels; i++) {
+        const Stage *s = &net->stage[i];
+        Level *l = &all[i];
+        int around = i < net->levels ? s->kernel - 1 : 0, in = s->inputs;
+        l->low = around / 2, l->cols = s->width + around;
+        l->x = (group *)take(&at, (size_t)(s->height + around) * l->cols * in * GROUP);
+        if (i == net->levels) break;
+        l->most = s->pool == 2 ? SOME : MANY;
+        int outputs = (s->outputs + l->most - 1) / l->most * l->most;
+        l->weights = take(&at, (size_t)outputs * s->kernel * s->kernel * in);
+        l->bias = take(&at, outputs);
+    }
+    return at - memory;
+}
+
+static void pack_level(const Stage *s, const Level *l, const float *w, const float *bias) {
+    int taps = s->kernel * s->kernel, many = l->most;
+    for (int o = 0; o < s->outputs; o++) {
+        l->bias[o] = bias[o];
+        float *block = l->weights + (ptrdiff_t)(o / many) * taps * s->inputs * many;
+        for (int i = 0; i < s->inputs; i++)
+            for (int t = 0; t < taps; t++, w++)
+                block[((ptrdiff_t)t * s->inputs + i) * many + o % many] = *w;
+    }
+}
+
+/* Convolve P pixels, one or the four of a cell, to O outputs. */
+INLINE void group_block(group *sum, const group *x, ptrdiff_t line, ptrdiff_t step,
+                        int side, int run, const float *w, const float *bias, const int P,
+                        const int O) {
+    for (int p = 0; p < P; p++)
+        for (int o = 0; o < O; o++) sum[p * O + o] = (group){0} + bias[o];
+    for (int t = 0; t < side; t++, x += line)
+        for (int c = 0; c < run; c++, w += O)
+            _Pragma("GCC unroll 4") for (int p = 0; p < P; p++) {
+                group in = x[p / 2 * line + p % 2 * step + c];
+                _Pragma("GCC unroll 8") for (int o = 0; o < O; o++)
+                    sum[p * O + o] += in * w[o];
+            }
+}
+
+INLINE void raise_to(group *best, const group *v) {
+    igroup more = (*v > *best) | (*v != *v);
+    *best = (group)((more & (igroup)*v) | (~more & (igroup)*best));
+}
+
+/* One cell of all outputs, convolved, pooled and rectified. */
+static void group_cell(const Stage *s, const Level *l, const group *x, group *out) {
+    ptrdiff_t line = (ptrdiff_t)l->cols * s->inputs, step = s->inputs;
+    int side = s->kernel, run = side * s->inputs, many = l->most, pool = s->pool;
+    const float *w = l->weights, *bias = l->bias;
+    for (int o = 0; o < s->outputs; o += many, w += (ptrdiff_t)side * run * many, bias += many) {
+        group best[MANY], sum[4 * SOME];
+        if (pool == 2) {
+            if (run == 3) group_block(sum, x, line, step, 3, 3, w, bias, 4, SOME);
+            else group_block(sum, x, line, step, side, run, w, bias, 4, SOME);
+            for (int i = 0; i < SOME; i++) {
+                best[i] = sum[i];
+                for (int p = 1; p < 4; p++) raise_to(&best[i], &sum[p * SOME + i]);
+            }
+        } else
+            for (int i = 0; i < pool * pool; i++) {
+                const group *at = x + i / pool * line + i % pool * step;
+                group_block(sum, at, line, step, side, run, w, bias, 1, MANY);
+                for (int j = 0; j < MANY; j++)
+                    if (i) raise_to(&best[j], &sum[j]);
+                    else best[j] = sum[j];
+            }
+        for (int i = 0; i < smaller(many, s->outputs - o); i++)
+            out[o + i] = s->relu ? (group)((igroup)best[i] & ~(best[i] <= 0)) : best[i];
+    }
+}
+
+static void group_level(const Stage *s, const Level *l) {
+    const Stage *t = s + 1;
+    const Level *next = l + 1;
+    for (int y = 0; y < t->height; y++) {
+        const group *x = l->x + (ptrdiff_t)y * s->pool * l->cols * s->inputs;
+        group *out = next->x + ((ptrdiff_t)(y + next->low) * next->cols + next->low) * t->inputs;
+        for (int i = 0; i < t->width; i++, x += s->pool * s->inputs, out += t->inputs)
+            group_cell(s, l, x, out);
+    }
+}
+
+/* Put the maps of so many pictures side by side, in their frame. */
+static void gather_maps(const Stage *s, const Level *l, const float *from, int pictures) {
+    ptrdiff_t row = (ptrdiff_t)s->width * s->inputs, size = s->height * row;
+    for (int y = 0; y < s->height; y++) {
+        group *x = l->x + ((ptrdiff_t)(y + l->low) * l->cols + l->low) * s->inputs;
+        for (int i = 0; i < row; i++, x++, from++)
+            for (int j = 0; j < pictures; j++) ((float *)x)[j] = from[j * size];
+    }
+}
+
+/* Floats of memory that one thread needs for groups; 0 where it would be too much. */
+static size_t group_memory(const Network *net) {
+    Level all[net->levels + 1];
+    float nothing;
+    size_t floats = lay_out_levels(net, all, &nothing);
+    return floats <= MOST_FLOATS ? floats : 0;
+}
+
+/* The codes of n pictures, in groups; all as for `caes_run`. */
+static void encode_groups(const Network *net, const float *const *parameters,
+                          float *memory, int n, const float *in, float *out, int *next) {
+    const Stage *stage = net->stage, *end = stage + net->levels;
+    Level all[net->levels + 1];
+    lay_out_levels(net, all, memory);
+    for (int i = 0; i < net->levels; i++)
+        pack_level(stage + i, all + i, parameters[2 * i], parameters[2 * i + 1]);
+    ptrdiff_t in_size = (ptrdiff_t)stage->height * stage->width * stage->inputs;
+    ptrdiff_t size = (ptrdiff_t)end->height * end->width * end->inputs;
+    const float *codes = (const float *)all[net->levels].x;
+    for (int at; (at = GROUP * __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < n;) {
+        int pictures = smaller(GROUP, n - at);
+        gather_maps(stage, all, in + at * in_size, pictures);
+        for (int i = 0; i < net->levels; i++) group_level(stage + i, all + i);
+        for (int j = 0; j < pictures; j++)
+            for (ptrdiff_t i = 0; i < size; i++) out[(at + j) * size + i] = codes[i * GROUP + j];
+    }
+}
+#else
+static size_t group_memory(const Network *net) { return (void)net, 0; }
+static void encode_groups(const Network *net, const float *const *parameters,
+                          float *memory, int n, const float *in, float *out, int *next) {
+    (void)net, (void)parameters, (void)memory, (void)n, (void)in, (void)out, (void)next;
+}
+#endif
+
 /* ---- whole pictures -------------------------------------------------------------- */
 
 /* Copy maps into their frame, or out of it. */
@@ -841,7 +999,12 @@ static void finish(const Network *net, const Plan *p, float *logits, const float
     }
 }
 
-static int smaller(int a, int b) { return a < b ? a : b; }
+/* Floats of memory that one thread needs. */
+size_t caes_memory(const Network *net) {
+    Plan plans[net->stages];
+    float nothing, *rows;
+    return lay_out(net, plans, &nothing, &rows) + group_memory(net);
+}
 
 /* Run stages `first` to `last` - 1 over n pictures, sharing blocks of them with other
  * threads through `next`. Every thread has its own `memory`: caes_memory floats, zeros
@@ -860,7 +1023,11 @@ void caes_run(const Network *net, const float *const *parameters, float *memory,
               double *sums, int *next) {
     Plan plans[net->stages];
     float *rows;
-    lay_out(net, plans, memory, &rows);
+    size_t floats = lay_out(net, plans, memory, &rows);
+    if (last == net->levels && group_memory(net)) {
+        encode_groups(net, parameters, memory + floats, n, in, out, next);
+        return;
+    }
     for (int i = first; i < last; i++) {
         Plan *p = &plans[i];
         ptrdiff_t size = (ptrdiff_t)p->in * p->out;

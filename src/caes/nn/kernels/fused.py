@@ -53,7 +53,7 @@ class _Stage(ctypes.Structure):
 
 class _Network(ctypes.Structure):
     _fields_ = [
-        *_integers("stages height width top left squared"),
+        *_integers("stages levels height width top left squared"),
         ("stage", ctypes.POINTER(_Stage)),
     ]
 
@@ -88,7 +88,9 @@ class FusedAutoencoder:
         self._levels = len(arch.levels)
         top, left = arch.margins(*picture[:2])
         self._network = _Network(
-            len(self._stages), *picture[:2], top, left, loss == "mse", self._stages
+            *(len(self._stages), self._levels),
+            *(*picture[:2], top, left),
+            *(loss == "mse", self._stages),
         )
         floats = library.caes_memory(ctypes.byref(self._network))
         self._memory = [torch.zeros(floats) for _ in range(threads)]
