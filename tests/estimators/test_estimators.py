@@ -112,6 +112,18 @@ def test_every_form_of_the_same_pictures_gives_the_same_codes() -> None:
         np.testing.assert_array_equal(cae.transform(form), codes)
 
 
+@pytest.mark.parametrize("scale", ["auto", "minmax", "percentiles:10,90", "standard"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bytes_give_the_codes_of_what_they_are_scaled_to(
+    scale: str, channels: int
+) -> None:
+    pictures = np.random.default_rng(0).integers(9, 200, (40, 8, 8, channels), np.uint8)
+    cae = CAE("4C3-MP2", epochs=1, scale=scale, random_state=0).fit(pictures)
+    with torch.no_grad():
+        wanted = cae.model_.encode(torch.from_numpy(cae.to_unit(pictures)))
+    np.testing.assert_array_equal(cae.transform(pictures), wanted.flatten(1))
+
+
 def test_a_pipeline_with_a_classifier_is_searched_over() -> None:
     pixels = _blobs(40)
     labels = pixels[:, :, :6].mean((1, 2)) > pixels[:, :, 6:].mean((1, 2))

@@ -135,6 +135,23 @@ def test_codes_are_as_exact_as_the_plain_formulation_s(path: str, text: str) -> 
     assert worst <= 3 * allowed
 
 
+@pytest.mark.parametrize(("text", "picture"), NETWORKS)
+def test_bytes_are_encoded_as_what_they_stand_for(
+    path: str, text: str, picture: Shape
+) -> None:
+    model, draw = _model(text, picture), np.random.default_rng(0)
+    stored = draw.integers(0, 256, (19, *picture), np.uint8)
+    unit = draw.random(256, np.float32)
+    found = model.encode_bytes(stored, unit)
+    if path == "torch" or any(model.arch.frame(*picture[:2])):
+        assert found is None
+        return
+    with torch.no_grad():
+        wanted = model.encode(torch.from_numpy(unit[stored]))
+    assert found is not None
+    np.testing.assert_array_equal(found, wanted)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(4, 33), st.integers(4, 33), st.sampled_from([1, 2, 3]))
 def test_a_convolutional_model_takes_every_size_above_its_stride(

@@ -50,6 +50,13 @@ class Scaling:
         np.divide(above, self._span, out=out, casting="unsafe")
         return np.clip(out, 0, 1, out=out) if self.clipped else out
 
+    @property
+    def of_bytes(self) -> NDArray[np.float32] | None:
+        """What each of the 256 bytes is scaled to; None where channels differ."""
+        if np.size(self.low) > 1 or np.size(self.high) > 1:
+            return None
+        return self.to_unit(np.arange(256, dtype=np.uint8))
+
     def _divides(self, dtype: np.dtype[Any]) -> bool:
         """Tell whether a division in 32 bits gives what one in 64 bits would."""
         if np.any(self._low) or (dtype.itemsize > 2 and dtype != np.float32):

@@ -4,7 +4,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caes.errors import NotationError
@@ -65,6 +67,14 @@ class Autoencoder(Model):
         if self._runs_fused(pictures) and not torch.is_grad_enabled():
             return self._fused(tuple(pictures.shape[1:])).encode(pictures)
         return self._encode(pictures)
+
+    def encode_bytes(
+        self, pictures: NDArray[np.uint8], unit: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """Do the same of bytes, where the compiled loop can."""
+        if self.path == "torch":
+            return None
+        return self._fused(pictures.shape[1:]).encode_bytes(pictures, unit)
 
     def _encode(self, pictures: Tensor) -> Tensor:
         codes = outside(self.encoder(pad(inside(pictures), self.arch)))

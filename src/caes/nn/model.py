@@ -3,8 +3,10 @@
 Pictures and maps are N×H×W×C here as everywhere in caes.
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from caes.nn.architecture import Architecture, Shape
@@ -36,6 +38,20 @@ class Model(nn.Module):
     def encode(self, pictures: Tensor) -> Tensor:
         """Encode N×H×W×C float32 in [0, 1] to N×h×w×maps or N×units."""
         raise NotImplementedError
+
+    def encode_bytes(
+        self, pictures: NDArray[np.uint8], unit: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """Encode pictures as they are stored, N×H×W×C, without a copy as floats.
+
+        Args:
+            pictures: Bytes.
+            unit: What each of the 256 bytes stands for, as `encode` takes it.
+
+        Returns:
+            What `encode` would give; None where `encode` has to.
+        """
+        return None
 
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decode codes to N×H×W×C; (H, W) is ``size`` or the training pictures'."""

@@ -789,6 +789,15 @@ static void loss_row(float *z, const float *t, int n, int channels, int squared,
     sums[2] += total(right);
 }
 
+/* So many values from one on; each byte's, where bytes come, from a table to `room`. */
+static const float *looked_up(const void *in, const float *table, ptrdiff_t at,
+                              ptrdiff_t values, float *room) {
+    if (!table) return (const float *)in + at;
+    const uint8_t *bytes = (const uint8_t *)in + at;
+    for (ptrdiff_t i = 0; i < values; i++) room[i] = table[bytes[i]];
+    return room;
+}
+
 /* ---- codes, of many pictures at once --------------------------------------------- */
 
 /* Where nothing has to stay for the way back, AVX-512's registers are filled by as many
@@ -817,10 +826,14 @@ typedef struct {
     float *weights;    /* [outputs / most][row][column][in][most] */
     float *bias;
     group *x;          /* framed maps that come in */
+    float *pictures;   /* before the first level: room for a group's, looked up */
 } Level;
 
 static size_t lay_out_levels(const Network *net, Level *all, float *memory) {
     float *at = memory;
+    const Stage *first = net->stage;
+    size_t picture = (size_t)first->height * first->width * first->inputs;
+    all->pictures = take(&at, GROUP * picture);
     for (int i = 0; i <= net->levels; i++) {
         const Stage *s = &net->stage[i];
         Level *l = &all[i];
@@ -925,7 +938,8 @@ static size_t group_memory(const Network *net) {
 
 /* The codes of n pictures, in groups; all as for `caes_run`. */
 static void encode_groups(const Network *net, const float *const *parameters,
-                          float *memory, int n, const float *in, float *out, int *next) {
+                          float *memory, int n, const void *in, const float *table,
+                          float *out, int *next) {
     const Stage *stage = net->stage, *end = stage + net->levels;
     Level all[net->levels + 1];
     lay_out_levels(net, all, memory);
@@ -936,7 +950,8 @@ static void encode_groups(const Network *net, const float *const *parameters,
     const float *codes = (const float *)all[net->levels].x;
     for (int at; (at = GROUP * __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < n;) {
         int pictures = smaller(GROUP, n - at);
-        gather_maps(stage, all, in + at * in_size, pictures);
+        const float *from = looked_up(in, table, at * in_size, pictures * in_size, all->pictures);
+        gather_maps(stage, all, from, pictures);
         for (int i = 0; i < net->levels; i++) group_level(stage + i, all + i);
         for (int j = 0; j < pictures; j++)
             for (ptrdiff_t i = 0; i < size; i++) out[(at + j) * size + i] = codes[i * GROUP + j];
@@ -945,8 +960,10 @@ static void encode_groups(const Network *net, const float *const *parameters,
 #else
 static size_t group_memory(const Network *net) { return (void)net, 0; }
 static void encode_groups(const Network *net, const float *const *parameters,
-                          float *memory, int n, const float *in, float *out, int *next) {
-    (void)net, (void)parameters, (void)memory, (void)n, (void)in, (void)out, (void)next;
+                          float *memory, int n, const void *in, const float *table,
+                          float *out, int *next) {
+    (void)net, (void)parameters, (void)memory, (void)n, (void)in, (void)table;
+    (void)out, (void)next;
 }
 #endif
 
@@ -1012,20 +1029,21 @@ size_t caes_memory(const Network *net) {
  *
  *   parameters  weights and bias of each stage, PyTorch's layout
  *   in          n x maps of stage `first` (the padded picture, or the code)
+ *   table       what each byte stands for where `in` has bytes, or NULL for floats
  *   target      n x pictures, or NULL
  *   out         n x what comes out: pictures in [0, 1] or maps, or NULL
  *   gradients   blocks x parameters, or NULL: of the loss times `scale`, summed
  *   sums        blocks x 3: loss, squared error, accuracy, summed over pixels
  */
 void caes_run(const Network *net, const float *const *parameters, float *memory,
-              int first, int last, int n, int block, const float *in,
-              const float *target, float *out, float *gradients, int count, float scale,
+              int first, int last, int n, int block, const void *in,
+              const float *table, const float *target, float *out, float *gradients, int count, float scale,
               double *sums, int *next) {
     Plan plans[net->stages];
     float *rows;
     size_t floats = lay_out(net, plans, memory, &rows);
     if (last == net->levels && group_memory(net)) {
-        encode_groups(net, parameters, memory + floats, n, in, out, next);
+        encode_groups(net, parameters, memory + floats, n, in, table, out, next);
         return;
     }
     for (int i = first; i < last; i++) {
@@ -1052,7 +1070,9 @@ void caes_run(const Network *net, const float *const *parameters, float *memory,
             }
         for (int j = b * block; j < smaller(n, (b + 1) * block); j++) {
             float *o = out ? out + j * out_size : NULL;
-            copy(from, &plans[first], (float *)in + j * in_size, 1);
+            /* The rows have room for a picture, and nothing to keep yet. */
+            const float *maps = looked_up(in, table, j * in_size, in_size, rows);
+            copy(from, &plans[first], (float *)maps, 1);
             for (int i = first; i < last - pixels; i++)
                 forward_stage(&net->stage[i], &plans[i], &plans[i + 1], rows,
                               gradients != NULL);

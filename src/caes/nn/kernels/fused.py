@@ -24,8 +24,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from caes.errors import OutputError
@@ -37,10 +39,14 @@ FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 BLOCK = 8
 """Pictures whose gradients are summed together: fixed, so that the result is the same
 to the bit for every number of threads."""
+BYTES_AT_ONCE = 2**14
+"""Pictures after which an interruption is listened to again."""
 MOST_WEIGHTS = 100_000
 """Weights of one convolution from which on PyTorch is as fast."""
 MOST_TAPS = 64
 """The C file's limit for kernel side and up-sampling factor together."""
+
+Values = Tensor | NDArray[Any]
 
 
 def _integers(names: str) -> list[tuple[str, Any]]:
@@ -86,6 +92,7 @@ class FusedAutoencoder:
         self._around = arch.frame(*picture[:2])
         self._stages = _stages(arch, picture)
         self._levels = len(arch.levels)
+        self._code = arch.code_shape(picture)
         top, left = arch.margins(*picture[:2])
         self._network = _Network(
             *(len(self._stages), self._levels),
@@ -114,9 +121,25 @@ class FusedAutoencoder:
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Give codes, N×h×w×maps float32, of pictures N×H×W×C."""
-        last = self._stages[self._levels]
-        codes = torch.empty(len(inputs), last.height, last.width, last.inputs)
+        codes = torch.empty(len(inputs), *self._code)
         self._run(self._padded(inputs), last=self._levels, out=codes)
+        return codes
+
+    def encode_bytes(
+        self, pictures: NDArray[np.uint8], unit: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        """Do the same of pictures as they are stored; ``unit`` says what a byte means.
+
+        Nothing else than codes is written: hardly anything is left to do beside the
+        loop. None where pictures are padded.
+        """
+        if any(self._around):
+            return None
+        codes = np.empty((len(pictures), *self._code), np.float32)
+        for start in range(0, len(codes), BYTES_AT_ONCE):
+            part = np.ascontiguousarray(pictures[start : start + BYTES_AT_ONCE])
+            out = codes[start : start + BYTES_AT_ONCE]
+            self._run(part, unit=unit, last=self._levels, out=out)
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -127,15 +150,16 @@ class FusedAutoencoder:
 
     def _run(
         self,
-        inputs: Tensor,
+        inputs: Values,
         *,
+        unit: Values | None = None,
         first: int = 0,
         last: int | None = None,
         targets: Tensor | None = None,
-        out: Tensor | None = None,
+        out: Values | None = None,
         gradients: Tensor | None = None,
     ) -> Tensor:
-        inputs = inputs.contiguous()
+        inputs = inputs.contiguous() if isinstance(inputs, Tensor) else inputs
         targets = None if targets is None else targets.contiguous()
         weights = [parameter.contiguous() for parameter in self.parameters]
         addresses = _addresses(weights)
@@ -154,7 +178,7 @@ class FusedAutoencoder:
                 len(self._stages) if last is None else last,
                 n,
                 BLOCK,
-                *map(_address, (inputs, targets, out, gradients)),
+                *map(_address, (inputs, unit, targets, out, gradients)),
                 0 if gradients is None else gradients.shape[1],
                 1.0 / pixels,
                 _address(sums),
@@ -259,8 +283,10 @@ def fits(arch: Architecture, picture: Shape) -> bool:
     )
 
 
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
+def _address(values: Values | None) -> int | None:
+    if isinstance(values, Tensor):
+        return values.data_ptr()
+    return None if values is None else values.ctypes.data
 
 
 def _addresses(tensors: Sequence[Tensor | None]) -> "ctypes.Array[ctypes.c_void_p]":
@@ -290,7 +316,7 @@ def _library() -> ctypes.CDLL | None:
         return None
     library.caes_memory.restype = ctypes.c_size_t
     p, i, f = ctypes.c_void_p, ctypes.c_int, ctypes.c_float
-    library.caes_run.argtypes = [*[p] * 3, *[i] * 4, *[p] * 4, i, f, p, p]
+    library.caes_run.argtypes = [*[p] * 3, *[i] * 4, *[p] * 5, i, f, p, p]
     library.caes_total.argtypes = [i, i, ctypes.c_double, *[p] * 4]
     library.caes_adam.argtypes = [i, *[p] * 6, *[f] * 4]
     for function in (library.caes_run, library.caes_total, library.caes_adam):
