@@ -148,18 +148,36 @@ static size_t lay_out(const Network *net, Plan *plans, float *memory, float **ro
 
 typedef struct { const float *in; const float *weights; } Tap;
 
+/* AVX-512 holds a pair of vectors in one register. */
+#ifdef __AVX512F__
+typedef float wide __attribute__((vector_size(8 * LANES), aligned(4), may_alias));
+#else
+typedef vec wide; /* not used */
+#endif
+#define IS_WIDE(V) (V == 2 && sizeof(wide) > sizeof(vec))
+
 /* out[p][v] = bias[v] + sum over taps t and c < run of t.in[p*step + c] * t.w[c][v]. */
 #define INLINE static inline __attribute__((always_inline))
 INLINE void correlate_block(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
                             ptrdiff_t step, int taps, const Tap *tap, int run,
                             int channels, const float *bias, const int P, const int V) {
     vec sum[8][2];
-    for (int p = 0; p < P; p++)
+    wide both[8];
+    for (int p = 0; p < P; p++) {
+        both[p] = bias ? *(const wide *)bias : (wide){0};
         for (int v = 0; v < V; v++)
             sum[p][v] = bias ? *(const vec *)(bias + v * LANES) : (vec){0};
+    }
     for (int t = 0; t < taps; t++) {
         const float *in = tap[t].in + in_at, *w = tap[t].weights;
         for (int c = 0; c < run; c++, w += channels) {
+            if (IS_WIDE(V)) {
+                wide w0 = *(const wide *)w;
+                IN_REGISTER(w0);
+                _Pragma("GCC unroll 8") for (int p = 0; p < P; p++)
+                    both[p] += in[p * step + c] * w0;
+                continue;
+            }
             vec w0 = *(const vec *)w, w1 = V > 1 ? *(const vec *)(w + LANES) : w0;
             IN_REGISTER(w0);
             if (V > 1) IN_REGISTER(w1);
@@ -170,8 +188,10 @@ INLINE void correlate_block(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
         }
     }
     for (int p = 0; p < P; p++)
-        for (int v = 0; v < V; v++)
-            *(vec *)(out + p * out_step + v * LANES) = sum[p][v];
+        if (IS_WIDE(V)) *(wide *)(out + p * out_step) = both[p];
+        else
+            for (int v = 0; v < V; v++)
+                *(vec *)(out + p * out_step + v * LANES) = sum[p][v];
 }
 
 /* One case for each size of a block: up to 8 pixels of one vector, or 6 of two. */
@@ -209,12 +229,20 @@ INLINE void outer_block(float *sums, int channels, const float *one, ptrdiff_t s
                         ptrdiff_t line, int height, int width, const int R,
                         const int V) {
     vec sum[12][2];
+    wide both[12];
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++)
-            sum[r][v] = *(vec *)(sums + r * channels + v * LANES);
+        if (IS_WIDE(V)) both[r] = *(wide *)(sums + r * channels);
+        else
+            for (int v = 0; v < V; v++)
+                sum[r][v] = *(vec *)(sums + r * channels + v * LANES);
     for (int y = 0; y < height; y++) {
         const float *a = one + y * row, *b = many + y * line;
         for (int x = 0; x < width; x++, a += step, b += stride) {
+            if (IS_WIDE(V)) {
+                wide b0 = *(const wide *)b;
+                _Pragma("GCC unroll 12") for (int r = 0; r < R; r++) both[r] += a[r] * b0;
+                continue;
+            }
             vec b0 = *(const vec *)b, b1 = V > 1 ? *(const vec *)(b + LANES) : b0;
             _Pragma("GCC unroll 12") for (int r = 0; r < R; r++) {
                 sum[r][0] += a[r] * b0;
@@ -223,8 +251,10 @@ INLINE void outer_block(float *sums, int channels, const float *one, ptrdiff_t s
         }
     }
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++)
-            *(vec *)(sums + r * channels + v * LANES) = sum[r][v];
+        if (IS_WIDE(V)) *(wide *)(sums + r * channels) = both[r];
+        else
+            for (int v = 0; v < V; v++)
+                *(vec *)(sums + r * channels + v * LANES) = sum[r][v];
 }
 
 static void outer(float *sums, int channels, int rows, const float *one, ptrdiff_t step,
@@ -450,11 +480,21 @@ INLINE void cell_block(float *out, int32_t *winner, const float *rows, ptrdiff_t
                        ptrdiff_t step, int side, int run, const float *w, int channels,
                        const float *bias, int relu, const int V, const int placed) {
     vec sum[4][2];
+    wide both[4];
     for (int p = 0; p < 4; p++)
-        for (int v = 0; v < V; v++) sum[p][v] = *(const vec *)(bias + v * LANES);
+        if (IS_WIDE(V)) both[p] = *(const wide *)bias;
+        else
+            for (int v = 0; v < V; v++) sum[p][v] = *(const vec *)(bias + v * LANES);
     for (int t = 0; t < side; t++, rows += line)
         for (int c = 0; c < run; c++, w += channels) {
             const float *in = rows + c;
+            if (IS_WIDE(V)) {
+                wide w0 = *(const wide *)w;
+                IN_REGISTER(w0);
+                _Pragma("GCC unroll 4") for (int p = 0; p < 4; p++)
+                    both[p] += in[p / 2 * line + p % 2 * step] * w0;
+                continue;
+            }
             vec w0 = *(const vec *)w, w1 = V > 1 ? *(const vec *)(w + LANES) : w0;
             IN_REGISTER(w0);
             if (V > 1) IN_REGISTER(w1);
@@ -464,6 +504,7 @@ INLINE void cell_block(float *out, int32_t *winner, const float *rows, ptrdiff_t
                 if (V > 1) sum[p][1] += x * w1;
             }
         }
+    if (IS_WIDE(V)) for (int p = 0; p < 4; p++) memcpy(sum[p], &both[p], sizeof(wide));
     for (int v = 0; v < V; v++)
         pool_cell(&sum[0][v], 2, relu, out + v * LANES, winner + v * LANES, placed);
 }
