@@ -96,7 +96,10 @@ SEALED = SealedTable(
         1_000: _grid((3e-4, 1e-3, 3e-3), (20, 60)),
         45_000: _grid((5e-4, 1e-3), (4, 8)),
     },
-    chosen={1_000: {"stack": Setting(3e-4, 60), "random": Setting(1e-3, 60)}},
+    chosen={
+        1_000: {"stack": Setting(3e-4, 60), "random": Setting(1e-3, 60)},
+        45_000: {"stack": Setting(1e-3, 4), "random": Setting(1e-3, 8)},
+    },
     seeds={1_000: 5, 45_000: 3},
     published={1_000: MNIST_ERRORS[1_000], 45_000: MNIST_ERRORS[50_000]},
 )
