@@ -80,30 +80,32 @@ def share(work: str, speed: Sequence[float], sheet: Sheet) -> float:
 
 
 def table(ledger: Ledger) -> list[str]:
-    """Write the range over all runs on a steady machine, as Markdown."""
-    steady = [row for row in ledger if ledger.number(row, "scatter") <= STEADY]
-    if not steady:
+    """Write the range of the runs on each kind of steady machine, as Markdown."""
+    runs: dict[tuple[str, str], dict[str, list[Row]]] = {}
+    for row in ledger:
+        if ledger.number(row, "scatter") <= STEADY:
+            there = runs.setdefault((row["work"], row["kind"]), {})
+            there.setdefault(row["run"], []).append(row)
+    if not runs:
         return ["*Not measured yet against all contenders.*"]
     lines = [
-        "| | against Keras + TensorFlow | against the best of all | of GEMM's speed | "
-        "runs |",
-        "|---|---|---|---|---|",
+        "| | processor | against Keras + TensorFlow | against the best of all | "
+        "of GEMM's speed | runs | the last |",
+        "|---|---|---|---|---|---|---|",
     ]
     for work in FLOPS:
-        runs: dict[str, list[Row]] = {}
-        for row in steady:
-            if row["work"] == work:
-                runs.setdefault(row["run"], []).append(row)
-        if runs:
-            lines.append(_line(work, [*runs.values()], ledger))
-    kinds = dict.fromkeys(row["kind"] for row in steady)
-    others = len({*_rivals(steady)})
-    return [*lines, "", f"Contenders: {others}. Processors: {'; '.join(kinds)}."]
+        for (done, kind), there in runs.items():
+            if done == work:
+                lines.append(_line(work, kind, there, ledger))
+    steady = (row for there in runs.values() for rows in there.values() for row in rows)
+    return [*lines, "", f"Contenders: {len({*_rivals(steady)})}."]
 
 
-def _line(work: str, runs: list[list[Row]], ledger: Ledger) -> str:
+def _line(
+    work: str, kind: str, runs: Mapping[str, Sequence[Row]], ledger: Ledger
+) -> str:
     written, best, shares = [], [], []
-    for rows in runs:
+    for rows in runs.values():
         ratio = {row["contender"]: ledger.number(row, "ratio") for row in rows}
         written.append(ratio[WRITTEN])
         best.append(min(ratio[name] for name in _rivals(rows)))
@@ -111,10 +113,12 @@ def _line(work: str, runs: list[list[Row]], ledger: Ledger) -> str:
         shares.append(100 * ledger.number(ours, "share"))
     cells = (
         work,
+        kind,
         _range(written, "{:.1f}×"),
         _range(best, "{:.1f}×"),
         _range(shares, "{:.0f} %"),
         str(len(runs)),
+        f"{max(runs)[:10]}, {runs[max(runs)][0]['commit']}",
     )
     return f"| {' | '.join(cells)} |"
 

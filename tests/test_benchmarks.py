@@ -167,14 +167,17 @@ def test_a_race_is_kept_whole_and_told_by_its_range(
     assert [row["contender"] for row in first] == [*race]
     assert {row["kind"] for row in first} == {module.kind()}
     # 4.0 Mflop a picture: 10,000 pictures/s of 100 Gflop/s are 40 %.
-    assert speeds.table(ledger)[2] == f"| {work} | 5.0× | 2.5× | 40 % | 1 |"
-    for run, scatter in (("2", 0.1), ("3", 0.3)):  # the last one counts for nothing
+    about, last = f"{work} | {module.kind()}", f"{first[0]['date'][:10]}, {commit()}"
+    assert speeds.table(ledger)[2] == f"| {about} | 5.0× | 2.5× | 40 % | 1 | {last} |"
+    later = ("2100-01-01", 0.1), ("2100-01-02", 0.3)  # the second counts for nothing
+    for run, scatter in later:
         for row in first:
             faster = f"{2 * float(row['ratio'])}"
             ledger.add({**row, "run": run, "ratio": faster, "scatter": scatter}, {})
-    *_, told, _, about = speeds.table(ledger)
-    assert told == f"| {work} | 5.0× to 10.0× | 2.5× to 5.0× | 40 % | 2 |"
-    assert about == f"Contenders: 2. Processors: {module.kind()}."
+    *_, told, _, contenders = speeds.table(ledger)
+    last = f"2100-01-01, {commit()}"
+    assert told == f"| {about} | 5.0× to 10.0× | 2.5× to 5.0× | 40 % | 2 | {last} |"
+    assert contenders == "Contenders: 2."
 
 
 def test_operations_are_those_of_the_network(scripts: None) -> None:
