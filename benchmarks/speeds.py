@@ -37,16 +37,20 @@ FIGURES = (
 README = FOLDER.parent / "README.md"
 BEGIN, END = "<!-- speeds: written by benchmarks/speeds.py -->\n", "<!-- /speeds -->\n"
 TRAINING, ENCODING = "training the Keras example", "encoding with it"
+PAPER = "training the paper's network"
 WRITTEN = "Keras + TensorFlow"
 """The example as it is written."""
 
 # Multiplications of a convolution for one picture: side of the maps, maps in and out.
 _LAYERS = ((28, 1, 16), (14, 16, 8), (7, 8, 8), (14, 8, 16), (28, 16, 1))
 _FORWARD = [side**2 * 9 * before * after for side, before, after in _LAYERS]
+# The same of 100C5-MP2-150C5-MP2-200C3-300N-10N, level by level.
+_PAPER = [24**2 * 2_500, 8**2 * 375_000, 2**2 * 270_000, 240_000, 3_000]
 FLOPS: Mapping[str, int] = {
     # Forwards, to the weights, and to what came in, but for the picture itself.
     TRAINING: 2 * (3 * sum(_FORWARD) - _FORWARD[0]),
     ENCODING: 2 * sum(_FORWARD[:2]),
+    PAPER: 2 * (3 * sum(_PAPER) - _PAPER[0]),
 }
 """Operations a picture."""
 

@@ -11,6 +11,7 @@ import tyro
 
 from interleaved import fastest, race, ratios, tabulate
 from sheet import RESULTS, Sheet, Source, pictures
+from speeds import PAPER, keep
 from workers import Entry, kerases, torches
 
 BATCH = 64
@@ -37,6 +38,7 @@ def main(
     entries = [Entry("caes", "caes-cnn", BATCH), *rivals]
     speeds = race(entries, "train", chosen, sheet, rounds=rounds, seconds=seconds)
     tabulate(speeds, "caes", sheet)
+    keep(PAPER, speeds, "caes", sheet, chosen, out)
     best = fastest(speeds, [entry.name for entry in rivals])
     ratio = median(ratios(speeds, "caes", best))
     sheet.at_least(f"faster than the best of all, {best}", ratio, 1.1, 1.25)

@@ -185,16 +185,21 @@ def test_operations_are_those_of_the_network(scripts: None) -> None:
     counted: list[int] = []
 
     def count(layer: Any, inputs: Any, maps: Any) -> None:
-        taps = layer.weight[0].numel()
-        counted.append(taps * maps.numel())
+        counted.append(layer.weight[0].numel() * maps.numel())
 
-    network = plain.PlainAutoencoder()
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            layer.register_forward_hook(count)
-    network(torch.zeros(1, 1, 28, 28))
-    assert speeds.FLOPS[speeds.ENCODING] == 2 * sum(counted[:2])
-    assert speeds.FLOPS[speeds.TRAINING] == 2 * (3 * sum(counted) - counted[0])
+    def operations(network: Any) -> list[int]:
+        counted.clear()
+        for layer in network.modules():
+            if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
+                layer.register_forward_hook(count)
+        network(torch.zeros(1, 1, 28, 28))
+        return [2 * each for each in counted]
+
+    example = operations(plain.PlainAutoencoder())
+    assert speeds.FLOPS[speeds.ENCODING] == sum(example[:2])
+    assert speeds.FLOPS[speeds.TRAINING] == 3 * sum(example) - example[0]
+    paper = operations(plain.plain_cnn())
+    assert speeds.FLOPS[speeds.PAPER] == 3 * sum(paper) - paper[0]
 
 
 @pytest.mark.parametrize(("slowest", "held"), [(80.0, 0), (70.0, 1)])
