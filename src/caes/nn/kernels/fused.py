@@ -39,8 +39,8 @@ FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 BLOCK = 8
 """Pictures whose gradients are summed together: fixed, so that the result is the same
 to the bit for every number of threads."""
-BYTES_AT_ONCE = 2**14
-"""Pictures after which an interruption is listened to again."""
+BYTES_AT_ONCE = 2**24
+"""Of pictures, after which an interruption is listened to again."""
 MOST_WEIGHTS = 100_000
 """Weights of one convolution from which on PyTorch is as fast."""
 MOST_TAPS = 64
@@ -136,9 +136,10 @@ class FusedAutoencoder:
         if any(self._around):
             return None
         codes = np.empty((len(pictures), *self._code), np.float32)
-        for start in range(0, len(codes), BYTES_AT_ONCE):
-            part = np.ascontiguousarray(pictures[start : start + BYTES_AT_ONCE])
-            out = codes[start : start + BYTES_AT_ONCE]
+        step = -(-BYTES_AT_ONCE // math.prod(self.picture))
+        for start in range(0, len(codes), step):
+            part = np.ascontiguousarray(pictures[start : start + step])
+            out = codes[start : start + step]
             self._run(part, unit=unit, last=self._levels, out=out)
         return codes
 
