@@ -173,10 +173,10 @@ def joined(parts: Sequence[Any]) -> Any:
     return OnDisk(arrays, np.concatenate(rows))
 
 
-def parts(pixels: Any) -> Iterator[NDArray[Any]]:
-    """Go through an array, or an `OnDisk`, some megabytes at a time."""
+def parts(pixels: Any, size: int = 2**24) -> Iterator[NDArray[Any]]:
+    """Go through an array, or an `OnDisk`, so many bytes at a time."""
     pixels = lazily(pixels)
-    step = max(1, min(2**24, AT_ONCE) // max(1, _row_bytes(pixels)))
+    step = max(1, min(size, AT_ONCE) // max(1, _row_bytes(pixels)))
     for start in range(0, len(pixels), step):
         yield np.asarray(pixels[start : start + step])
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from caes.data import ImageSet, load
+from caes.data.mapped import parts
 from caes.data.reading import Pages
 from caes.data.scaling import Scaling
 from caes.errors import ArgumentError, DataError, RunError, by_signs
@@ -33,6 +34,8 @@ Pictures = ImageSet | ArrayLike
 
 TOGETHER = 2**22
 """Values of pictures that the compiled loop's threads share, at most."""
+BYTES = 2**20
+"""Of pictures, whose codes come together: a table is written while others are made."""
 MISTAKEN = 20
 """Between whole numbers and fractions, a factor that no brightness explains."""
 
@@ -289,15 +292,27 @@ class PictureEstimator(BaseEstimator):  # type: ignore[misc]
             The codes of some pictures, n×h×w×maps or n×units, float32; and, where asked
             for, their n mean squared errors, float64, in squared units of the network.
         """
-        encoder, batches = self._encoder, self._batches(self._open(X))
+        images, encoder = self._open(X), self._encoder
+        if not errors:
+            return ((codes,) for codes in self._encoded(images))
 
         def compute(batch: Tensor) -> tuple[Tensor, ...]:
-            if not errors:
-                return (encoder.encode(batch),)
             codes, again = encoder.through(batch)
             return codes, double(again - batch).square().mean((1, 2, 3))
 
-        return infer_all(self.model_, compute, batches, device_for(self.device))
+        batches, device = self._batches(images), device_for(self.device)
+        return infer_all(self.model_, compute, batches, device)
+
+    def _encoded(self, images: ImageSet) -> Iterator[NDArray[np.float32]]:
+        """Encode pictures of one size, some at a time; bytes as they are stored."""
+        encoder, unit = self._encoder, None
+        if images.dtype == np.uint8 and device_for(self.device).type == "cpu":
+            unit = self.scaling_.of_bytes
+        if unit is None or not encoder.takes_bytes(images.shape[1:]):
+            yield from self._infer(encoder.encode, images)
+            return
+        for part in parts(images.pixels, BYTES):
+            yield encoder.encode_bytes(part, unit)
 
     @property
     def _encoder(self) -> Model:

@@ -245,18 +245,8 @@ class CAE(
         images, tiled = self._opened(X, tile, overlap)
         if tiled is not None:
             return np.stack([code.reshape(-1) for code in _codes(tiled, images)])
-        found = self._encode_bytes(images)
-        if found is None:
-            found = joined(self._infer(self.model_.encode, images), len(images))
+        found = joined(self._encoded(images), len(images))
         return found.reshape(len(found), -1)
-
-    def _encode_bytes(self, images: ImageSet) -> NDArray[np.float32] | None:
-        """Give codes without making floats of pictures first, where that works."""
-        pixels, unit = images.pixels, self.scaling_.of_bytes
-        stored = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8
-        if not stored or unit is None or device_for(self.device).type != "cpu":
-            return None
-        return self.model_.encode_bytes(pixels, unit)
 
     def code_maps(
         self, X: Pictures, *, tile: Tile = None, overlap: int | None = None

@@ -68,12 +68,14 @@ class Autoencoder(Model):
             return self._fused(tuple(pictures.shape[1:])).encode(pictures)
         return self._encode(pictures)
 
+    def takes_bytes(self, picture: Shape) -> bool:
+        """Tell where the compiled loop does, and nothing has to be added around."""
+        return self.path == "fused" and not any(self.arch.frame(*picture[:2]))
+
     def encode_bytes(
         self, pictures: NDArray[np.uint8], unit: NDArray[np.float32]
-    ) -> NDArray[np.float32] | None:
-        """Do the same of bytes, where the compiled loop can."""
-        if self.path == "torch":
-            return None
+    ) -> NDArray[np.float32]:
+        """Encode pictures as they are stored: see `Model`."""
         return self._fused(pictures.shape[1:]).encode_bytes(pictures, unit)
 
     def _encode(self, pictures: Tensor) -> Tensor:

@@ -39,9 +39,13 @@ class Model(nn.Module):
         """Encode N×H×W×C float32 in [0, 1] to N×h×w×maps or N×units."""
         raise NotImplementedError
 
+    def takes_bytes(self, picture: Shape) -> bool:
+        """Tell whether pictures of H×W×C can be encoded as they are stored."""
+        return False
+
     def encode_bytes(
         self, pictures: NDArray[np.uint8], unit: NDArray[np.float32]
-    ) -> NDArray[np.float32] | None:
+    ) -> NDArray[np.float32]:
         """Encode pictures as they are stored, N×H×W×C, without a copy as floats.
 
         Args:
@@ -49,9 +53,9 @@ class Model(nn.Module):
             unit: What each of the 256 bytes stands for, as `encode` takes it.
 
         Returns:
-            What `encode` would give; None where `encode` has to.
+            What `encode` would give.
         """
-        return None
+        raise NotImplementedError
 
     def decode(self, codes: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         """Decode codes to N×H×W×C; (H, W) is ``size`` or the training pictures'."""

@@ -39,8 +39,6 @@ FLAGS = ("-O3", "-march=native", "-fno-math-errno", "-shared", "-fPIC")
 BLOCK = 8
 """Pictures whose gradients are summed together: fixed, so that the result is the same
 to the bit for every number of threads."""
-BYTES_AT_ONCE = 2**24
-"""Of pictures, after which an interruption is listened to again."""
 MOST_WEIGHTS = 100_000
 """Weights of one convolution from which on PyTorch is as fast."""
 MOST_TAPS = 64
@@ -55,6 +53,11 @@ def _integers(names: str) -> list[tuple[str, Any]]:
 
 class _Stage(ctypes.Structure):
     _fields_ = _integers("height width inputs outputs kernel up pool relu")
+
+    @property
+    def maps(self) -> Shape:
+        """Height, width and channels of what comes in."""
+        return self.height, self.width, self.inputs
 
 
 class _Network(ctypes.Structure):
@@ -92,7 +95,6 @@ class FusedAutoencoder:
         self._around = arch.frame(*picture[:2])
         self._stages = _stages(arch, picture)
         self._levels = len(arch.levels)
-        self._code = arch.code_shape(picture)
         top, left = arch.margins(*picture[:2])
         self._network = _Network(
             *(len(self._stages), self._levels),
@@ -121,26 +123,23 @@ class FusedAutoencoder:
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Give codes, N×h×w×maps float32, of pictures N×H×W×C."""
-        codes = torch.empty(len(inputs), *self._code)
+        last = self._stages[self._levels]
+        codes = torch.empty(len(inputs), *last.maps)
         self._run(self._padded(inputs), last=self._levels, out=codes)
         return codes
 
     def encode_bytes(
         self, pictures: NDArray[np.uint8], unit: NDArray[np.float32]
-    ) -> NDArray[np.float32] | None:
+    ) -> NDArray[np.float32]:
         """Do the same of pictures as they are stored; ``unit`` says what a byte means.
 
-        Nothing else than codes is written: hardly anything is left to do beside the
-        loop. None where pictures are padded.
+        They must not be padded. Nothing else than codes is written: hardly anything is
+        left to do beside the loop.
         """
-        if any(self._around):
-            return None
-        codes = np.empty((len(pictures), *self._code), np.float32)
-        step = -(-BYTES_AT_ONCE // math.prod(self.picture))
-        for start in range(0, len(codes), step):
-            part = np.ascontiguousarray(pictures[start : start + step])
-            out = codes[start : start + step]
-            self._run(part, unit=unit, last=self._levels, out=out)
+        last = self._stages[self._levels]
+        codes = np.empty((len(pictures), *last.maps), np.float32)
+        stored = np.ascontiguousarray(pictures)
+        self._run(stored, unit=unit, last=self._levels, out=codes)
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
