@@ -991,11 +991,13 @@ static void encode_groups(const Network *net, const float *const *parameters,
     const float *codes = (const float *)all[net->levels].x;
     for (int at; (at = GROUP * __atomic_fetch_add(next, 1, __ATOMIC_RELAXED)) < n;) {
         int pictures = smaller(GROUP, n - at);
-        const float *from = looked_up(in, table, at * in_size, pictures * in_size, all->pictures);
+        const float *from = looked_up(in, table, at * in_size, pictures * in_size,
+                                      all->pictures);
         gather_maps(stage, all, from, pictures);
         for (int i = 0; i < net->levels; i++) group_level(stage + i, all + i);
         for (int j = 0; j < pictures; j++)
-            for (ptrdiff_t i = 0; i < size; i++) out[(at + j) * size + i] = codes[i * GROUP + j];
+            for (ptrdiff_t i = 0; i < size; i++)
+                out[(at + j) * size + i] = codes[i * GROUP + j];
     }
 }
 #else
@@ -1078,8 +1080,8 @@ size_t caes_memory(const Network *net) {
  */
 void caes_run(const Network *net, const float *const *parameters, float *memory,
               int first, int last, int n, int block, const void *in,
-              const float *table, const float *target, float *out, float *gradients, int count, float scale,
-              double *sums, int *next) {
+              const float *table, const float *target, float *out, float *gradients,
+              int count, float scale, double *sums, int *next) {
     Plan plans[net->stages];
     float *rows;
     size_t floats = lay_out(net, plans, memory, &rows);
