@@ -61,13 +61,14 @@ def _made(rows: list[Row]) -> str:
     """Say on what machine, with which code, and for how long they ran."""
     hours = sum(float(row["seconds"]) for row in rows) / 3600
     commits = sorted({row["commit"] for row in rows})
+    machines = sorted({row["machine"] for row in rows})
     first = rows[0]
     tested = f"{int(first['test_pictures']):,}" if "test_pictures" in first else ""
     parts = [
         f"errors in % on {tested} test pictures" if tested else "",
         f"commit {', '.join(commits)}",
         f"torch {first['torch']}",
-        f"{first['machine']} with {first['threads']} thread(s) a run",
+        f"{', '.join(machines)} with {first['threads']} thread(s) a run",
         f"{hours:.1f} hours in all",
     ]
     return "; ".join(part for part in parts if part)
