@@ -5,13 +5,11 @@ Exits with 1 when caes is not as much faster as it must be.
 
 import sys
 from pathlib import Path
-from statistics import median
 
 import tyro
 
-from interleaved import fastest, race, ratios, tabulate
 from sheet import RESULTS, Sheet, Source, pictures
-from speeds import ENCODING, keep, share
+from speeds import ENCODING, compete, share
 from workers import caes, kerases, onnxes, torches
 
 BATCH = 256
@@ -33,15 +31,15 @@ def main(
     """
     chosen = pictures(source)
     sheet = Sheet("Encoding with the Keras example's network, images/s", chosen)
-    rivals = [*kerases(BATCH), *torches(BATCH), *onnxes(BATCH)]
-    entries = [caes(BATCH), *rivals]
-    speeds = race(entries, "encode", chosen, sheet, rounds=rounds, seconds=seconds)
-    tabulate(speeds, "caes", sheet)
-    keep(ENCODING, speeds, "caes", sheet, chosen, out)
-    best = fastest(speeds, [entry.name for entry in rivals])
-    ratio = median(ratios(speeds, "caes", best))
-    sheet.at_least(f"faster than the best of all, {best}", ratio, must=2, aim=4)
-    reached = 100 * share(ENCODING, speeds["caes"], sheet)
+    entries = [caes(BATCH), *kerases(BATCH), *torches(BATCH), *onnxes(BATCH)]
+    ours = compete(
+        *(ENCODING, "encode", entries, sheet, chosen, out),
+        rounds=rounds,
+        seconds=seconds,
+        must=2,
+        aim=4,
+    )
+    reached = 100 * share(ENCODING, ours, sheet)
     sheet.say(f"- of what the GEMM's speed allows: {reached:.0f} %")
     return sheet.finish(out)
 

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 import tyro
 
 from caes.files import write_whole
 from caes.runs.ledger import Ledger, Row
-from interleaved import Speeds, ratios
-from sheet import FOLDER, RESULTS, STEADY, Sheet
+from interleaved import Speeds, fastest, race, ratios, tabulate
+from sheet import FOLDER, RESULTS, STEADY, Sheet, Source
+from workers import Entry
 
 NAME = "speeds.csv"
 KEYS = ("work", "run", "contender")
@@ -53,6 +55,32 @@ FLOPS: Mapping[str, int] = {
     PAPER: 2 * (3 * sum(_PAPER) - _PAPER[0]),
 }
 """Operations a picture."""
+
+
+def compete(
+    work: str,
+    how: Literal["train", "encode"],
+    entries: Sequence[Entry],
+    sheet: Sheet,
+    source: Source,
+    out: Path,
+    *,
+    rounds: int,
+    seconds: float,
+    must: float,
+    aim: float,
+) -> Sequence[float]:
+    """Let caes race with the others, keep it, and judge it by the best of them.
+
+    Gives the images a second of caes, round by round.
+    """
+    speeds = race(entries, how, source, sheet, rounds=rounds, seconds=seconds)
+    tabulate(speeds, "caes", sheet)
+    keep(work, speeds, "caes", sheet, source, out)
+    best = fastest(speeds, rivals(speeds))
+    ratio = median(ratios(speeds, "caes", best))
+    sheet.at_least(f"faster than the best of all, {best}", ratio, must, aim)
+    return speeds["caes"]
 
 
 def keep(
@@ -102,7 +130,8 @@ def table(ledger: Ledger) -> list[str]:
             if done == work:
                 lines.append(_line(work, kind, there, ledger))
     steady = (row for there in runs.values() for rows in there.values() for row in rows)
-    return [*lines, "", f"Contenders: {len({*_rivals(steady)})}."]
+    names = {row["contender"] for row in steady}
+    return [*lines, "", f"Contenders: {len(rivals(names))}."]
 
 
 def _line(
@@ -112,9 +141,10 @@ def _line(
     for rows in runs.values():
         ratio = {row["contender"]: ledger.number(row, "ratio") for row in rows}
         written.append(ratio[WRITTEN])
-        best.append(min(ratio[name] for name in _rivals(rows)))
+        best.append(min(ratio[name] for name in rivals(ratio)))
         ours = next(row for row in rows if row["contender"] == "caes")
         shares.append(100 * ledger.number(ours, "share"))
+    last = runs[max(runs)][0]
     cells = (
         work,
         kind,
@@ -122,14 +152,13 @@ def _line(
         _range(best, "{:.1f}×"),
         _range(shares, "{:.0f} %"),
         str(len(runs)),
-        f"{max(runs)[:10]}, {runs[max(runs)][0]['commit']}",
+        f"{last['run'][:10]}, {last['commit']}",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _rivals(rows: Iterable[Row]) -> list[str]:
+def rivals(names: Iterable[str]) -> list[str]:
     """Leave out caes, and caes without its compiled loop."""
-    names = (row["contender"] for row in rows)
     return [name for name in names if not name.startswith("caes")]
 
 

@@ -5,13 +5,11 @@ Exits with 1 when caes is not as much faster as it must be.
 
 import sys
 from pathlib import Path
-from statistics import median
 
 import tyro
 
-from interleaved import fastest, race, ratios, tabulate
 from sheet import RESULTS, Sheet, Source, pictures
-from speeds import PAPER, keep
+from speeds import PAPER, compete
 from workers import Entry, kerases, torches
 
 BATCH = 64
@@ -36,12 +34,13 @@ def main(
     sheet = Sheet(title, chosen)
     rivals = [*kerases(BATCH, "keras-cnn"), *torches(BATCH, "torch-cnn")]
     entries = [Entry("caes", "caes-cnn", BATCH), *rivals]
-    speeds = race(entries, "train", chosen, sheet, rounds=rounds, seconds=seconds)
-    tabulate(speeds, "caes", sheet)
-    keep(PAPER, speeds, "caes", sheet, chosen, out)
-    best = fastest(speeds, [entry.name for entry in rivals])
-    ratio = median(ratios(speeds, "caes", best))
-    sheet.at_least(f"faster than the best of all, {best}", ratio, 1.1, 1.25)
+    compete(
+        *(PAPER, "train", entries, sheet, chosen, out),
+        rounds=rounds,
+        seconds=seconds,
+        must=1.1,
+        aim=1.25,
+    )
     return sheet.finish(out)
 
 
