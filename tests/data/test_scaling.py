@@ -37,6 +37,12 @@ def test_float32_values_above_0_are_divided_as_exactly_as_in_64_bits(
     np.testing.assert_array_equal(Scaling(0, high).to_unit(pixels), unit)
 
 
+def test_a_range_beyond_32_bits_divides_float32_values_in_64() -> None:
+    pixels = np.array([0, 1, 3e38], np.float32)
+    unit = (pixels.astype(np.float64) / 1e40).astype(np.float32)
+    np.testing.assert_array_equal(Scaling(0, 1e40).to_unit(pixels), unit)
+
+
 @pytest.mark.parametrize("low", [1e6, 1e300])
 def test_a_narrow_range_and_values_beyond_32_bits_keep_their_precision(
     low: float,

@@ -61,7 +61,9 @@ class Scaling:
         """Tell whether a division in 32 bits gives what one in 64 bits would."""
         if np.any(self._low) or (dtype.itemsize > 2 and dtype != np.float32):
             return False
-        return dtype.itemsize <= 2 or bool(np.all(np.float32(self._span) == self._span))
+        with np.errstate(over="ignore"):  # a span beyond 32 bits is not itself there
+            exact = bool(np.all(self._span.astype(np.float32) == self._span))
+        return dtype.itemsize <= 2 or exact
 
     def beyond(self, pixels: NDArray[Any]) -> int:
         """Count the values of pixels that are clipped on the way in."""
