@@ -163,11 +163,11 @@ INLINE void correlate_block(float *out, ptrdiff_t out_step, ptrdiff_t in_at,
                             int channels, const float *bias, const int P, const int V) {
     vec sum[8][2];
     wide both[8];
-    for (int p = 0; p < P; p++) {
-        both[p] = bias ? *(const wide *)bias : (wide){0};
-        for (int v = 0; v < V; v++)
-            sum[p][v] = bias ? *(const vec *)(bias + v * LANES) : (vec){0};
-    }
+    for (int p = 0; p < P; p++)
+        if (IS_WIDE(V)) both[p] = bias ? *(const wide *)bias : (wide){0};
+        else
+            for (int v = 0; v < V; v++)
+                sum[p][v] = bias ? *(const vec *)(bias + v * LANES) : (vec){0};
     for (int t = 0; t < taps; t++) {
         const float *in = tap[t].in + in_at, *w = tap[t].weights;
         for (int c = 0; c < run; c++, w += channels) {

@@ -96,11 +96,8 @@ class FusedAutoencoder:
         self._stages = _stages(arch, picture)
         self._levels = len(arch.levels)
         top, left = arch.margins(*picture[:2])
-        self._network = _Network(
-            *(len(self._stages), self._levels),
-            *(*picture[:2], top, left),
-            *(loss == "mse", self._stages),
-        )
+        about = len(self._stages), self._levels, *picture[:2], top, left
+        self._network = _Network(*about, loss == "mse", self._stages)
         floats = library.caes_memory(ctypes.byref(self._network))
         self._memory = [torch.zeros(floats) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
